@@ -1,0 +1,134 @@
+"""The wire format that both halves of upstile share: pure, no sockets, no clock, no randomness, no framework."""
+
+from upstile.protocol._authenticators import (
+    AUTHENTICATORS_SCOPE,
+    Authenticator,
+    AuthenticatorList,
+    EnrollRequest,
+    EnrollResponse,
+    RenameRequest,
+    VerifyRequest,
+)
+from upstile.protocol._binding import bound_challenge
+from upstile.protocol._ceremony import (
+    ACCESS_TOKEN_TYPE,
+    AnswerRequest,
+    CodeResponse,
+    ErrorResponse,
+    Offer,
+    StartRequest,
+    Step,
+    TokenRequest,
+    TokenResponse,
+    read_request,
+)
+from upstile.protocol._challenge import (
+    INSUFFICIENT_USER_AUTHENTICATION,
+    StepUpChallenge,
+    find_error,
+    find_step_up,
+    step_up_params,
+)
+from upstile.protocol._dpop import (
+    DPOP_ALGORITHMS,
+    PROOF_LEEWAY,
+    DPoPProof,
+    create_proof,
+    normalized_htu,
+    token_hash,
+    verify_proof,
+)
+from upstile.protocol._encoding import base64url_decode, base64url_encode, json_compact, json_object
+from upstile.protocol._errors import (
+    InvalidProof,
+    MalformedHeader,
+    MalformedMessage,
+    ProtocolError,
+    UpstileError,
+)
+from upstile.protocol._form import FORM_TYPE, parse_form, serialize_form
+from upstile.protocol._header import AuthChallenge, parse_challenges, readable_challenges, serialize_challenge
+from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
+from upstile.protocol._jws import es256_sign, es256_verified
+from upstile.protocol._message import Message
+from upstile.protocol._metadata import (
+    PROFILE_VERSION,
+    RESOURCE_METADATA_PATH,
+    SERVER_METADATA_PATH,
+    ResourceMetadata,
+    ServerMetadata,
+    resource_covers,
+    well_known_url,
+)
+from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
+from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
+from upstile.protocol._requirement import Requirement
+
+__all__ = [
+    "ACCESS_TOKEN_TYPE",
+    "AUTHENTICATORS_SCOPE",
+    "DPOP_ALGORITHMS",
+    "FORM_TYPE",
+    "INSUFFICIENT_USER_AUTHENTICATION",
+    "PROBLEM_MEDIA_TYPE",
+    "PROFILE_VERSION",
+    "PROOF_LEEWAY",
+    "RESOURCE_METADATA_PATH",
+    "SERVER_METADATA_PATH",
+    "AnswerRequest",
+    "AuthChallenge",
+    "Authenticator",
+    "AuthenticatorList",
+    "CodeResponse",
+    "DPoPProof",
+    "EnrollRequest",
+    "EnrollResponse",
+    "ErrorResponse",
+    "InvalidProof",
+    "MalformedHeader",
+    "MalformedMessage",
+    "Message",
+    "Offer",
+    "Problem",
+    "ProtocolError",
+    "RenameRequest",
+    "Requirement",
+    "ResourceMetadata",
+    "ServerMetadata",
+    "StartRequest",
+    "Step",
+    "StepUpChallenge",
+    "TokenRequest",
+    "TokenResponse",
+    "UpstileError",
+    "VerifyRequest",
+    "base64url_decode",
+    "base64url_encode",
+    "bound_challenge",
+    "code_challenge",
+    "code_verifier_matches",
+    "create_proof",
+    "es256_jwk",
+    "es256_key",
+    "es256_sign",
+    "es256_verified",
+    "find_error",
+    "find_step_up",
+    "is_code_challenge",
+    "json_compact",
+    "json_object",
+    "jwk_thumbprint",
+    "normalized_htu",
+    "parse_challenges",
+    "parse_form",
+    "problem_type",
+    "read_request",
+    "readable_challenges",
+    "resource_covers",
+    "serialize_challenge",
+    "serialize_form",
+    "step_up_params",
+    "token_hash",
+    "verify_proof",
+    "well_known_url",
+]

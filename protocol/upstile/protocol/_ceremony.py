@@ -1,0 +1,161 @@
+"""The messages of a ceremony: start, step, answer, code, token (FiPA draft -04, upstile profile §3).
+
+Secrets are `repr=False`: a model in a traceback or a log line shows none.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from upstile.protocol._errors import MalformedMessage
+from upstile.protocol._message import Message
+from upstile.protocol._pkce import is_code_challenge
+
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
+
+Secret = Annotated[str, Field(repr=False)]
+OptionalSecret = Annotated[str | None, Field(repr=False)]
+
+
+class StartRequest(Message):
+    """The form that opens a ceremony; lists are space-separated, as everywhere in OAuth.
+
+    `authorization_details` is JSON text (RFC 9396 §2).
+    """
+
+    response_type: Literal["code"]
+    client_id: str
+    code_challenge: str
+    code_challenge_method: Literal["S256"]
+    resource: str
+    subject_token: Secret
+    subject_token_type: Literal["urn:ietf:params:oauth:token-type:access_token"]
+    acr_values: str | None = None
+    max_age: str | None = Field(default=None, pattern=r"^[0-9]{1,10}$")
+    scope: str | None = None
+    authorization_details: str | None = None
+    authn_methods_supported: str | None = None
+
+    @field_validator("code_challenge")
+    @classmethod
+    def _s256(cls, value: str) -> str:
+        if not is_code_challenge(value):
+            raise ValueError("not an S256 code challenge")
+        return value
+
+
+class AnswerRequest(Message):
+    """The form that answers a step, with the member that belongs to its method."""
+
+    client_id: str
+    auth_session: Secret
+    authn_method: str
+    authn_id: str | None = None
+    authn_response: OptionalSecret = None
+    otp: OptionalSecret = None
+
+
+class TokenRequest(Message):
+    """The form that redeems an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+
+    grant_type: Literal["authorization_code"]
+    code: Secret
+    code_verifier: Secret
+    client_id: str
+    redirect_uri: str | None = None
+
+
+class Offer(Message):
+    """One method that a step offers; a client ignores methods that it does not know.
+
+    Attributes:
+        method: `webauthn`, `totp`, `otp`, `recovery_code`.
+        nonce: webauthn: the server's part of the bound challenge.
+        options: webauthn: `PublicKeyCredentialRequestOptionsJSON`.
+        id, channel, hint: otp: which stored destination, what it is, and its masked form.
+    """
+
+    method: str
+    nonce: str | None = None
+    options: dict[str, Any] | None = None
+    id: str | None = None
+    channel: str | None = None
+    hint: str | None = None
+
+
+class Step(Message):
+    """The server asks for a proof: the reply to a start, and to an answer that was not the end.
+
+    Attributes:
+        expires_in: seconds for which `auth_session` is good.
+        attempts_left: wrong answers that are still allowed; never 0.
+        account: the masked name of the account, for the prompt.
+        result: after an answer: `sent`, `rejected` or `accepted`.
+        resend_after: after `sent`: seconds until another code may be sent.
+    """
+
+    error: Literal["insufficient_authorization"] = "insufficient_authorization"
+    auth_session: Secret
+    expires_in: int = Field(gt=0)
+    attempts_left: int = Field(gt=0)
+    account: str | None = None
+    authn_methods: tuple[Offer, ...]
+    result: Literal["sent", "rejected", "accepted"] | None = None
+    resend_after: int | None = None
+
+
+class CodeResponse(Message):
+    """The ceremony succeeded (FiPA §5.2.1)."""
+
+    authorization_code: Secret
+
+
+class TokenResponse(Message):
+    """The token that came out of a ceremony or of a base login (RFC 6749 §5.1, RFC 9470 §5).
+
+    Attributes:
+        token_type: `DPoP` or `Bearer`; the scheme in which the token is to be used.
+        expires_in: seconds.
+        scope: space-separated.
+        acr, auth_time: what was reached and when (epoch seconds), so that nobody needs to look into the token.
+    """
+
+    access_token: Secret
+    token_type: str
+    expires_in: int | None = Field(default=None, ge=0)
+    scope: str | None = None
+    authorization_details: tuple[dict[str, Any], ...] | None = None
+    acr: str | None = None
+    auth_time: int | None = None
+
+    @model_validator(mode="after")
+    def _known_type(self) -> "TokenResponse":
+        if self.token_type.lower() not in ("dpop", "bearer"):
+            raise ValueError("token_type is neither DPoP nor Bearer")
+        return self
+
+
+class ErrorResponse(Message):
+    """An OAuth error (RFC 6749 §5.2) with the members that the profile adds.
+
+    Attributes:
+        error: the code.
+        error_description: for developers.
+        enrollable_methods, enrollment_uri: with `unmet_authentication_requirements`: the way to enrol.
+    """
+
+    error: str
+    error_description: str | None = None
+    enrollable_methods: tuple[str, ...] | None = None
+    enrollment_uri: str | None = None
+
+
+def read_request(form: dict[str, str]) -> StartRequest | AnswerRequest:
+    """Tell a start from an answer: `response_type` makes the one, `authn_method` the other.
+
+    Raises:
+        MalformedMessage: both, neither, or a required parameter is missing or malformed.
+    """
+    if ("response_type" in form) == ("authn_method" in form):
+        raise MalformedMessage("either response_type (a start) or authn_method (an answer) is required")
+    return (StartRequest if "response_type" in form else AnswerRequest).from_members(form)

@@ -1,0 +1,180 @@
+"""DPoP proofs as pure functions (RFC 9449 §4): the caller passes the time and the proof's identifier in.
+
+Whether a proof was seen before is not decided here: that needs memory, and memory belongs to the server.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from upstile.protocol._encoding import base64url_decode, base64url_encode, json_object
+from upstile.protocol._errors import InvalidProof, MalformedMessage
+from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
+from upstile.protocol._jws import es256_sign, es256_verified
+
+DPOP_ALGORITHMS = ("ES256",)
+PROOF_LEEWAY = 60
+"""Seconds by which `iat` may differ from the verifier's clock, either way."""
+
+_MAX_PROOF = 4096
+_MAX_JTI = 256
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DPoPProof:
+    """A verified proof.
+
+    Attributes:
+        jkt: the thumbprint of the key that signed it (RFC 7638).
+        jti: its identifier; the caller accepts each one once.
+        iat: when it was made, in epoch seconds.
+    """
+
+    jkt: str
+    jti: str
+    iat: int
+
+
+def create_proof(
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    htm: str,
+    htu: str,
+    now: float,
+    jti: str,
+    access_token: str | None = None,
+    nonce: str | None = None,
+) -> str:
+    """Make a DPoP proof for one request (RFC 9449 §4.2).
+
+    Args:
+        key: a P-256 private key; its public half goes into the proof.
+        htm: the request's method.
+        htu: the request's URL; query and fragment are dropped.
+        now: epoch seconds.
+        jti: an identifier with at least 96 random bits, never used before.
+        access_token: the token that the request presents, if any.
+        nonce: the last `DPoP-Nonce` of this server, if any.
+    """
+    payload: dict[str, Any] = {
+        "jti": jti,
+        "htm": htm,
+        "htu": htu.split("#")[0].split("?")[0],
+        "iat": int(now),
+    }
+    if access_token is not None:
+        payload["ath"] = token_hash(access_token)
+    if nonce is not None:
+        payload["nonce"] = nonce
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": es256_jwk(key.public_key())}
+    return es256_sign(key, header, payload)
+
+
+def verify_proof(
+    proof: str,
+    *,
+    expected_htm: str,
+    expected_htu: str,
+    now: float,
+    expected_access_token: str | None = None,
+    expected_nonce: str | None = None,
+    leeway: int = PROOF_LEEWAY,
+) -> DPoPProof:
+    """Check a proof as RFC 9449 §4.3 says, all but its first use.
+
+    Args:
+        proof: the value of the one `DPoP` header.
+        expected_htm: the request's method.
+        expected_htu: the configured public URL of the request, without query.
+        now: epoch seconds.
+        expected_access_token: the token that came with the request; its hash must be in the proof.
+        expected_nonce: the nonce that this server demanded, if it demands one.
+        leeway: seconds by which `iat` may differ from `now`.
+
+    Raises:
+        InvalidProof: a check failed.
+    """
+    try:
+        jkt, payload = _open(proof)
+        _check_request(payload, expected_htm, expected_htu)
+    except MalformedMessage as error:
+        raise InvalidProof(f"the proof is malformed: {error}") from error
+    _check_hash(payload, expected_access_token)
+    if expected_nonce is not None and not _same(payload.get("nonce"), expected_nonce):
+        raise InvalidProof("the nonce is missing or not the one that was asked for")
+    iat, jti = payload.get("iat"), payload.get("jti")
+    if type(iat) is not int or abs(now - iat) > leeway:
+        raise InvalidProof("the proof was not made just now: compare the clocks")
+    if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI:
+        raise InvalidProof("the proof has no usable jti")
+    return DPoPProof(jkt=jkt, jti=jti, iat=iat)
+
+
+def token_hash(access_token: str) -> str:
+    """`ath`: the SHA-256 of the access token as base64url (RFC 9449 §4.2)."""
+    return base64url_encode(sha256(access_token.encode()).digest())
+
+
+def normalized_htu(url: str) -> str:
+    """A URL as `htu` compares it: lower-case scheme and host, no default port, no query, a path of at least "/".
+
+    RFC 9449 §4.3 asks for the syntax-based and scheme-based normalisation of RFC 3986 §6.2.2 and §6.2.3.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise MalformedMessage("not a URL") from error
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    if port is not None and port != _DEFAULT_PORTS.get(scheme):
+        host = f"{host}:{port}"
+    return f"{scheme}://{host}{parts.path or '/'}"
+
+
+def _open(proof: str) -> tuple[str, dict[str, Any]]:
+    segments = proof.split(".")
+    if len(segments) != 3 or len(proof) > _MAX_PROOF:
+        raise InvalidProof("the proof is not one compact JWS")
+    header, payload, signature = segments
+    key, jkt = _proof_key(header)
+    if not es256_verified(key, f"{header}.{payload}".encode(), base64url_decode(signature)):
+        raise InvalidProof("the signature is not by the key in the proof")
+    return jkt, json_object(base64url_decode(payload))
+
+
+@lru_cache(maxsize=4096)
+def _proof_key(header_segment: str) -> tuple[ec.EllipticCurvePublicKey, str]:
+    # All proofs of one client begin with the same header, so its key is read once.
+    header = json_object(base64url_decode(header_segment))
+    jwk = header.get("jwk")
+    if header.get("typ") != "dpop+jwt" or header.get("alg") not in DPOP_ALGORITHMS or "crit" in header:
+        raise InvalidProof("typ, alg or crit of the proof are not acceptable")
+    if not isinstance(jwk, dict):
+        raise InvalidProof("the proof carries no public key")
+    return es256_key(jwk), jwk_thumbprint(jwk)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _check_request(payload: dict[str, Any], expected_htm: str, expected_htu: str) -> None:
+    if payload.get("htm") != expected_htm:
+        raise InvalidProof("htm is not the method of this request")
+    htu = payload.get("htu")
+    if htu == expected_htu:
+        return
+    if not isinstance(htu, str) or normalized_htu(htu) != normalized_htu(expected_htu):
+        raise InvalidProof("htu is not the URL of this request")
+
+
+def _check_hash(payload: dict[str, Any], expected_access_token: str | None) -> None:
+    if expected_access_token is not None and not _same(payload.get("ath"), token_hash(expected_access_token)):
+        raise InvalidProof("ath is not the hash of the access token")
+
+
+def _same(value: object, expected: str) -> bool:
+    return isinstance(value, str) and compare_digest(value.encode(), expected.encode())

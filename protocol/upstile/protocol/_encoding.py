@@ -1,0 +1,69 @@
+"""Base64url and JSON as JOSE wants them: strict on the way in, canonical on the way out (RFC 7515 §2)."""
+
+import json
+from base64 import urlsafe_b64encode
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from upstile.protocol._errors import MalformedMessage
+
+_TO_STANDARD = str.maketrans("-_", "+/", "+/")
+# The last character of an unpadded text carries 2 or 4 bits that must be zero, or one value has many spellings.
+_CANONICAL_END = {0: None, 2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
+
+
+def base64url_encode(data: bytes) -> str:
+    """Encode as base64url without padding (RFC 7515 §2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def base64url_decode(text: str) -> bytes:
+    """Decode base64url without padding; the one canonical spelling only.
+
+    Raises:
+        MalformedMessage: padding, foreign characters, an impossible length or non-zero trailing bits.
+    """
+    rest = len(text) % 4
+    end = _CANONICAL_END.get(rest, frozenset[str]())
+    if end is not None and text[-1] not in end:
+        raise MalformedMessage("not canonical base64url")
+    standard = text.translate(_TO_STANDARD)
+    if len(standard) != len(text):
+        raise MalformedMessage("not base64url: a character of the standard alphabet")
+    try:
+        return a2b_base64(standard + "=" * (-rest % 4), strict_mode=True)
+    except (Base64Error, ValueError) as error:
+        raise MalformedMessage("not base64url") from error
+
+
+def json_object(data: bytes | str) -> dict[str, Any]:
+    """Read a JSON object; a name that stands twice, NaN or another type than an object is refused (RFC 8259 §4).
+
+    Raises:
+        MalformedMessage: the text is not one JSON object with unique names.
+    """
+    try:
+        value: object = json.loads(data, object_pairs_hook=_unique_names, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage("not a JSON object") from error
+    if not isinstance(value, dict):
+        raise MalformedMessage("not a JSON object")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def json_compact(value: object) -> bytes:
+    """Write JSON without white space, for the segments of a JWS."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _unique_names(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,40 @@
+"""What can be wrong with something that came over the wire.
+
+UpstileError                 every error of this distribution; has a stable `code`
+└── ProtocolError            a peer sent what the standards do not allow
+    ├── MalformedHeader      a field value that does not follow its grammar
+    ├── MalformedMessage     a body, form or document that does not follow its shape
+    └── InvalidProof         a DPoP proof that fails one of the checks of RFC 9449 §4.3
+
+The halves add their own branches below `UpstileError`.
+"""
+
+
+class UpstileError(Exception):
+    """The root of all errors that upstile raises on purpose."""
+
+    code: str = "upstile"
+
+
+class ProtocolError(UpstileError):
+    """The other side sent something that the standards do not allow."""
+
+    code = "protocol"
+
+
+class MalformedHeader(ProtocolError):
+    """A header field value does not follow its grammar (RFC 9110 §11)."""
+
+    code = "malformed_header"
+
+
+class MalformedMessage(ProtocolError):
+    """A form, a JSON body or a metadata document does not have the shape that the wire profile gives it."""
+
+    code = "malformed_message"
+
+
+class InvalidProof(ProtocolError):
+    """A DPoP proof fails a check of RFC 9449 §4.3; the message names the check, never the proof."""
+
+    code = "invalid_dpop_proof"

@@ -1,0 +1,34 @@
+"""ES256 over the compact JWS form (RFC 7515 §7.1, RFC 7518 §3.4): the one algorithm of our own tokens and proofs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from upstile.protocol._encoding import base64url_encode, json_compact
+
+_ES256 = ec.ECDSA(SHA256())
+_HALF = 32
+
+
+def es256_sign(key: ec.EllipticCurvePrivateKey, header: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
+    """Sign `payload` under `header`, which the caller has given its `alg`; returns the compact form."""
+    signing_input = f"{base64url_encode(json_compact(header))}.{base64url_encode(json_compact(payload))}"
+    r, s = decode_dss_signature(key.sign(signing_input.encode("ascii"), _ES256))
+    signature = r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
+    return f"{signing_input}.{base64url_encode(signature)}"
+
+
+def es256_verified(key: ec.EllipticCurvePublicKey, signing_input: bytes, signature: bytes) -> bool:
+    """Whether `signature` (r and s of 32 bytes each) is the key's own over `signing_input`."""
+    if len(signature) != 2 * _HALF:
+        return False
+    r, s = int.from_bytes(signature[:_HALF], "big"), int.from_bytes(signature[_HALF:], "big")
+    try:
+        key.verify(encode_dss_signature(r, s), signing_input, _ES256)
+    except InvalidSignature:
+        return False
+    return True

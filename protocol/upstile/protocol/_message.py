@@ -1,0 +1,45 @@
+"""The frame of all wire models: frozen, tolerant of unknown members, one error for what does not fit."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from upstile.protocol._encoding import json_object
+from upstile.protocol._errors import MalformedMessage
+
+
+class Message(BaseModel):
+    """A body, form or document of the wire profile. Unknown members are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Self:
+        """Read a JSON body.
+
+        Raises:
+            MalformedMessage: not a JSON object, or a member of the wrong shape.
+        """
+        return cls.from_members(json_object(body))
+
+    @classmethod
+    def from_members(cls, members: dict[str, Any]) -> Self:
+        """Read members that were already taken out of a body or form.
+
+        Raises:
+            MalformedMessage: a member is missing or has the wrong shape; the message names it, never its value.
+        """
+        try:
+            return cls.model_validate(members)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            raise MalformedMessage(f"{where}: {first['msg']}") from None
+
+    def to_members(self) -> dict[str, Any]:
+        """The members as they go into a body or form; what is `None` is left out."""
+        return self.model_dump(exclude_none=True)
+
+    def to_json(self) -> bytes:
+        """The JSON body; what is `None` is left out."""
+        return self.model_dump_json(exclude_none=True).encode()

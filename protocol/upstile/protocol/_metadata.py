@@ -1,0 +1,62 @@
+"""The two documents of discovery: protected resource (RFC 9728) and authorization server metadata (RFC 8414)."""
+
+from urllib.parse import urlsplit
+
+from upstile.protocol._message import Message
+
+RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource"
+SERVER_METADATA_PATH = "/.well-known/oauth-authorization-server"
+PROFILE_VERSION = "1"
+
+
+class ResourceMetadata(Message):
+    """OAuth 2.0 Protected Resource Metadata (RFC 9728 §2)."""
+
+    resource: str
+    authorization_servers: tuple[str, ...] = ()
+    scopes_supported: tuple[str, ...] | None = None
+    bearer_methods_supported: tuple[str, ...] | None = None
+    dpop_signing_alg_values_supported: tuple[str, ...] | None = None
+    dpop_bound_access_tokens_required: bool | None = None
+    resource_name: str | None = None
+
+
+class ServerMetadata(Message):
+    """OAuth 2.0 Authorization Server Metadata (RFC 8414 §2) with the members that the upstile profile adds.
+
+    An absent `dpop_signing_alg_values_supported` means that DPoP is off and that proofs are ignored.
+    """
+
+    issuer: str
+    authorization_challenge_endpoint: str | None = None
+    token_endpoint: str | None = None
+    authorization_endpoint: str | None = None
+    jwks_uri: str | None = None
+    revocation_endpoint: str | None = None
+    authenticators_endpoint: str | None = None
+    response_types_supported: tuple[str, ...] = ()
+    grant_types_supported: tuple[str, ...] | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
+    code_challenge_methods_supported: tuple[str, ...] | None = None
+    acr_values_supported: tuple[str, ...] | None = None
+    dpop_signing_alg_values_supported: tuple[str, ...] | None = None
+    authorization_details_types_supported: tuple[str, ...] | None = None
+    authorization_response_iss_parameter_supported: bool | None = None
+    authn_methods_supported: tuple[str, ...] | None = None
+    upstile_profile_versions_supported: tuple[str, ...] | None = None
+
+
+def well_known_url(identifier: str, path: str) -> str:
+    """Where a document lives: the well-known path goes between host and path (RFC 8414 §3.1, RFC 9728 §3.1)."""
+    parts = urlsplit(identifier)
+    own_path = parts.path if parts.path != "/" else ""
+    return f"{parts.scheme}://{parts.netloc}{path}{own_path}"
+
+
+def resource_covers(resource: str, url: str) -> bool:
+    """Whether `resource` is the origin of `url` or a whole-segment prefix of it (RFC 9728 §3.3, profile §2)."""
+    prefix, target = urlsplit(resource), urlsplit(url)
+    if prefix.query or prefix.fragment or (prefix.scheme, prefix.netloc) != (target.scheme, target.netloc):
+        return False
+    segments = prefix.path.rstrip("/")
+    return target.path == segments or target.path.startswith(segments + "/") or not segments

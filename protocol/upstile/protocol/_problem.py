@@ -1,0 +1,37 @@
+"""The body of every error of a resource server (RFC 9457)."""
+
+from upstile.protocol._message import Message
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:upstile:problem:"
+
+
+class Problem(Message):
+    """A problem document.
+
+    Attributes:
+        type: `urn:upstile:problem:NAME`.
+        title: what this type of problem is.
+        status: the HTTP status.
+        detail: for the person: the API author's text.
+        instance: `urn:uuid:…`, the correlation id.
+        acr_values, max_age: what the step-up challenge asks for.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = None
+    acr_values: tuple[str, ...] | None = None
+    max_age: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name behind the URN prefix, or the whole type where it is another's."""
+        return self.type.removeprefix(_TYPE_PREFIX)
+
+
+def problem_type(name: str) -> str:
+    """The `type` of the problem with this name, such as `missing-token`."""
+    return _TYPE_PREFIX + name

@@ -1,0 +1,70 @@
+"""What a call asks of the person behind it: the one immutable object that both halves speak about."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# RFC 6749 appendix A.4: scope-token; acr values are put into a space-separated list as well.
+_name = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Requirement:
+    """How strong and how fresh an authentication must be, and which scope the token must have.
+
+    Args:
+        acr: one authentication context class, or several in order of preference, of which one is required.
+        max_age: the highest age of the authentication in seconds; `None` sets no limit, `0` asks for an
+            authentication for this very call (OpenID Connect Core §3.1.2.1).
+        scope: the scopes that the token must carry, as a sequence or a space-separated text.
+        reason: what the person is told, such as "Confirm the transfer of 50 EUR to ACME".
+
+    Raises:
+        TypeError, ValueError: a value that no challenge could carry.
+    """
+
+    acr: tuple[str, ...]
+    max_age: int | None
+    scope: tuple[str, ...]
+    reason: str | None
+
+    def __init__(
+        self,
+        *,
+        acr: str | Iterable[str] = (),
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+    ) -> None:
+        object.__setattr__(self, "acr", _names("acr", (acr,) if isinstance(acr, str) else acr))
+        object.__setattr__(self, "max_age", _seconds(max_age))
+        object.__setattr__(self, "scope", _names("scope", scope.split() if isinstance(scope, str) else scope))
+        object.__setattr__(self, "reason", reason)
+
+    @property
+    def for_this_call(self) -> bool:
+        """Whether an authentication is asked for this one call, so that its token serves once (`max_age=0`)."""
+        return self.max_age == 0
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether anything is asked of the person's authentication, beyond a valid token with a scope."""
+        return bool(self.acr) or self.max_age is not None
+
+
+def _names(member: str, values: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(values))
+    for name in names:
+        if not _name.fullmatch(name):
+            raise ValueError(f"{member}: {name!r} is empty or has characters that a challenge cannot carry")
+    return names
+
+
+def _seconds(max_age: int | None) -> int | None:
+    if max_age is None:
+        return None
+    if type(max_age) is not int:
+        raise TypeError(f"max_age must be a whole number of seconds or None, not {max_age!r}")
+    if max_age < 0:
+        raise ValueError("max_age must not be negative")
+    return max_age
