@@ -2,14 +2,14 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from upstile.protocol._encoding import json_object
 from upstile.protocol._errors import MalformedMessage
 
 
 class Message(BaseModel):
-    """A body, form or document of the wire profile. Unknown members are ignored."""
+    """A body, form or document of the wire profile. Unknown members are ignored, and none is ever sent as null."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -37,9 +37,14 @@ class Message(BaseModel):
             raise MalformedMessage(f"{where}: {first['msg']}") from None
 
     def to_members(self) -> dict[str, Any]:
-        """The members as they go into a body or form; what is `None` is left out."""
-        return self.model_dump(exclude_none=True)
+        """The members as they go into a body or form."""
+        return self.model_dump()
 
     def to_json(self) -> bytes:
-        """The JSON body; what is `None` is left out."""
-        return self.model_dump_json(exclude_none=True).encode()
+        """The JSON body."""
+        return self.model_dump_json().encode()
+
+    @model_serializer(mode="wrap")
+    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        return {name: value for name, value in members.items() if value is not None}

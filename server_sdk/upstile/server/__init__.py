@@ -1,0 +1,42 @@
+"""The server half of upstile: declare what a call asks of the person, and run the ceremony that proves it.
+
+The adapter for your framework has the entry point, e.g. `upstile.server.fastapi.StepUp`.
+"""
+
+from importlib.util import find_spec
+
+for _needed in ("jwt", "webauthn", "sqlalchemy", "aiosqlite"):
+    if find_spec(_needed) is None:
+        raise ImportError(f"upstile.server needs {_needed}: pip install 'upstile[server]'")
+
+from upstile.protocol import Requirement, UpstileError  # noqa: E402
+from upstile.server._errors import (  # noqa: E402
+    AuthorizationError,
+    ConfigurationError,
+    Rejection,
+    StorageUnavailable,
+)
+from upstile.server._events import Notify, SecurityEvent  # noqa: E402
+from upstile.server.authorization._clients import Client  # noqa: E402
+from upstile.server.resource._access_token import AccessToken  # noqa: E402
+from upstile.server.resource._authentication import Authentication  # noqa: E402
+from upstile.server.resource._issuer import Issuer  # noqa: E402
+from upstile.server.resource._jwt import JWTVerifier  # noqa: E402
+from upstile.server.resource._keys import VerificationKeys  # noqa: E402
+
+__all__ = [
+    "AccessToken",
+    "Authentication",
+    "AuthorizationError",
+    "Client",
+    "ConfigurationError",
+    "Issuer",
+    "JWTVerifier",
+    "Notify",
+    "Rejection",
+    "Requirement",
+    "SecurityEvent",
+    "StorageUnavailable",
+    "UpstileError",
+    "VerificationKeys",
+]

@@ -1,0 +1,99 @@
+"""One running deployment, independent of any web framework: what every adapter stands on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from upstile.protocol import Requirement, TokenResponse
+from upstile.server._errors import ConfigurationError
+from upstile.server._http import HttpRequest
+from upstile.server.authorization._endpoints import Route
+from upstile.server.authorization._possession import ProofOfPossession
+from upstile.server.authorization._sign_in import SignIn
+from upstile.server.authorization._signing import SigningKeys
+from upstile.server.resource._authentication import Authentication
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._issuer import Issuer
+from upstile.server.storage import DurableStore, EphemeralStore
+
+
+@dataclass(kw_only=True)
+class Deployment:
+    """A resource server with its embedded authorization server.
+
+    Attributes:
+        issuer: whose tokens are accepted.
+        guard: judges calls.
+        routes: the endpoints that an adapter mounts.
+        sign_in: the seam to the application's own sign-in.
+        possession: checks the DPoP proof of a sign-in.
+        signing: the keys, loaded by `prepare`.
+        durable, ephemeral: the stores, opened by `prepare`.
+        clock: the time in epoch seconds.
+    """
+
+    issuer: Issuer
+    guard: Guard
+    routes: tuple[Route, ...]
+    sign_in: SignIn
+    possession: ProofOfPossession
+    signing: SigningKeys
+    durable: DurableStore
+    ephemeral: EphemeralStore
+    clock: Callable[[], float]
+    _ready: bool = field(default=False, init=False)
+
+    async def prepare(self) -> None:
+        """Open the stores and load the keys. Runs by itself before the first call; harmless when run again."""
+        if self._ready:
+            return
+        await self.durable.prepare()
+        await self.ephemeral.prepare()
+        await self.signing.prepare()
+        self._ready = True
+
+    async def aclose(self) -> None:
+        """Close the stores; a later call opens them again."""
+        self._ready = False
+        await self.durable.aclose()
+        await self.ephemeral.aclose()
+
+    async def admit(self, request: HttpRequest, requirement: Requirement) -> Authentication:
+        """Judge one call; raises `Rejection` with the response to send instead."""
+        if not self._ready:
+            await self.prepare()
+        call = await self.guard.admit(request, requirement, self.clock())
+        return Authentication(self.guard, call, self.clock)
+
+    def check(self, requirement: Requirement) -> Requirement:
+        """A requirement that can be met here.
+
+        Raises:
+            ConfigurationError: none of its acr values is offered, so that no call could ever pass.
+        """
+        if requirement.acr and not self.issuer.can_satisfy(requirement.acr):
+            offered = ", ".join(self.issuer.acr_values_supported or ())
+            raise ConfigurationError(f"acr={requirement.acr} can never be reached: this server offers {offered}")
+        return requirement
+
+    async def start_session(
+        self,
+        subject: str,
+        *,
+        amr: Sequence[str],
+        request: HttpRequest | None,
+        client_id: str | None,
+        account: str | None,
+    ) -> TokenResponse:
+        """Begin a base login; bound to the key of the request's DPoP proof, if it has one."""
+        await self.prepare()
+        now = self.clock()
+        proven = request is not None and bool(request.lines(b"dpop"))
+        jkt = self.possession.key(request, now) if request is not None and proven else None
+        return await self.sign_in.start_session(
+            subject, amr=amr, now=now, jkt=jkt, client_id=client_id, account=account
+        )
+
+    async def enrolment_code(self, subject: str) -> str:
+        """A code for a first enrolment."""
+        await self.prepare()
+        return await self.sign_in.enrolment_code(subject, self.clock())

@@ -1,0 +1,67 @@
+"""What the server half raises.
+
+UpstileError
+├── ConfigurationError      the deployment is set up wrongly; raised at start-up wherever that is possible
+├── StorageUnavailable      one-time state cannot be read or written: the call is refused with 503
+├── Rejection               the resource server refuses a call; carries the whole response
+└── AuthorizationError      the authorization server refuses a request; carries the OAuth error
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from upstile.protocol import UpstileError
+from upstile.server._http import HttpResponse
+
+
+class ConfigurationError(UpstileError):
+    """The deployment cannot work, or cannot be safe, as it is configured; the message says what to change."""
+
+    code = "configuration"
+
+
+class StorageUnavailable(UpstileError):
+    """State that must be consumed exactly once is out of reach, so nothing that depends on it is accepted."""
+
+    code = "storage_unavailable"
+
+
+class Rejection(UpstileError):
+    """A call that the resource server refuses.
+
+    Attributes:
+        code: the error code of the challenge, or the name of the problem.
+        response: what goes to the client: status, `WWW-Authenticate` lines, problem document.
+    """
+
+    def __init__(self, code: str, response: HttpResponse) -> None:
+        super().__init__(code)
+        self.code = code
+        self.response = response
+
+
+class AuthorizationError(UpstileError):
+    """A request that the authorization server refuses (RFC 6749 §5.2, upstile profile §3 "Other ends").
+
+    Attributes:
+        code: the OAuth error code.
+        status: the HTTP status; 400 unless the profile says otherwise.
+        retry_after: seconds, with 429.
+        members: further members of the body.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        description: str,
+        *,
+        status: int = 400,
+        retry_after: int | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+        self.status = status
+        self.retry_after = retry_after
+        self.members = members or {}

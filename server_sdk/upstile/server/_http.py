@@ -1,0 +1,53 @@
+"""Requests and responses as the engine sees them; each framework's adapter translates at its edge."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from upstile.protocol import json_compact
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpRequest:
+    """One HTTP request.
+
+    Attributes:
+        method: in upper case.
+        path: the path as it came over the wire, percent-encoding included, without the query.
+        headers: raw field lines in their order; names in lower case.
+        body: empty where only the head matters.
+    """
+
+    method: str
+    path: str
+    headers: RawHeaders
+    body: bytes = b""
+
+    def lines(self, name: bytes) -> list[str]:
+        """All field lines with this lower-case name."""
+        return [value.decode("latin-1") for key, value in self.headers if key == name]
+
+    def media_type(self) -> str:
+        """The media type of the body without its parameters, in lower case."""
+        return next(iter(self.lines(b"content-type")), "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpResponse:
+    """One HTTP response; `headers` may hold a name more than once, as two challenges need it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+Endpoint = Callable[[HttpRequest, Mapping[str, str]], Awaitable[HttpResponse]]
+"""A handler of the embedded authorization server; the mapping holds the parameters of its path."""
+
+
+def json_response(status: int, members: Any, *headers: tuple[str, str]) -> HttpResponse:
+    """A JSON response that no cache keeps."""
+    fixed = (("content-type", "application/json"), ("cache-control", "no-store"))
+    return HttpResponse(status=status, headers=(*fixed, *headers), body=json_compact(members))

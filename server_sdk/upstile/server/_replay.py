@@ -1,0 +1,46 @@
+"""DPoP proofs seen by this node: each is accepted once (RFC 9449 §11.1)."""
+
+from hashlib import blake2b
+
+from upstile.protocol import PROOF_LEEWAY, DPoPProof
+from upstile.server._errors import StorageUnavailable
+
+MEMORY = 2 * PROOF_LEEWAY
+"""Seconds for which a proof must be remembered: `iat` may lie one leeway ahead and one behind."""
+
+
+class ReplaySet:
+    """The identifiers of recent proofs, in two generations that are dropped whole.
+
+    Args:
+        bound: the most proofs that are remembered in one generation. Beyond it nothing is accepted any more until
+            the generation ends: forgetting early would let a recorded proof in again.
+    """
+
+    def __init__(self, bound: int = 500_000) -> None:
+        self._bound = bound
+        self._current: set[bytes] = set()
+        self._previous: set[bytes] = set()
+        self._began = 0.0
+
+    def first_use(self, proof: DPoPProof, now: float) -> bool:
+        """Whether this proof was not seen before; it is remembered from now on.
+
+        Raises:
+            StorageUnavailable: the set is full.
+        """
+        self._turn(now)
+        mark = blake2b(f"{proof.jkt}\x00{proof.jti}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if mark in self._current or mark in self._previous:
+            return False
+        if len(self._current) >= self._bound:
+            raise StorageUnavailable("more DPoP proofs in a minute than this node can remember")
+        self._current.add(mark)
+        return True
+
+    def _turn(self, now: float) -> None:
+        age = now - self._began
+        if age >= MEMORY:
+            self._previous = self._current if age < 2 * MEMORY else set()
+            self._current = set()
+            self._began = now

@@ -1,0 +1,1 @@
+"""The embedded authorization server: it runs ceremonies and mints the elevated tokens."""

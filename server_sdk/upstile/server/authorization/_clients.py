@@ -1,0 +1,61 @@
+"""The apps that may run ceremonies: public first-party clients, registered in code."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from upstile.protocol import AUTHENTICATORS_SCOPE
+from upstile.server._errors import AuthorizationError, ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Client:
+    """A registered app.
+
+    Args:
+        client_id: its identifier.
+        scopes: what its tokens may at most carry; `authenticators` is always among it.
+    """
+
+    client_id: str
+    scopes: frozenset[str]
+
+    def __init__(self, client_id: str, *, scopes: Iterable[str] = ()) -> None:
+        if not client_id or not client_id.isprintable():
+            raise ConfigurationError("a client_id must be a printable text")
+        object.__setattr__(self, "client_id", client_id)
+        object.__setattr__(self, "scopes", frozenset(scopes) - {AUTHENTICATORS_SCOPE})
+
+
+class Clients:
+    """All registered apps of a deployment."""
+
+    def __init__(self, clients: Iterable[Client]) -> None:
+        self._clients = {client.client_id: client for client in clients}
+        if not self._clients:
+            raise ConfigurationError("clients is empty: register at least one Client(...)")
+
+    def get(self, client_id: str) -> Client:
+        """The app with this identifier.
+
+        Raises:
+            AuthorizationError: `invalid_client`.
+        """
+        client = self._clients.get(client_id)
+        if client is None:
+            raise AuthorizationError("invalid_client", "this client_id is not registered")
+        return client
+
+    def only(self) -> Client:
+        """The app of a deployment that has one.
+
+        Raises:
+            ConfigurationError: there are several, so that one has to be named.
+        """
+        if len(self._clients) > 1:
+            raise ConfigurationError("several clients are registered: pass client_id=")
+        return next(iter(self._clients.values()))
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every scope that some app may have, sorted."""
+        return tuple(sorted(frozenset[str]().union(*(client.scopes for client in self._clients.values()))))

@@ -1,0 +1,125 @@
+"""The embedded server's endpoints: a request is read here, handed on, and its refusal written here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from upstile.protocol import (
+    FORM_TYPE,
+    MalformedMessage,
+    StartRequest,
+    TokenRequest,
+    parse_form,
+    read_request,
+)
+from upstile.server._errors import AuthorizationError, Rejection, StorageUnavailable
+from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
+from upstile.server.authorization._answer import Answers
+from upstile.server.authorization._clients import Clients
+from upstile.server.authorization._codes import Codes
+from upstile.server.authorization._enrolment import Enrolment
+from upstile.server.authorization._possession import ProofOfPossession
+from upstile.server.authorization._response import error_response
+from upstile.server.authorization._sessions import form_mark
+from upstile.server.authorization._start import Starts
+from upstile.server.resource._refusal import Refusals
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """Where an endpoint is found; `path` may hold `{id}`."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """The embedded server as HTTP.
+
+    Attributes:
+        clock: the time in epoch seconds; read once for each request.
+        possession: checks the DPoP proof.
+        clients, starts, answers, codes, enrolment: judge what was read.
+        refusals: writes what the authenticators endpoint says when storage fails.
+    """
+
+    clock: Callable[[], float]
+    possession: ProofOfPossession
+    clients: Clients
+    starts: Starts
+    answers: Answers
+    codes: Codes
+    enrolment: Enrolment
+    refusals: Refusals
+
+    def routes(self, prefix: str, documents: Mapping[str, Callable[[], Any]]) -> tuple[Route, ...]:
+        """All routes; `documents` are the JSON documents to serve, by path."""
+        authenticators = f"{prefix}/authenticators"
+        one, enrolment = f"{authenticators}/{{id}}", self.enrolment
+        posts = {f"{prefix}/challenge": self._challenge, f"{prefix}/token": self._token}
+        guarded = (
+            ("GET", authenticators, enrolment.show),
+            ("POST", authenticators, enrolment.begin),
+            ("POST", f"{one}/verify", enrolment.verify),
+            ("PATCH", one, enrolment.rename),
+            ("DELETE", one, enrolment.remove),
+        )
+        return (
+            *(Route(method="GET", path=path, endpoint=_document(make)) for path, make in documents.items()),
+            *(Route(method="POST", path=path, endpoint=self._oauth(handle)) for path, handle in posts.items()),
+            *(Route(method=method, path=path, endpoint=self._resource(handle)) for method, path, handle in guarded),
+        )
+
+    async def _challenge(self, request: HttpRequest, form: dict[str, str], now: float) -> HttpResponse:
+        message = read_request(form)
+        self.clients.get(message.client_id)
+        jkt = self.possession.key(request, now)
+        if isinstance(message, StartRequest):
+            return await self.starts.handle(message, jkt, now)
+        return await self.answers.handle(message, form_mark(request.body), jkt, now)
+
+    async def _token(self, request: HttpRequest, form: dict[str, str], now: float) -> HttpResponse:
+        if form.get("grant_type", "authorization_code") != "authorization_code":
+            raise AuthorizationError("unsupported_grant_type", "only authorization_code is supported")
+        message = TokenRequest.from_members(form)
+        self.clients.get(message.client_id)
+        jkt = self.possession.key(request, now)
+        response = await self.codes.redeem(message, jkt, now)
+        return json_response(200, response.to_members())
+
+    def _oauth(self, handle: Callable[[HttpRequest, dict[str, str], float], Awaitable[HttpResponse]]) -> Endpoint:
+        async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
+            try:
+                if request.media_type() != FORM_TYPE:
+                    raise AuthorizationError("invalid_request", f"the body must be {FORM_TYPE}")
+                return await handle(request, parse_form(request.body), self.clock())
+            except MalformedMessage as error:
+                return error_response(AuthorizationError("invalid_request", str(error)))
+            except AuthorizationError as error:
+                return error_response(error)
+            except StorageUnavailable:
+                return error_response(AuthorizationError("temporarily_unavailable", "try again later", status=503))
+
+        return endpoint
+
+    def _resource(self, handle: Callable[[HttpRequest, Mapping[str, str], float], Awaitable[HttpResponse]]) -> Endpoint:
+        async def endpoint(request: HttpRequest, path: Mapping[str, str]) -> HttpResponse:
+            try:
+                return await handle(request, path, self.clock())
+            except Rejection as rejection:
+                return rejection.response
+            except StorageUnavailable:
+                return self.refusals.unavailable().response
+
+        return endpoint
+
+
+def _document(make: Callable[[], Any]) -> Endpoint:
+    async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
+        response = json_response(200, make())
+        kept = tuple(header for header in response.headers if header[0] != "cache-control")
+        return HttpResponse(status=200, headers=(*kept, ("cache-control", "max-age=600")), body=response.body)
+
+    return endpoint

@@ -1,0 +1,199 @@
+"""The authenticators endpoint: a protected resource of the authorization server itself (upstile profile §8)."""
+
+from collections.abc import Mapping
+from secrets import token_urlsafe
+from typing import TypeVar
+
+from upstile.protocol import (
+    Authenticator,
+    EnrollRequest,
+    EnrollResponse,
+    MalformedMessage,
+    Message,
+    RenameRequest,
+    VerifyRequest,
+)
+from upstile.server._errors import Rejection
+from upstile.server._events import EventKind, Events, SecurityEvent
+from upstile.server._http import HttpRequest, HttpResponse, json_response
+from upstile.server.authorization._enrolment_rights import EnrolmentRights
+from upstile.server.authorization.methods import Method
+from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._refusal import problem
+from upstile.server.storage import AuthenticatorRecord, DurableStore, EphemeralStore, User, increment
+
+PENDING_LIFE = 600
+"""Seconds within which a new authenticator must be verified."""
+MOST_AUTHENTICATORS = 20
+CONFIRM_TRIES = 5
+
+M = TypeVar("M", bound=Message)
+Path = Mapping[str, str]
+"""The parameters of the path."""
+
+
+class Enrolment:
+    """Lists, adds, renames and removes a user's authenticators.
+
+    Args:
+        guard: verifies the token of each call.
+        rights: decides whether the caller may change something.
+        methods: what can be enrolled.
+        durable: the authenticators.
+        ephemeral: counts wrong confirmations.
+        events: is told.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard: Guard,
+        rights: EnrolmentRights,
+        methods: tuple[Method, ...],
+        durable: DurableStore,
+        ephemeral: EphemeralStore,
+        events: Events,
+    ) -> None:
+        self._guard = guard
+        self._rights = rights
+        self._methods = {method.name: method for method in methods}
+        self._durable = durable
+        self._ephemeral = ephemeral
+        self._events = events
+
+    async def show(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
+        """`GET`: all authenticators of the user; a token for this server suffices."""
+        call = await self._guard.authenticate(request, now)
+        entries = [_entry(record, now).to_members() for record in await self._live(_user(call), now)]
+        return json_response(200, {"authenticators": entries})
+
+    async def begin(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
+        """`POST`: a pending authenticator, and what the user's device needs."""
+        call = await self._guard.authenticate(request, now)
+        user, wanted = _user(call), _read(EnrollRequest, request)
+        records = await self._live(user, now)
+        await self._rights.to_add(call, records, wanted.enrolment_code, now)
+        method = self._methods.get(wanted.method)
+        if method is None or len(records) >= MOST_AUTHENTICATORS:
+            raise problem("invalid-request", 400, "This method is not known, or there are too many authenticators")
+        existing = [record for record in records if record.method == method.name]
+        data, members = method.enroll(user, await self._rights.account(call, now), existing)
+        record = AuthenticatorRecord(
+            id=token_urlsafe(12),
+            user=user,
+            method=method.name,
+            name=wanted.name,
+            state="pending",
+            created=int(now),
+            data=data,
+            begun_by=_beginner(call),
+            expires_at=int(now) + PENDING_LIFE,
+        )
+        await self._durable.add_authenticator(record)
+        reply = EnrollResponse(id=record.id, state="pending", expires_in=PENDING_LIFE, **members)
+        return json_response(201, reply.to_members())
+
+    async def verify(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
+        """`POST /{id}/verify`: the first proof; who began it finishes it, whatever the token's age."""
+        call = await self._guard.authenticate(request, now)
+        user = _user(call)
+        record = await self._find(user, path["id"], now)
+        if record.state != "pending" or record.begun_by != _beginner(call):
+            raise _not_found()
+        await self._confirm(record, _read(VerifyRequest, request), now)
+        await self._tell("authenticator-added", call, record, now)
+        return json_response(200, _entry(await self._find(user, record.id, now), now).to_members())
+
+    async def rename(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
+        """`PATCH /{id}`: another name."""
+        call, record = await self._changeable(request, path["id"], now)
+        await self._durable.rename(record.user, record.id, _read(RenameRequest, request).name)
+        await self._tell("authenticator-renamed", call, record, now)
+        return json_response(200, _entry(await self._find(record.user, record.id, now), now).to_members())
+
+    async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
+        """`DELETE /{id}`: one less; the last one stays."""
+        call, record = await self._changeable(request, path["id"], now)
+        if not await self._durable.remove(record.user, record.id, keep_one=True):
+            raise problem("last-authenticator", 409, "The last authenticator cannot be removed: add another one first")
+        await self._tell("authenticator-removed", call, record, now)
+        return HttpResponse(status=204)
+
+    async def _changeable(self, request: HttpRequest, id: str, now: float) -> tuple[GuardedCall, AuthenticatorRecord]:
+        call = await self._guard.authenticate(request, now)
+        user = _user(call)
+        await self._rights.to_change(call, await self._live(user, now), now)
+        return call, await self._find(user, id, now)
+
+    async def _confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> None:
+        method = self._methods[record.method]
+        if await increment(self._ephemeral, f"confirm:{record.id}", now + PENDING_LIFE, now) > CONFIRM_TRIES:
+            await self._durable.remove(record.user, record.id, keep_one=False)
+            raise _not_found()
+        try:
+            data = await method.confirm(record, proof, now)
+        except MalformedMessage as error:
+            raise _invalid(str(error)) from error
+        if data is not None and await self._durable.activate(record.user, record.id, data, int(now)):
+            return
+        if not method.guessable:  # its challenge served: another try begins anew
+            await self._durable.remove(record.user, record.id, keep_one=False)
+        raise problem("verification-failed", 400, "The new authenticator could not be verified")
+
+    async def _live(self, user: User, now: float) -> list[AuthenticatorRecord]:
+        records = await self._durable.authenticators(user)
+        for record in records:
+            if _expired(record, now):
+                await self._durable.remove(user, record.id, keep_one=False)
+        return [record for record in records if not _expired(record, now)]
+
+    async def _find(self, user: User, id: str, now: float) -> AuthenticatorRecord:
+        for record in await self._live(user, now):
+            if record.id == id:
+                return record
+        raise _not_found()
+
+    async def _tell(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> None:
+        event = SecurityEvent(kind=kind, user=record.user, client_id=call.token.client_id, method=record.method, at=now)
+        await self._events.tell(event)
+
+
+def _user(call: GuardedCall) -> User:
+    return User(call.token.issuer, call.token.subject)
+
+
+def _beginner(call: GuardedCall) -> str:
+    return f"{call.token.sid} {call.token.jkt}"
+
+
+def _expired(record: AuthenticatorRecord, now: float) -> bool:
+    return record.state == "pending" and record.expires_at is not None and now >= record.expires_at
+
+
+def _entry(record: AuthenticatorRecord, now: float) -> Authenticator:
+    return Authenticator(
+        id=record.id,
+        method=record.method,
+        name=record.name,
+        created=record.created,
+        last_used=record.last_used,
+        state=record.state,
+        expires_in=int(record.expires_at - now) if record.state == "pending" and record.expires_at else None,
+    )
+
+
+def _read(model: type[M], request: HttpRequest) -> M:
+    if request.media_type() != "application/json":
+        raise _invalid("the body must be application/json")
+    try:
+        return model.from_json(request.body)
+    except MalformedMessage as error:
+        raise _invalid(str(error)) from error
+
+
+def _invalid(why: str) -> Rejection:
+    return problem("invalid-request", 400, f"The request cannot be read: {why}")
+
+
+def _not_found() -> Rejection:
+    return problem("not-found", 404, "There is no such authenticator of yours")

@@ -1,0 +1,61 @@
+"""Which methods a step offers: those that can still reach what was asked, the strongest first (upstile profile §3)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from upstile.server.authorization._acr import OFFERED, BaseFactors, reaches
+from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization.methods import Method, Offered, Purpose
+from upstile.server.storage import AuthenticatorRecord
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """One method that a step will offer.
+
+    Attributes:
+        method: the method.
+        authenticators: the user's active ones of this method.
+        user_verification: whether the answer must show it, because nothing asked is reachable without.
+    """
+
+    method: Method
+    authenticators: tuple[AuthenticatorRecord, ...]
+    user_verification: bool
+
+    def offered(self, purpose: Purpose) -> Offered:
+        """The offer itself, with a fresh challenge where the method has one."""
+        return self.method.offer(self.authenticators, purpose, user_verification=self.user_verification)
+
+
+def plan_offers(
+    ceremony: Ceremony, methods: Iterable[Method], enrolled: Sequence[AuthenticatorRecord], now: float
+) -> list[Plan]:
+    """The methods to offer for this ceremony; `methods` come in order of strength."""
+    plans: list[Plan] = []
+    for method in methods:
+        own = tuple(r for r in enrolled if r.method == method.name and r.state == "active")
+        if not own or (ceremony.methods is not None and method.name not in ceremony.methods):
+            continue
+        verification = _verification_needed(ceremony, method, now)
+        if verification is not None:
+            plans.append(Plan(method=method, authenticators=own, user_verification=verification))
+    return plans
+
+
+def strongest_reachable(
+    base: BaseFactors, methods: Iterable[Method], enrolled: Sequence[AuthenticatorRecord], now: float
+) -> tuple[str, ...]:
+    """The strongest acr that this user can reach with what is enrolled; empty where any proof has to do."""
+    active = {record.method for record in enrolled if record.state == "active"}
+    proofs = [method.potential(user_verification=True, now=now) for method in methods if method.name in active]
+    return tuple(acr for acr in OFFERED if any(reaches(acr, [proof], base, now) for proof in proofs))[:1]
+
+
+def _verification_needed(ceremony: Ceremony, method: Method, now: float) -> bool | None:
+    """Whether the method needs user verification to complete the ceremony; `None` where it cannot complete it."""
+    for verification in (False, True):
+        proof = method.potential(user_verification=verification, now=now)
+        if ceremony.with_proof(proof, now).complete(now):
+            return verification
+    return None

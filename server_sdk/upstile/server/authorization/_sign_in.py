@@ -1,0 +1,95 @@
+"""The seam to the application's own sign-in: it tells us who signed in, and we mint the base token."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from secrets import token_urlsafe
+
+from upstile.protocol import TokenResponse
+from upstile.server._events import Events, SecurityEvent
+from upstile.server.authorization._clients import Clients
+from upstile.server.authorization._logins import Logins
+from upstile.server.authorization._tokens import TokenMint
+from upstile.server.storage import EphemeralStore, Record, User
+
+LOGIN_LIFE = 12 * 3600
+"""Seconds that a base login lasts; as long as its factors count towards `mfa`."""
+ENROLMENT_CODE_LIFE = 600
+
+
+class SignIn:
+    """Begins base logins and issues enrolment codes, on the application's word.
+
+    Args:
+        issuer: our issuer identifier, and the resource that base tokens are for.
+        clients: the registered apps.
+        logins: keeps the base logins.
+        mint: makes their tokens.
+        store: keeps enrolment codes, hashed.
+        events: is told.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        clients: Clients,
+        logins: Logins,
+        mint: TokenMint,
+        store: EphemeralStore,
+        events: Events,
+    ) -> None:
+        self._issuer = issuer
+        self._clients = clients
+        self._logins = logins
+        self._mint = mint
+        self._store = store
+        self._events = events
+
+    async def start_session(
+        self,
+        subject: str,
+        *,
+        amr: Sequence[str],
+        now: float,
+        jkt: str | None,
+        client_id: str | None = None,
+        account: str | None = None,
+    ) -> TokenResponse:
+        """A base login and its token.
+
+        Args:
+            subject: the user.
+            amr: what the application checked (RFC 8176), e.g. `["pwd"]`.
+            now: epoch seconds.
+            jkt: the key that the token will be bound to, if the app proved one.
+            client_id: the app; may be left out where one is registered.
+            account: what the user calls the account; prompts show it masked.
+        """
+        client = self._clients.only() if client_id is None else self._clients.get(client_id)
+        login = await self._logins.begin(
+            now,
+            subject=subject,
+            client_id=client.client_id,
+            amr=tuple(amr),
+            auth_time=int(now),
+            jkt=jkt,
+            account=account,
+            expires_at=int(now) + LOGIN_LIFE,
+        )
+        user = login.user(self._issuer)
+        await self._events.tell(SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now))
+        return self._mint.base(login, resource=self._issuer, scope=client.scopes, now=now)
+
+    async def enrolment_code(self, subject: str, now: float) -> str:
+        """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
+        code = token_urlsafe(16)
+        user = User(self._issuer, subject)
+        record = Record(value=subject.encode(), expires_at=now + ENROLMENT_CODE_LIFE)
+        await self._store.update(enrolment_key(code), lambda _: (record, None), now)
+        await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
+        return code
+
+
+def enrolment_key(code: str) -> str:
+    """Where an enrolment code is kept."""
+    return "enrolment:" + sha256(code.encode()).hexdigest()

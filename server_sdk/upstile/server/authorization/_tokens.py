@@ -1,0 +1,98 @@
+"""The tokens that the embedded server mints (upstile profile §4)."""
+
+from collections.abc import Sequence
+from secrets import token_urlsafe
+from typing import Any
+
+from upstile.protocol import TokenResponse
+from upstile.server.authorization._acr import Proof, token_amr
+from upstile.server.authorization._logins import BaseLogin
+from upstile.server.authorization._signing import SigningKeys
+
+LIFE = 300
+"""Seconds that an elevated token lives at least."""
+LONGEST_LIFE = 3600
+"""Seconds that a bound one lives at most, if the route's `max_age` is that long."""
+
+
+class TokenMint:
+    """Makes access tokens.
+
+    Args:
+        issuer: our issuer identifier.
+        keys: sign them.
+    """
+
+    def __init__(self, issuer: str, keys: SigningKeys) -> None:
+        self._issuer = issuer
+        self._keys = keys
+
+    def base(self, login: BaseLogin, *, resource: str, scope: frozenset[str], now: float) -> TokenResponse:
+        """The token of a base login; it names no acr, so every step-up route challenges it."""
+        claims = self._claims(login, login.client_id, resource, scope, login.jkt, now)
+        claims |= {"jti": login.jti, "exp": login.expires_at, "amr": list(login.amr), "auth_time": login.auth_time}
+        return self._response(claims)
+
+    def elevated(
+        self,
+        login: BaseLogin,
+        *,
+        jti: str,
+        client_id: str,
+        resource: str,
+        scope: frozenset[str],
+        jkt: str | None,
+        acr: str | None,
+        max_age: int | None,
+        proofs: Sequence[Proof],
+        now: float,
+    ) -> TokenResponse:
+        """The token of a ceremony: a new grant, whose `auth_time` is that of its oldest proof."""
+        claims = self._claims(login, client_id, resource, scope, jkt, now)
+        claims |= {
+            "jti": jti,
+            "exp": int(now) + lifetime(max_age, bound=jkt is not None),
+            "amr": token_amr(proofs, login.factors, acr, now),
+            "auth_time": min(proof.at for proof in proofs),
+        }
+        if acr is not None:
+            claims["acr"] = acr
+        if max_age == 0:
+            claims["single_use"] = True
+        return self._response(claims)
+
+    def _claims(
+        self, login: BaseLogin, client_id: str, resource: str, scope: frozenset[str], jkt: str | None, now: float
+    ) -> dict[str, Any]:
+        claims: dict[str, Any] = {
+            "iss": self._issuer,
+            "aud": resource,
+            "sub": login.subject,
+            "client_id": client_id,
+            "iat": int(now),
+            "sid": login.sid,
+            "scope": " ".join(sorted(scope)),
+        }
+        if jkt is not None:
+            claims["cnf"] = {"jkt": jkt}
+        return claims
+
+    def _response(self, claims: dict[str, Any]) -> TokenResponse:
+        return TokenResponse(
+            access_token=self._keys.sign(claims),
+            token_type="DPoP" if "cnf" in claims else "Bearer",
+            expires_in=claims["exp"] - claims["iat"],
+            scope=claims["scope"],
+            acr=claims.get("acr"),
+            auth_time=claims["auth_time"],
+        )
+
+
+def lifetime(max_age: int | None, *, bound: bool) -> int:
+    """Seconds that an elevated token lives."""
+    return max(LIFE, min(max_age, LONGEST_LIFE)) if bound and max_age is not None else LIFE
+
+
+def new_jti() -> str:
+    """A fresh token identifier of 128 random bits."""
+    return token_urlsafe(16)

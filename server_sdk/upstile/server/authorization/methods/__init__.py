@@ -1,0 +1,7 @@
+"""Authentication methods: one small module each, all with the same verbs."""
+
+from upstile.server.authorization.methods._method import Method, Offered, Purpose, Verified
+from upstile.server.authorization.methods._totp import Totp
+from upstile.server.authorization.methods._webauthn import WebAuthn
+
+__all__ = ["Method", "Offered", "Purpose", "Totp", "Verified", "WebAuthn"]

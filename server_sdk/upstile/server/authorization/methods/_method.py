@@ -1,0 +1,94 @@
+"""What an authentication method of the embedded server is: offer, read, verify; enroll, confirm.
+
+To add a method, write a module with these verbs and name it where the deployment is put together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from upstile.protocol import AnswerRequest, Offer, VerifyRequest
+from upstile.server.authorization._acr import Proof
+from upstile.server.storage import AuthenticatorRecord, User
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Purpose:
+    """What a proof will be for; WebAuthn binds its challenge to it."""
+
+    client_id: str
+    jkt: str | None
+    resource: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offered:
+    """A method's part of a step: what the client sees, and what the server must remember to judge the answer."""
+
+    offer: Offer
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verified:
+    """A right answer: which authenticator gave it, what it proves, and what the authenticator keeps from now on."""
+
+    authenticator: AuthenticatorRecord
+    proof: Proof
+    data: Mapping[str, Any]
+
+
+class Method(Protocol):
+    """One way to prove who one is."""
+
+    @property
+    def name(self) -> str:
+        """The `authn_method` on the wire."""
+        ...
+
+    @property
+    def guessable(self) -> bool:
+        """Whether a wrong answer may be a guess, so that it counts against the user's and the login's budgets."""
+        ...
+
+    def potential(self, *, user_verification: bool, now: float) -> Proof:
+        """The proof that a right answer would give."""
+        ...
+
+    def offer(
+        self, authenticators: Sequence[AuthenticatorRecord], purpose: Purpose, *, user_verification: bool
+    ) -> Offered:
+        """Ask for a proof by one of the user's active authenticators of this method."""
+        ...
+
+    def read(self, answer: AnswerRequest) -> Any:
+        """Take the method's member out of an answer.
+
+        Raises:
+            MalformedMessage: it is missing or malformed; nothing is counted then.
+        """
+        ...
+
+    async def verify(
+        self,
+        response: Any,
+        state: Mapping[str, Any],
+        authenticators: Sequence[AuthenticatorRecord],
+        now: float,
+    ) -> Verified | None:
+        """Judge an answer against what `offer` remembered; `None` if it is wrong."""
+        ...
+
+    def enroll(
+        self, user: User, account: str, existing: Sequence[AuthenticatorRecord]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin to enrol: what a pending authenticator keeps, and the members of the `EnrollResponse`."""
+        ...
+
+    async def confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> dict[str, Any] | None:
+        """Judge the first proof of a pending authenticator: what the active one keeps, or `None` if it is wrong.
+
+        Raises:
+            MalformedMessage: the proof's member is missing or malformed.
+        """
+        ...

@@ -1,0 +1,194 @@
+"""Security keys and passkeys (W3C WebAuthn Level 3); py_webauthn does the checking."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from secrets import token_bytes
+from typing import Any
+
+from webauthn import (
+    generate_authentication_options,
+    generate_registration_options,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers import options_to_json_dict, parse_authentication_credential_json, parse_client_data_json
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticationCredential,
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from upstile.protocol import (
+    AnswerRequest,
+    MalformedMessage,
+    Offer,
+    VerifyRequest,
+    base64url_decode,
+    base64url_encode,
+    bound_challenge,
+)
+from upstile.server.authorization._acr import Factor, Proof
+from upstile.server.authorization.methods._method import Offered, Purpose, Verified
+from upstile.server.storage import AuthenticatorRecord, User
+
+_TIMEOUT = 300_000  # milliseconds, a hint for the client: the life of a step
+_VERIFICATION = {True: UserVerificationRequirement.REQUIRED, False: UserVerificationRequirement.PREFERRED}
+
+
+class WebAuthn:
+    """Assertions whose challenge is bound to issuer, app, key and resource, so that a relayed one is worthless.
+
+    Args:
+        issuer: our issuer identifier.
+        rp_id: the relying party identifier.
+        rp_name: what an authenticator shows.
+        origins: the origins that client data may name.
+    """
+
+    name = "webauthn"
+    guessable = False
+
+    def __init__(self, *, issuer: str, rp_id: str, rp_name: str, origins: Sequence[str]) -> None:
+        self._issuer = issuer
+        self._rp_id = rp_id
+        self._rp_name = rp_name
+        self._origins = list(origins)
+
+    def potential(self, *, user_verification: bool, now: float) -> Proof:
+        """Possession; with user verification (PIN or biometrics) a second factor, and phishing-resistant."""
+        factors, amr = {Factor.POSSESSION}, ["swk", "user"]
+        if user_verification:
+            factors, amr = {*factors, Factor.INHERENCE}, [*amr, "mfa"]
+        return Proof(
+            method=self.name,
+            factors=frozenset(factors),
+            amr=tuple(amr),
+            phishing_resistant=user_verification,
+            at=int(now),
+        )
+
+    def offer(
+        self, authenticators: Sequence[AuthenticatorRecord], purpose: Purpose, *, user_verification: bool
+    ) -> Offered:
+        """A fresh challenge for the user's keys."""
+        nonce = base64url_encode(token_bytes(32))
+        challenge = bound_challenge(
+            nonce=nonce,
+            iss=self._issuer,
+            client_id=purpose.client_id,
+            jkt=purpose.jkt,
+            resource=purpose.resource,
+        )
+        options = generate_authentication_options(
+            rp_id=self._rp_id,
+            challenge=challenge,
+            timeout=_TIMEOUT,
+            allow_credentials=_descriptors(authenticators),
+            user_verification=_VERIFICATION[user_verification],
+        )
+        state = {"challenge": base64url_encode(challenge), "user_verification": user_verification}
+        return Offered(offer=Offer(method=self.name, nonce=nonce, options=options_to_json_dict(options)), state=state)
+
+    def read(self, answer: AnswerRequest) -> AuthenticationCredential:
+        """The `AuthenticationResponseJSON`."""
+        if answer.authn_response is None:
+            raise MalformedMessage("authn_response is missing")
+        try:
+            return parse_authentication_credential_json(answer.authn_response)
+        except (WebAuthnException, ValueError) as error:
+            raise MalformedMessage("authn_response is not an AuthenticationResponseJSON") from error
+
+    async def verify(
+        self,
+        response: AuthenticationCredential,
+        state: Mapping[str, Any],
+        authenticators: Sequence[AuthenticatorRecord],
+        now: float,
+    ) -> Verified | None:
+        """Judge an assertion by one of the user's own keys."""
+        record = next((known for known in authenticators if known.data["id"] == response.id), None)
+        if record is None or not _same_user(response, record.user) or _cross_origin(response):
+            return None
+        try:
+            verified = verify_authentication_response(
+                credential=response,
+                expected_challenge=base64url_decode(str(state["challenge"])),
+                expected_rp_id=self._rp_id,
+                expected_origin=self._origins,
+                credential_public_key=base64url_decode(str(record.data["public_key"])),
+                credential_current_sign_count=int(record.data["sign_count"]),
+                require_user_verification=bool(state["user_verification"]),
+            )
+        except WebAuthnException:
+            return None
+        learnt = {"sign_count": verified.new_sign_count, "backed_up": verified.credential_backed_up}
+        proof = self.potential(user_verification=verified.user_verified, now=now)
+        return Verified(authenticator=record, proof=proof, data={**record.data, **learnt})
+
+    def enroll(
+        self, user: User, account: str, existing: Sequence[AuthenticatorRecord]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Creation options with a random challenge; user verification is required from the beginning."""
+        challenge = token_bytes(32)
+        options = generate_registration_options(
+            rp_id=self._rp_id,
+            rp_name=self._rp_name,
+            user_id=user_handle(user),
+            user_name=account,
+            challenge=challenge,
+            timeout=_TIMEOUT,
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.PREFERRED,
+                user_verification=UserVerificationRequirement.REQUIRED,
+            ),
+            exclude_credentials=_descriptors(existing),
+        )
+        return {"challenge": base64url_encode(challenge)}, {"options": options_to_json_dict(options)}
+
+    async def confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> dict[str, Any] | None:
+        """The new key's registration."""
+        if proof.registration_response is None:
+            raise MalformedMessage("registration_response is missing")
+        try:
+            verified = verify_registration_response(
+                credential=proof.registration_response,
+                expected_challenge=base64url_decode(str(record.data["challenge"])),
+                expected_rp_id=self._rp_id,
+                expected_origin=self._origins,
+                require_user_verification=True,
+            )
+        except (WebAuthnException, ValueError):
+            return None
+        return {
+            "id": base64url_encode(verified.credential_id),
+            "public_key": base64url_encode(verified.credential_public_key),
+            "sign_count": verified.sign_count,
+            "aaguid": verified.aaguid,
+            "device_type": verified.credential_device_type.value,
+            "backed_up": verified.credential_backed_up,
+        }
+
+
+def user_handle(user: User) -> bytes:
+    """The user's handle: the same for all their keys, and nothing that names the person (WebAuthn §14.6.1)."""
+    return sha256(f"upstile user\x00{user}".encode()).digest()
+
+
+def _same_user(response: AuthenticationCredential, user: User) -> bool:
+    handle = response.response.user_handle
+    return handle is None or handle == user_handle(user)
+
+
+def _cross_origin(response: AuthenticationCredential) -> bool:
+    try:
+        return bool(parse_client_data_json(response.response.client_data_json).cross_origin)
+    except WebAuthnException:
+        return True
+
+
+def _descriptors(authenticators: Sequence[AuthenticatorRecord]) -> list[PublicKeyCredentialDescriptor]:
+    keys = [record for record in authenticators if "id" in record.data]
+    return [PublicKeyCredentialDescriptor(id=base64url_decode(str(record.data["id"]))) for record in keys]

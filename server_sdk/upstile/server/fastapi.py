@@ -1,0 +1,244 @@
+"""Step-up authentication for FastAPI: the adapter over the framework-neutral deployment.
+
+```python
+server = StepUp.embedded(url="https://api.example.com", storage="sqlite:///stepup.db", clients=[Client("cli")])
+server.install(app)
+
+@app.post("/transfers")
+async def transfer(auth: Annotated[Authentication, Depends(server.require(acr="mfa", max_age=300))]): ...
+```
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from time import time
+from typing import Any, Literal
+
+try:
+    from fastapi import FastAPI, Request, Response
+except ModuleNotFoundError as error:
+    raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
+
+from upstile.protocol import Requirement, TokenResponse
+from upstile.server import Authentication, AuthorizationError, Client, Notify, Rejection, StorageUnavailable
+from upstile.server._deployment import Deployment
+from upstile.server._embedded import Settings, embedded
+from upstile.server._events import Events
+from upstile.server._http import Endpoint, HttpRequest, HttpResponse
+from upstile.server._settings import check_origin, check_webauthn_origins, find_seal, sqlite_path
+from upstile.server.authorization._clients import Clients
+from upstile.server.authorization._response import error_response
+from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
+
+__all__ = ["Authentication", "Client", "StepUp"]
+
+_MAX_BODY = 65_536
+"""Bytes that the endpoints of the embedded server read at most."""
+
+
+class StepUp:
+    """Step-up authentication for a FastAPI application; made by `StepUp.embedded(...)`."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    @classmethod
+    def embedded(
+        cls,
+        *,
+        url: str,
+        storage: str,
+        clients: Iterable[Client],
+        name: str | None = None,
+        secret_keys: Sequence[str | bytes] | None = None,
+        rp_id: str | None = None,
+        webauthn_origins: Iterable[str] = (),
+        dpop: Literal["required", "optional"] = "required",
+        notify: Notify | None = None,
+        clock: Callable[[], float] = time,
+        allow_insecure_loopback: bool = False,
+    ) -> "StepUp":
+        """A resource server with its own authorization server.
+
+        Args:
+            url: the public base URL of this API, an origin such as `https://api.example.com`. It is issuer and
+                resource identifier, and what DPoP proofs are compared with.
+            storage: `sqlite:///path/to/file.db`.
+            clients: the apps that may run ceremonies.
+            name: what people are shown, e.g. in an authenticator app; the host by default.
+            secret_keys: Fernet keys that encrypt secrets at rest, the newest first; by default the blank-separated
+                keys in the environment variable `UPSTILE_SECRET_KEYS`.
+            rp_id: the WebAuthn relying party identifier; the host by default.
+            webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
+            dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
+            notify: is called with each `SecurityEvent`.
+            clock: the time in epoch seconds.
+            allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
+                data when no `secret_keys` are set. For development.
+
+        Raises:
+            ConfigurationError: something above is missing, unsafe or contradictory.
+        """
+        origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
+        path = sqlite_path(storage)
+        party = rp_id or origin.host
+        origins = (origin.url, *webauthn_origins)
+        check_webauthn_origins(party, origins)
+        settings = Settings(
+            origin=origin,
+            clients=Clients(clients),
+            seal=find_seal(secret_keys, path, development=allow_insecure_loopback),
+            durable=SqlDurableStore(f"sqlite+aiosqlite:///{path}"),
+            ephemeral=SqliteEphemeralStore(str(path)),
+            name=name or origin.host,
+            rp_id=party,
+            webauthn_origins=origins,
+            dpop_required=dpop == "required",
+            clock=clock,
+            events=Events(notify),
+        )
+        return cls(embedded(settings))
+
+    def install(self, app: FastAPI) -> None:
+        """Add the metadata, the authorization server's endpoints and the error responses to an application."""
+        for route in self._deployment.routes:
+            app.router.add_route(route.path, _mounted(self._deployment, route.endpoint), methods=[route.method])
+        app.add_exception_handler(Rejection, _on_rejection)
+        app.add_exception_handler(AuthorizationError, _on_authorization_error)
+        app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
+        app.router.lifespan_context = self._around(app.router.lifespan_context)
+
+    def requirement(
+        self,
+        *,
+        acr: str | Iterable[str] = (),
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+    ) -> Callable[[Request], Awaitable[Authentication]]:
+        """A requirement to declare once and use on many routes: `Depends(RECENT_MFA)`.
+
+        Args:
+            acr: one authentication context class, or several of which one is required.
+            max_age: seconds since the user authenticated; `0` asks for an authentication for this very call.
+            scope: the scopes that the token must carry.
+            reason: what the person is told.
+
+        Raises:
+            ConfigurationError: the requirement could never be met here.
+        """
+        declared = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return _Guarded(self._deployment, self._deployment.check(declared))
+
+    def require(
+        self,
+        *,
+        acr: str | Iterable[str] = (),
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+    ) -> Callable[[Request], Awaitable[Authentication]]:
+        """The same, in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token does."""
+        return self.requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+
+    async def start_session(
+        self,
+        subject: str,
+        *,
+        amr: Sequence[str],
+        request: Request | None = None,
+        client_id: str | None = None,
+        account: str | None = None,
+    ) -> TokenResponse:
+        """Begin a base login after the application's own sign-in; return the result to the app as it is.
+
+        Args:
+            subject: the user, by a name that never changes.
+            amr: what the sign-in checked (RFC 8176), e.g. `["pwd"]`; it may count towards `mfa`.
+            request: the sign-in request; if it carries a DPoP proof, the token is bound to that key.
+            client_id: the app; may be left out where one is registered.
+            account: what the user calls the account, e.g. the e-mail address; prompts show it masked.
+
+        Raises:
+            AuthorizationError: the DPoP proof is not acceptable, or the client is unknown.
+        """
+        neutral = None if request is None else _head(request)
+        return await self._deployment.start_session(
+            subject, amr=amr, request=neutral, client_id=client_id, account=account
+        )
+
+    async def enrolment_code(self, subject: str) -> str:
+        """A code with which a user enrols a first authenticator, to be handed over on a channel that is safe.
+
+        It is good once, for ten minutes.
+        """
+        return await self._deployment.enrolment_code(subject)
+
+    async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
+        return _response(self._deployment.guard.refusals.unavailable().response)
+
+    def _around(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @asynccontextmanager
+        async def lifespan(app: Any) -> AsyncGenerator[Any]:
+            await self._deployment.prepare()
+            try:
+                async with inner(app) as state:
+                    yield state
+            finally:
+                await self._deployment.aclose()
+
+        return lifespan
+
+
+class _Guarded:
+    """A requirement as a FastAPI dependency."""
+
+    def __init__(self, deployment: Deployment, requirement: Requirement) -> None:
+        self._deployment = deployment
+        self.requirement = requirement
+
+    async def __call__(self, request: Request) -> Authentication:
+        return await self._deployment.admit(_head(request), self.requirement)
+
+
+def _mounted(deployment: Deployment, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def handler(request: Request) -> Response:
+        await deployment.prepare()
+        head, body = _head(request), await _bounded_body(request)
+        if body is None:
+            return Response(status_code=413)
+        neutral = HttpRequest(method=head.method, path=head.path, headers=head.headers, body=body)
+        return _response(await endpoint(neutral, request.path_params))
+
+    return handler
+
+
+def _head(request: Request) -> HttpRequest:
+    scope = request.scope
+    raw = scope.get("raw_path")
+    path = raw.split(b"?", 1)[0].decode("latin-1") if raw else request.url.path
+    return HttpRequest(method=scope["method"], path=path, headers=scope["headers"])
+
+
+async def _bounded_body(request: Request) -> bytes | None:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            return None
+    return bytes(body)
+
+
+def _response(neutral: HttpResponse) -> Response:
+    response = Response(neutral.body, status_code=neutral.status)
+    for name, value in neutral.headers:  # NOTE: a mapping could not hold two WWW-Authenticate lines
+        response.headers.append(name, value)
+    return response
+
+
+async def _on_rejection(request: Request, error: Exception) -> Response:
+    return _response(error.response) if isinstance(error, Rejection) else Response(status_code=500)
+
+
+async def _on_authorization_error(request: Request, error: Exception) -> Response:
+    return _response(error_response(error)) if isinstance(error, AuthorizationError) else Response(status_code=500)

@@ -1,0 +1,1 @@
+"""The resource server: verify the token, judge it against a requirement, refuse with a challenge."""

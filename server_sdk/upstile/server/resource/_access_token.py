@@ -1,0 +1,38 @@
+"""What a verified access token says: the facts that every decision of the resource server is made on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessToken:
+    """A token whose signature, type, issuer, audience and expiry were verified (RFC 9068 §2.2).
+
+    Attributes:
+        issuer, subject: together they are the user.
+        client_id: the app.
+        audience: the resources that it is for.
+        scope: what it may do.
+        acr, amr, auth_time: how, and when (epoch seconds), the user authenticated; missing means weak and old.
+        issued_at, expires_at: epoch seconds.
+        jti: its identifier.
+        sid: the base login that it stems from.
+        jkt: the thumbprint of the key that it is bound to, or `None` for a bearer token.
+        single_use: it serves one call (upstile profile §4).
+        authorization_details: what it approves (RFC 9396).
+    """
+
+    issuer: str
+    subject: str
+    client_id: str
+    audience: tuple[str, ...]
+    scope: frozenset[str]
+    acr: str | None
+    amr: tuple[str, ...]
+    auth_time: int | None
+    issued_at: int
+    expires_at: int
+    jti: str
+    sid: str | None
+    jkt: str | None
+    single_use: bool
+    authorization_details: tuple[object, ...]

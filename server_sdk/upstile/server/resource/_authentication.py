@@ -1,0 +1,90 @@
+"""What a handler is given: who called, how they authenticated, and a way to ask for more."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from upstile.protocol import Requirement
+from upstile.server._errors import ConfigurationError
+from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource._guard import Guard, GuardedCall
+
+
+class Authentication:
+    """The authentication behind one call.
+
+    A guard hands it to the handler. It lives as long as the call: a requirement that the handler adds is judged on
+    the same token and answered in the same scheme.
+    """
+
+    __slots__ = ("_call", "_clock", "_guard")
+
+    def __init__(self, guard: Guard, call: GuardedCall, clock: Callable[[], float]) -> None:
+        self._guard = guard
+        self._call = call
+        self._clock = clock
+
+    @property
+    def token(self) -> AccessToken:
+        """Everything that the verified access token says."""
+        return self._call.token
+
+    @property
+    def subject(self) -> str:
+        """The user, as the issuer names them."""
+        return self._call.token.subject
+
+    @property
+    def client_id(self) -> str:
+        """The app that called."""
+        return self._call.token.client_id
+
+    @property
+    def acr(self) -> str | None:
+        """The authentication context class that was reached."""
+        return self._call.token.acr
+
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """The methods that were used (RFC 8176)."""
+        return self._call.token.amr
+
+    @property
+    def auth_time(self) -> int | None:
+        """When the user authenticated, in epoch seconds."""
+        return self._call.token.auth_time
+
+    def require(
+        self,
+        *,
+        acr: str | Iterable[str] = (),
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+    ) -> None:
+        """Ask for more, now that the handler knows what the call is about.
+
+        It is not a coroutine on purpose: a forgotten `await` would let the call pass. Call it before anything is
+        changed, because the client repeats the whole call.
+
+        Args:
+            acr, max_age, scope, reason: as for `Requirement`.
+
+        Raises:
+            Rejection: the authentication does not suffice; the framework's adapter sends the challenge.
+            ConfigurationError: with `max_age=0`, where the storage cannot consume a token without waiting.
+        """
+        requirement = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        _run_without_waiting(self._guard.require(self._call, requirement, self._clock()))
+
+    def __repr__(self) -> str:
+        return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={self.acr!r})"
+
+
+def _run_without_waiting(work: Coroutine[Any, Any, None]) -> None:
+    # Only the consumption of a single-use token touches storage, and the SQLite store never suspends.
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    work.close()
+    raise ConfigurationError("this storage has to wait: declare max_age=0 on the route, not in the handler")

@@ -1,0 +1,89 @@
+"""The decision whether a verified token meets a requirement: pure, no clock, no I/O (upstile profile §1, §4).
+
+This is the only place that decides that an authentication is too weak or too old.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from upstile.protocol import Requirement
+from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource._issuer import Issuer
+
+FUTURE_LEEWAY = 60
+"""Seconds by which `auth_time` may lie ahead of our clock."""
+FOR_THIS_CALL = 60
+"""Seconds that an authentication of an external issuer counts as "for this very call"."""
+
+
+class Why(StrEnum):
+    """Why a person has to authenticate again."""
+
+    WEAK = "weak"
+    EXPIRED = "expired"
+
+
+class Cause(StrEnum):
+    """Why no authentication would help."""
+
+    SCOPE = "insufficient_scope"
+    ACR_NOT_OFFERED = "acr-not-offered"
+    SINGLE_USE = "single-use"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Satisfied:
+    """The token suffices; `consumes` says that it has to be used up for this call."""
+
+    consumes: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Challenge:
+    """A stronger or fresher authentication is needed; `scope_missing` says that scope is, too."""
+
+    why: Why
+    scope_missing: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unmet:
+    """The token does not suffice and a ceremony would not change that."""
+
+    cause: Cause
+
+
+def evaluate(
+    requirement: Requirement, token: AccessToken, *, issuer: Issuer, now: float
+) -> Satisfied | Challenge | Unmet:
+    """Judge `token`, issued by `issuer`, at `now` (epoch seconds)."""
+    if token.single_use and not _serves_once(requirement, token):
+        return Unmet(cause=Cause.SINGLE_USE)
+    scope_missing = not token.scope.issuperset(requirement.scope)
+    why = _why(requirement, token, issuer, now)
+    if why is None:
+        return Unmet(cause=Cause.SCOPE) if scope_missing else Satisfied(consumes=requirement.for_this_call)
+    if requirement.acr and not issuer.can_satisfy(requirement.acr):
+        return Unmet(cause=Cause.ACR_NOT_OFFERED)
+    return Challenge(why=why, scope_missing=scope_missing)
+
+
+def _serves_once(requirement: Requirement, token: AccessToken) -> bool:
+    # A token that approves details serves the transaction that has them, never a `max_age=0` route.
+    return requirement.for_this_call and not token.authorization_details
+
+
+def _why(requirement: Requirement, token: AccessToken, issuer: Issuer, now: float) -> Why | None:
+    if requirement.acr and not issuer.satisfied_by(token.acr, requirement.acr):
+        return Why.WEAK
+    return None if _fresh(requirement.max_age, token, issuer, now) else Why.EXPIRED
+
+
+def _fresh(max_age: int | None, token: AccessToken, issuer: Issuer, now: float) -> bool:
+    if max_age is None:
+        return True
+    if token.auth_time is None or token.auth_time > now + FUTURE_LEEWAY:
+        return False
+    if max_age == 0 and issuer.marks_single_use:
+        return token.single_use  # our own server put it there for one call; it serves until it expires
+    return now - token.auth_time <= (FOR_THIS_CALL if max_age == 0 else max_age)

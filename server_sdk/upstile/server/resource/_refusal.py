@@ -1,0 +1,121 @@
+"""How the resource server says no: the challenges and problem documents of the upstile profile §1."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from upstile.protocol import (
+    DPOP_ALGORITHMS,
+    PROBLEM_MEDIA_TYPE,
+    Problem,
+    Requirement,
+    problem_type,
+    serialize_challenge,
+    step_up_params,
+)
+from upstile.server._errors import Rejection
+from upstile.server._http import HttpResponse
+
+_SCHEMES = {"bearer": "Bearer", "dpop": "DPoP"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusals:
+    """Writes the refusals of one protected resource.
+
+    Args:
+        realm: the protection space, as shown to developers.
+        resource_metadata: the URL of the resource's metadata (RFC 9728 §5.1), in every challenge.
+        dpop: whether DPoP is offered.
+    """
+
+    realm: str
+    resource_metadata: str
+    dpop: bool = True
+
+    def missing_token(self) -> Rejection:
+        """Row 1: no token, or one of another scheme; nothing is said about what the route asks."""
+        schemes = ["bearer", "dpop"] if self.dpop else ["bearer"]
+        lines = [self._challenge(scheme, {"realm": self.realm}) for scheme in schemes]
+        return _rejection("missing-token", 401, "An access token is needed", lines)
+
+    def invalid_token(self, scheme: str, description: str) -> Rejection:
+        """Row 2: the token cannot be accepted (RFC 6750 §3.1)."""
+        return self._refuse(401, scheme, "invalid_token", description, "The access token is not acceptable")
+
+    def invalid_proof(self, description: str) -> Rejection:
+        """Row 2: the DPoP proof cannot be accepted (RFC 9449 §7.1)."""
+        title = "The DPoP proof is not acceptable"
+        return self._refuse(401, "dpop", "invalid_dpop_proof", description, title)
+
+    def insufficient_scope(self, scheme: str, requirement: Requirement) -> Rejection:
+        """Row 3: only scope is missing (RFC 6750 §3.1)."""
+        params = {"error": "insufficient_scope", "scope": " ".join(requirement.scope)}
+        lines = [self._challenge(scheme, params)]
+        return _rejection("insufficient_scope", 403, "The access token lacks a scope", lines)
+
+    def step_up(
+        self, scheme: str, requirement: Requirement, *, scope_missing: bool = False, used: bool = False
+    ) -> Rejection:
+        """Row 4: a stronger or fresher authentication is needed (RFC 9470 §3); `used` is the token that served."""
+        params = step_up_params(requirement, scope_missing=scope_missing)
+        name = "token-used" if used else str(params["error"])
+        title = "The access token was used already" if used else "A stronger or fresher authentication is needed"
+        lines = [self._challenge(scheme, params)]
+        return _rejection(name, 401, title, lines, requirement)
+
+    def acr_not_offered(self, requirement: Requirement) -> Rejection:
+        """The end of the road: no authentication that the issuer offers would satisfy the requirement."""
+        title = "The authorization server offers no authentication that this call would accept"
+        return _rejection("acr-not-offered", 403, title, [], requirement)
+
+    def invalid_request(self, title: str) -> Rejection:
+        """The request contradicts itself, e.g. with two `Authorization` lines."""
+        return _rejection("invalid-request", 400, title, [])
+
+    def unavailable(self) -> Rejection:
+        """State that must be consumed once is out of reach."""
+        return _rejection("temporarily-unavailable", 503, "Please try again in a moment", [])
+
+    def _refuse(self, status: int, scheme: str, error: str, description: str, title: str) -> Rejection:
+        line = self._challenge(scheme, {"error": error, "error_description": description})
+        return _rejection(error, status, title, [line])
+
+    def _challenge(self, scheme: str, params: Mapping[str, str | int]) -> str:
+        members = {**params, "resource_metadata": self.resource_metadata}
+        if scheme == "dpop":
+            members["algs"] = " ".join(DPOP_ALGORITHMS)
+        return serialize_challenge(_SCHEMES[scheme], members)
+
+
+def problem_response(problem: Problem, *headers: tuple[str, str]) -> HttpResponse:
+    """An `application/problem+json` response (RFC 9457 §3)."""
+    fixed = (("content-type", PROBLEM_MEDIA_TYPE), ("cache-control", "no-store"))
+    return HttpResponse(status=problem.status, headers=(*headers, *fixed), body=problem.to_json())
+
+
+def problem(name: str, status: int, title: str, *, detail: str | None = None) -> Rejection:
+    """A refusal without a challenge, e.g. 404 `not-found`."""
+    return _rejection(name, status, title, [], detail=detail)
+
+
+def _rejection(
+    code: str,
+    status: int,
+    title: str,
+    challenges: list[str],
+    requirement: Requirement | None = None,
+    detail: str | None = None,
+) -> Rejection:
+    asked = requirement or Requirement()
+    document = Problem(
+        type=problem_type(code.replace("_", "-")),
+        title=title,
+        status=status,
+        detail=asked.reason or detail,
+        instance=uuid4().urn,
+        acr_values=asked.acr or None,
+        max_age=asked.max_age,
+    )
+    lines = (("www-authenticate", line) for line in challenges)
+    return Rejection(code, problem_response(document, *lines))

@@ -1,0 +1,165 @@
+"""The durable store on SQLAlchemy Core: SQLite for one machine (aiosqlite)."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from upstile.server._errors import StorageUnavailable
+from upstile.server.storage._durable import AuthenticatorRecord, SigningKeyRecord, User
+
+_metadata = sa.MetaData()
+_authenticators = sa.Table(
+    "upstile_authenticators",
+    _metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("issuer", sa.String(512), nullable=False),
+    sa.Column("subject", sa.String(512), nullable=False),
+    sa.Column("method", sa.String(32), nullable=False),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("last_used", sa.BigInteger),
+    sa.Column("begun_by", sa.String(512)),
+    sa.Column("expires_at", sa.BigInteger),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Index("upstile_authenticators_user", "issuer", "subject"),
+)
+_signing_keys = sa.Table(
+    "upstile_signing_keys",
+    _metadata,
+    sa.Column("generation", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kid", sa.String(64), nullable=False, unique=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+_a = _authenticators.c
+
+
+class SqlDurableStore:
+    """A `DurableStore` in a relational database.
+
+    Args:
+        url: an SQLAlchemy URL with an async driver, such as `sqlite+aiosqlite:///bank.db`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine: AsyncEngine = create_async_engine(url)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine.sync_engine, "connect", _set_pragmas)  # pyright: ignore[reportUnknownMemberType]
+
+    async def prepare(self) -> None:
+        """Create the tables that are missing."""
+        async with self._transaction() as connection:
+            await connection.run_sync(_metadata.create_all)
+
+    async def authenticators(self, user: User) -> list[AuthenticatorRecord]:
+        """All of a user's authenticators, the oldest first."""
+        query = sa.select(_authenticators).where(*_owned(user)).order_by(_a.created, _a.id)
+        async with self._transaction() as connection:
+            return [_record(row) for row in (await connection.execute(query)).mappings()]
+
+    async def add_authenticator(self, record: AuthenticatorRecord) -> None:
+        """Keep a new authenticator."""
+        values = {
+            "id": record.id,
+            "issuer": record.user.issuer,
+            "subject": record.user.subject,
+            "method": record.method,
+            "name": record.name,
+            "state": record.state,
+            "created": record.created,
+            "last_used": record.last_used,
+            "begun_by": record.begun_by,
+            "expires_at": record.expires_at,
+            "data": dict(record.data),
+        }
+        async with self._transaction() as connection:
+            await connection.execute(sa.insert(_authenticators).values(values))
+
+    async def activate(self, user: User, id: str, data: Mapping[str, Any], now: int) -> bool:
+        """Turn a pending authenticator into an active one; one caller succeeds."""
+        change = {"state": "active", "data": dict(data), "last_used": now, "begun_by": None, "expires_at": None}
+        return await self._change(user, id, change, _a.state == "pending")
+
+    async def touch(self, user: User, id: str, data: Mapping[str, Any], now: int) -> None:
+        """Note a use."""
+        await self._change(user, id, {"data": dict(data), "last_used": now})
+
+    async def rename(self, user: User, id: str, name: str) -> bool:
+        """Give an authenticator another name."""
+        return await self._change(user, id, {"name": name})
+
+    async def disable(self, user: User, id: str) -> None:
+        """Take an authenticator out of use."""
+        await self._change(user, id, {"state": "disabled"})
+
+    async def remove(self, user: User, id: str, *, keep_one: bool) -> bool:
+        """Remove an authenticator; the check for the last one is part of the same statement."""
+        other = _authenticators.alias()
+        rest = sa.select(other.c.id).where(
+            other.c.issuer == user.issuer,
+            other.c.subject == user.subject,
+            other.c.state == "active",
+            other.c.id != id,
+        )
+        statement = sa.delete(_authenticators).where(*_owned(user), _a.id == id)
+        if keep_one:
+            statement = statement.where(sa.or_(_a.state == "pending", sa.exists(rest)))
+        async with self._transaction() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    async def signing_keys(self) -> list[SigningKeyRecord]:
+        """All signing keys, the newest first."""
+        query = sa.select(_signing_keys).order_by(_signing_keys.c.generation.desc())
+        async with self._transaction() as connection:
+            return [SigningKeyRecord(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def add_signing_key(self, record: SigningKeyRecord) -> bool:
+        """Add a key, unless another process made one of the same generation."""
+        values = {"generation": record.generation, "kid": record.kid, "sealed": record.sealed}
+        try:
+            async with self._transaction() as connection:
+                await connection.execute(sa.insert(_signing_keys).values(values))
+        except IntegrityError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    async def _change(self, user: User, id: str, values: dict[str, Any], *where: sa.ColumnElement[bool]) -> bool:
+        statement = sa.update(_authenticators).where(*_owned(user), _a.id == id, *where).values(values)
+        async with self._transaction() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise StorageUnavailable(f"the database refused: {type(error).__name__}") from error
+
+
+def _owned(user: User) -> tuple[sa.ColumnElement[bool], ...]:
+    return _a.issuer == user.issuer, _a.subject == user.subject
+
+
+def _record(row: sa.RowMapping) -> AuthenticatorRecord:
+    members = dict(row)
+    user = User(members.pop("issuer"), members.pop("subject"))
+    return AuthenticatorRecord(user=user, **members)
+
+
+def _set_pragmas(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
