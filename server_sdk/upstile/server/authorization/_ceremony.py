@@ -27,13 +27,13 @@ class Ceremony(Message):
     subject_jti: str
     subject_expires_at: int
     client_id: str
-    jkt: str | None
+    jkt: str | None = None
     resource: str
     scope: frozenset[str]
     acr_values: tuple[str, ...]
-    max_age: int | None
+    max_age: int | None = None
     code_challenge: str
-    methods: tuple[str, ...] | None
+    methods: tuple[str, ...] | None = None
     offered: dict[str, dict[str, Any]]
     proofs: tuple[Proof, ...] = ()
     wrong: int = 0
@@ -62,6 +62,6 @@ class Grant(Message):
     """What an authorization code stands for."""
 
     ceremony: Ceremony
-    acr: str | None
+    acr: str | None = None
     granted_at: int
     used_jti: str | None = None

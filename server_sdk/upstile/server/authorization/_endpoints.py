@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from upstile.protocol import (
     FORM_TYPE,
+    AnswerRequest,
     MalformedMessage,
     StartRequest,
     TokenRequest,
@@ -23,6 +24,8 @@ from upstile.server.authorization._response import error_response
 from upstile.server.authorization._sessions import form_mark
 from upstile.server.authorization._start import Starts
 from upstile.server.resource._refusal import Refusals
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +61,10 @@ class Endpoints:
         """All routes; `documents` are the JSON documents to serve, by path."""
         authenticators = f"{prefix}/authenticators"
         one, enrolment = f"{authenticators}/{{id}}", self.enrolment
-        posts = {f"{prefix}/challenge": self._challenge, f"{prefix}/token": self._token}
+        posts = {
+            f"{prefix}/challenge": self._oauth(read_request, self._challenge),
+            f"{prefix}/token": self._oauth(_read_token_request, self._token),
+        }
         guarded = (
             ("GET", authenticators, enrolment.show),
             ("POST", authenticators, enrolment.begin),
@@ -68,35 +74,29 @@ class Endpoints:
         )
         return (
             *(Route(method="GET", path=path, endpoint=_document(make)) for path, make in documents.items()),
-            *(Route(method="POST", path=path, endpoint=self._oauth(handle)) for path, handle in posts.items()),
+            *(Route(method="POST", path=path, endpoint=endpoint) for path, endpoint in posts.items()),
             *(Route(method=method, path=path, endpoint=self._resource(handle)) for method, path, handle in guarded),
         )
 
-    async def _challenge(self, request: HttpRequest, form: dict[str, str], now: float) -> HttpResponse:
-        message = read_request(form)
+    async def _challenge(self, request: HttpRequest, message: StartRequest | AnswerRequest, now: float) -> HttpResponse:
         self.clients.get(message.client_id)
         jkt = self.possession.key(request, now)
         if isinstance(message, StartRequest):
             return await self.starts.handle(message, jkt, now)
         return await self.answers.handle(message, form_mark(request.body), jkt, now)
 
-    async def _token(self, request: HttpRequest, form: dict[str, str], now: float) -> HttpResponse:
-        if form.get("grant_type", "authorization_code") != "authorization_code":
-            raise AuthorizationError("unsupported_grant_type", "only authorization_code is supported")
-        message = TokenRequest.from_members(form)
+    async def _token(self, request: HttpRequest, message: TokenRequest, now: float) -> HttpResponse:
         self.clients.get(message.client_id)
         jkt = self.possession.key(request, now)
         response = await self.codes.redeem(message, jkt, now)
         return json_response(200, response.to_members())
 
-    def _oauth(self, handle: Callable[[HttpRequest, dict[str, str], float], Awaitable[HttpResponse]]) -> Endpoint:
+    def _oauth(
+        self, read: Callable[[dict[str, str]], M], handle: Callable[[HttpRequest, M, float], Awaitable[HttpResponse]]
+    ) -> Endpoint:
         async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
             try:
-                if request.media_type() != FORM_TYPE:
-                    raise AuthorizationError("invalid_request", f"the body must be {FORM_TYPE}")
-                return await handle(request, parse_form(request.body), self.clock())
-            except MalformedMessage as error:
-                return error_response(AuthorizationError("invalid_request", str(error)))
+                return await handle(request, _read_form(request, read), self.clock())
             except AuthorizationError as error:
                 return error_response(error)
             except StorageUnavailable:
@@ -114,6 +114,21 @@ class Endpoints:
                 return self.refusals.unavailable().response
 
         return endpoint
+
+
+def _read_form(request: HttpRequest, read: Callable[[dict[str, str]], M]) -> M:
+    if request.media_type() != FORM_TYPE:
+        raise AuthorizationError("invalid_request", f"the body must be {FORM_TYPE}")
+    try:
+        return read(parse_form(request.body))
+    except MalformedMessage as error:
+        raise AuthorizationError("invalid_request", str(error)) from error
+
+
+def _read_token_request(form: dict[str, str]) -> TokenRequest:
+    if form.get("grant_type", "authorization_code") != "authorization_code":
+        raise AuthorizationError("unsupported_grant_type", "only authorization_code is supported")
+    return TokenRequest.from_members(form)
 
 
 def _document(make: Callable[[], Any]) -> Endpoint:

@@ -28,8 +28,8 @@ class BaseLogin(Message):
     client_id: str
     amr: tuple[str, ...]
     auth_time: int
-    jkt: str | None
-    account: str | None
+    jkt: str | None = None
+    account: str | None = None
     expires_at: int
 
     @property
