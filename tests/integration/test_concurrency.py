@@ -1,0 +1,86 @@
+"""64 at once: of everything that is good once, one wins."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.wire_driver import enrolled_app
+
+pytestmark = pytest.mark.anyio
+CROWD = 64
+
+
+async def _crowd(request: Callable[[], Awaitable[httpx.Response]]) -> list[httpx.Response]:
+    return list(await asyncio.gather(*(request() for _ in range(CROWD))))
+
+
+async def test_one_of_64_identical_codes_is_judged(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        started = await app.start()
+        form = app.answer_form(started, otp=app.code())
+        replies = await _crowd(lambda: app.post("/stepup/challenge", form))
+        codes = {reply.json()["authorization_code"] for reply in replies if reply.status_code == 200}
+        assert len(codes) == 1
+        assert {reply.json()["error"] for reply in replies if reply.status_code != 200} <= {"slow_down"}
+
+
+async def test_one_of_64_ceremonies_accepts_the_same_code(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        await app.elevate()
+        started = []
+        for n in range(CROWD):
+            if n % 10 == 0:
+                app.clock.now += 600
+                await app.sign_in()
+            started.append(await app.start())
+        fresh = [ceremony for ceremony in started if ceremony.reply.status_code == 403][-10:]
+        forms = [app.answer_form(ceremony, otp=app.code()) for ceremony in fresh]
+        replies = await asyncio.gather(*(app.post("/stepup/challenge", form) for form in forms))
+        assert [reply.status_code for reply in replies].count(200) == 1
+
+
+async def test_one_of_64_identical_assertions_is_judged(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        await app.enroll_passkey(await app.elevate(scope="authenticators", max_age="60"))
+        started = await app.start(acr_values="phr")
+        assert app.passkey is not None
+        signed = json.dumps(app.passkey.sign(started.offer("webauthn")["options"]))
+        form = app.answer_form(started, authn_method="webauthn", authn_response=signed)
+        replies = await _crowd(lambda: app.post("/stepup/challenge", form))
+        codes = {reply.json()["authorization_code"] for reply in replies if reply.status_code == 200}
+        assert len(codes) == 1
+        assert {reply.json()["error"] for reply in replies if reply.status_code != 200} <= {"slow_down"}
+
+
+async def test_one_of_64_redemptions_gets_a_token(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        started = await app.start()
+        code = (await app.answer(started, otp=app.code())).json()["authorization_code"]
+        replies = await _crowd(lambda: app.redeem(started, code))
+        assert [reply.status_code for reply in replies].count(200) == 1
+        assert {reply.json()["error"] for reply in replies if reply.status_code != 200} == {"invalid_grant"}
+
+
+async def test_one_of_64_calls_uses_the_single_use_token(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        token = await app.elevate(max_age="0")
+        replies = await _crowd(lambda: app.call("DELETE", "/account", token=token))
+        assert [reply.status_code for reply in replies].count(200) == 1
+        assert {reply.json()["type"] for reply in replies if reply.status_code != 200} == {
+            "urn:upstile:problem:token-used"
+        }
+
+
+async def test_of_many_guesses_at_once_five_are_judged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with enrolled_app(tmp_path) as app:
+        await app.elevate()
+        forms = [app.answer_form(await app.start(), otp=f"{n:06}") for n in range(9)]
+        with caplog.at_level("INFO", logger="upstile.server.audit"):
+            replies = await asyncio.gather(*(app.post("/stepup/challenge", form) for form in forms))
+        judged = [record for record in caplog.records if record.message.startswith("answer-rejected")]
+        assert len(judged) == 5
+        assert 200 not in [reply.status_code for reply in replies]
