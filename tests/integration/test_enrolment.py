@@ -133,6 +133,22 @@ async def test_a_registration_needs_user_verification_and_presence(tmp_path: Pat
         assert problem_of(await _verify(app, pending["id"], registration_response=right)) == "not-found"
 
 
+async def test_a_credential_is_enrolled_once_whoever_brings_it(tmp_path: Path) -> None:
+    async with bank_app(tmp_path) as app:
+        await app.sign_in()
+        key = Passkey()
+        replies = []
+        for _ in range(2):
+            pending = (await app.call("POST", PATH, json={"method": "webauthn", "name": "key"})).json()
+            if "id" not in pending:
+                app.passkey = key
+                token = await app.elevate(acr_values="phr", scope="authenticators", max_age="60")
+                pending = (await app.call("POST", PATH, token=token, json={"method": "webauthn", "name": "k"})).json()
+            replies.append(await _verify(app, pending["id"], registration_response=key.register(pending["options"])))
+        assert [reply.status_code for reply in replies] == [200, 400]
+        assert problem_of(replies[1]) == "verification-failed"
+
+
 async def test_a_malformed_registration_is_a_failed_verification_not_a_crash(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         await app.sign_in()

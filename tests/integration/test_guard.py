@@ -2,14 +2,18 @@
 
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from fastapi import Depends, FastAPI
 
-from support.wire_driver import URL, App, bank_app, enrolled_app, error_of, mint, new_key, problem_of
+from support.wire_driver import NOON, URL, App, bank_app, enrolled_app, error_of, mint, new_key, problem_of
 from upstile.protocol import parse_challenges
+from upstile.server import Authentication, Client
+from upstile.server.fastapi import StepUp
 
 pytestmark = pytest.mark.anyio
 ORDER = {"to": "ACME", "amount": "50.00"}
@@ -205,3 +209,56 @@ def _public_pem_secret(key: ec.EllipticCurvePrivateKey) -> bytes:
 def _with_payload_of(signed: str, other: str) -> str:
     header, _, signature = signed.split(".")
     return ".".join((header, other.split(".")[1], signature))
+
+
+async def test_several_guards_on_one_call_look_at_the_proof_once_and_consume_once(tmp_path: Path) -> None:
+    server = StepUp.embedded(
+        url=URL,
+        storage=f"sqlite:///{tmp_path / 'bank.db'}",
+        clients=[Client("bank-cli", scopes={"payments"})],
+        allow_insecure_loopback=True,
+        clock=lambda: NOON + 60,
+    )
+    other = FastAPI(dependencies=[Depends(server.require(max_age=0))])
+    server.install(other)
+
+    @other.delete("/everything", dependencies=[Depends(server.require(max_age=0))])
+    async def remove(auth: Annotated[Authentication, Depends(server.require(acr="mfa", max_age=0))]) -> str:
+        auth.require(max_age=0)
+        return auth.subject
+
+    async with enrolled_app(tmp_path) as app:
+        token = await app.elevate(max_age="0")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=URL) as http:
+            app.http = http
+            assert (await app.call("DELETE", "/everything", token=token)).json() == "ada"
+            assert problem_of(await app.call("DELETE", "/everything", token=token)) == "token-used"
+    await server._deployment.aclose()
+
+
+async def test_a_handler_can_ask_for_more(tmp_path: Path) -> None:
+    server = StepUp.embedded(
+        url=URL,
+        storage=f"sqlite:///{tmp_path / 'bank.db'}",
+        clients=[Client("bank-cli", scopes={"payments"})],
+        allow_insecure_loopback=True,
+        clock=lambda: NOON + 60,
+    )
+    other = FastAPI()
+    server.install(other)
+
+    @other.post("/orders/{amount}")
+    async def order(amount: int, auth: Annotated[Authentication, Depends(server.require())]) -> int:
+        if amount > 1000:
+            auth.require(acr="mfa", max_age=300, reason="Confirm the large order")
+        return amount
+
+    async with enrolled_app(tmp_path) as app:
+        token = await app.elevate()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=URL) as http:
+            app.http = http
+            assert (await app.call("POST", "/orders/1000")).json() == 1000
+            large = await app.call("POST", "/orders/5000")
+            assert (large.status_code, large.json()["detail"]) == (401, "Confirm the large order")
+            assert (await app.call("POST", "/orders/5000", token=token)).json() == 5000
+    await server._deployment.aclose()

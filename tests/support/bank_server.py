@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from examples.bank.api import create_app
-from support.serving import serving
+from examples.bank.serving import serving
 
 
 class MovableClock:

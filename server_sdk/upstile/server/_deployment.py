@@ -57,12 +57,16 @@ class Deployment:
         await self.durable.aclose()
         await self.ephemeral.aclose()
 
-    async def admit(self, request: HttpRequest, requirement: Requirement) -> Authentication:
-        """Judge one call; raises `Rejection` with the response to send instead."""
+    async def authenticate(self, request: HttpRequest) -> Authentication:
+        """Verify the token of one call, once: a DPoP proof is good for one look. Raises `Rejection`."""
         if not self._ready:
             await self.prepare()
-        call = await self.guard.admit(request, requirement, self.clock())
+        call = await self.guard.authenticate(request, self.clock())
         return Authentication(self.guard, call, self.clock)
+
+    async def require(self, authentication: Authentication, requirement: Requirement) -> None:
+        """Judge a verified call; raises `Rejection` with the response to send instead."""
+        await self.guard.require(authentication.call, requirement, self.clock())
 
     def check(self, requirement: Requirement) -> Requirement:
         """A requirement that can be met here.

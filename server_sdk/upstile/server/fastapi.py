@@ -34,6 +34,8 @@ __all__ = ["Authentication", "Client", "StepUp"]
 
 _MAX_BODY = 65_536
 """Bytes that the endpoints of the embedded server read at most."""
+_VERIFIED = "upstile.authentication"
+"""Where a call keeps its verified token, so that several guards look at token and proof once."""
 
 
 class StepUp:
@@ -198,7 +200,12 @@ class _Guarded:
         self.requirement = requirement
 
     async def __call__(self, request: Request) -> Authentication:
-        return await self._deployment.admit(_head(request), self.requirement)
+        scope = request.scope
+        authentication: Authentication | None = scope.get(_VERIFIED)
+        if authentication is None:  # another guard of the same call may have been here before
+            authentication = scope[_VERIFIED] = await self._deployment.authenticate(_head(request))
+        await self._deployment.require(authentication, self.requirement)
+        return authentication
 
 
 def _mounted(deployment: Deployment, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:

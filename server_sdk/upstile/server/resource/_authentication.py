@@ -16,42 +16,42 @@ class Authentication:
     the same token and answered in the same scheme.
     """
 
-    __slots__ = ("_call", "_clock", "_guard")
+    __slots__ = ("_clock", "_guard", "call")
 
     def __init__(self, guard: Guard, call: GuardedCall, clock: Callable[[], float]) -> None:
         self._guard = guard
-        self._call = call
+        self.call = call
         self._clock = clock
 
     @property
     def token(self) -> AccessToken:
         """Everything that the verified access token says."""
-        return self._call.token
+        return self.call.token
 
     @property
     def subject(self) -> str:
         """The user, as the issuer names them."""
-        return self._call.token.subject
+        return self.call.token.subject
 
     @property
     def client_id(self) -> str:
         """The app that called."""
-        return self._call.token.client_id
+        return self.call.token.client_id
 
     @property
     def acr(self) -> str | None:
         """The authentication context class that was reached."""
-        return self._call.token.acr
+        return self.call.token.acr
 
     @property
     def amr(self) -> tuple[str, ...]:
         """The methods that were used (RFC 8176)."""
-        return self._call.token.amr
+        return self.call.token.amr
 
     @property
     def auth_time(self) -> int | None:
         """When the user authenticated, in epoch seconds."""
-        return self._call.token.auth_time
+        return self.call.token.auth_time
 
     def require(
         self,
@@ -74,7 +74,7 @@ class Authentication:
             ConfigurationError: with `max_age=0`, where the storage cannot consume a token without waiting.
         """
         requirement = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
-        _run_without_waiting(self._guard.require(self._call, requirement, self._clock()))
+        _run_without_waiting(self._guard.require(self.call, requirement, self._clock()))
 
     def __repr__(self) -> str:
         return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={self.acr!r})"

@@ -62,16 +62,6 @@ class Guard:
         self._store = store
         self.refusals = refusals
 
-    async def admit(self, request: HttpRequest, requirement: Requirement, now: float) -> GuardedCall:
-        """Judge a request at `now` (epoch seconds).
-
-        Raises:
-            Rejection: the response to send instead.
-        """
-        call = await self.authenticate(request, now)
-        await self.require(call, requirement, now)
-        return call
-
     async def authenticate(self, request: HttpRequest, now: float) -> GuardedCall:
         """Verify token and proof; nothing about any requirement is revealed before this succeeded.
 

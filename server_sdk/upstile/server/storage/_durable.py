@@ -65,7 +65,7 @@ class DurableStore(Protocol):
         ...
 
     async def activate(self, user: User, id: str, data: Mapping[str, Any], now: int) -> bool:
-        """Turn a pending authenticator into an active one; one caller succeeds."""
+        """Turn a pending authenticator into an active one; one caller succeeds, with a credential new to all users."""
         ...
 
     async def touch(self, user: User, id: str, data: Mapping[str, Any], now: int) -> None:

@@ -27,6 +27,7 @@ _authenticators = sa.Table(
     sa.Column("begun_by", sa.String(512)),
     sa.Column("expires_at", sa.BigInteger),
     sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("credential_id", sa.String(1400), unique=True),
     sa.Index("upstile_authenticators_user", "issuer", "subject"),
 )
 _signing_keys = sa.Table(
@@ -83,7 +84,11 @@ class SqlDurableStore:
     async def activate(self, user: User, id: str, data: Mapping[str, Any], now: int) -> bool:
         """Turn a pending authenticator into an active one; one caller succeeds."""
         change = {"state": "active", "data": dict(data), "last_used": now, "begun_by": None, "expires_at": None}
-        return await self._change(user, id, change, _a.state == "pending")
+        change["credential_id"] = data.get("id")
+        try:
+            return await self._change(user, id, change, _a.state == "pending")
+        except IntegrityError:  # the credential is enrolled already, by this user or another (WebAuthn §7.1)
+            return False
 
     async def touch(self, user: User, id: str, data: Mapping[str, Any], now: int) -> None:
         """Note a use."""
@@ -154,6 +159,7 @@ def _owned(user: User) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _record(row: sa.RowMapping) -> AuthenticatorRecord:
     members = dict(row)
+    del members["credential_id"]
     user = User(members.pop("issuer"), members.pop("subject"))
     return AuthenticatorRecord(user=user, **members)
 
