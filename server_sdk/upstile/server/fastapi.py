@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 try:
     from fastapi import FastAPI, Request, Response
+    from fastapi.openapi.models import HTTPBearer
+    from fastapi.security.base import SecurityBase
 except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
@@ -192,8 +194,11 @@ class StepUp:
         return lifespan
 
 
-class _Guarded:
-    """A requirement as a FastAPI dependency."""
+class _Guarded(SecurityBase):
+    """A requirement as a FastAPI dependency; OpenAPI shows its routes as needing an access token."""
+
+    model = HTTPBearer(bearerFormat="at+jwt")
+    scheme_name = "StepUp"
 
     def __init__(self, deployment: Deployment, requirement: Requirement) -> None:
         self._deployment = deployment
