@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
+from typing import Any
 
-from fastapi import FastAPI
 from pydantic import BaseModel
 
 from examples.bank.api import create_app
@@ -29,6 +29,22 @@ class Advance(BaseModel):
     advance: float
 
 
+class Counted:
+    """An ASGI middleware that notes each exchange that came through the socket."""
+
+    def __init__(self, app: Any, exchanges: list[tuple[str, str, int]]) -> None:
+        self._app = app
+        self._exchanges = exchanges
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def speak(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self._exchanges.append((scope["method"], scope["path"], message["status"]))
+            await send(message)
+
+        await self._app(scope, receive, speak if scope["type"] == "http" else send)
+
+
 @dataclass(frozen=True)
 class BankServer:
     """A running bank.
@@ -37,19 +53,21 @@ class BankServer:
         url: its base URL, `http://localhost:PORT`.
         clock_url: `POST {"advance": seconds}` moves its clock and answers `{"now": epoch seconds}`.
         clock: the same clock, in this process.
+        exchanges: every exchange so far: method, path, status.
     """
 
     url: str
     clock_url: str
     clock: MovableClock
+    exchanges: list[tuple[str, str, int]]
 
 
 @contextmanager
 def running_bank(folder: Path) -> Generator[BankServer]:
     """Run the bank with its state in `folder`."""
-    clock = MovableClock()
+    clock, exchanges = MovableClock(), list[tuple[str, str, int]]()
 
-    def make_app(url: str) -> FastAPI:
+    def make_app(url: str) -> Counted:
         app = create_app(url=url, storage=f"sqlite:///{folder / 'bank.db'}", clock=clock)
 
         @app.post("/_clock")
@@ -57,7 +75,7 @@ def running_bank(folder: Path) -> Generator[BankServer]:
             clock.ahead += how_far.advance
             return {"now": clock()}
 
-        return app
+        return Counted(app, exchanges)
 
     with serving(make_app) as url:
-        yield BankServer(url=url, clock_url=f"{url}/_clock", clock=clock)
+        yield BankServer(url=url, clock_url=f"{url}/_clock", clock=clock, exchanges=exchanges)
