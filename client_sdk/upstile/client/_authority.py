@@ -1,0 +1,118 @@
+"""The authorization server's side of the line: forms with proofs out, JSON in, refusals as errors."""
+
+from collections.abc import Callable, Mapping
+from threading import Event
+
+from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
+from upstile.client._proof_key import ProofKey
+from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
+
+_PATIENCE = 3
+_NEXT_STEP = {
+    "invalid_grant": "Sign in again, then repeat the call.",
+    "temporarily_locked": "Too many wrong answers: wait, then repeat the call.",
+    "slow_down": "Wait a moment, then repeat the call.",
+    "invalid_client": "The app's client_id is not registered: tell its developer.",
+    "invalid_session": "The ceremony took too long or was answered twice: repeat the call.",
+}
+
+
+class Authority:
+    """Talks to one authorization server.
+
+    Args:
+        transport: sends and reads.
+        key: signs the proofs.
+        clock: the time in epoch seconds; a wrong one is named when proofs are refused.
+        cancel: is set when nobody waits for the ceremony any more.
+    """
+
+    def __init__(self, transport: Transport, key: ProofKey, clock: Callable[[], float], cancel: Event) -> None:
+        self._transport = transport
+        self._key = key
+        self._clock = clock
+        self._cancel = cancel
+
+    def post(self, url: str, form: Mapping[str, str | int | None], *, repeatable: bool) -> Incoming:
+        """Send a form; returns a success or a step.
+
+        Args:
+            url: the endpoint.
+            form: what to send; `None` is left out.
+            repeatable: whether the identical form may go out again after its reply was lost, or while the server
+                still judges the first copy. An answer may, a token request never.
+
+        Raises:
+            CeremonyFailed, NoMethodAvailable: the server refused.
+            StepUpCancelled: nobody waits any more.
+        """
+        body = serialize_form(form)
+        response = self._exchange(url, body, repeatable=repeatable)
+        for _ in range(_PATIENCE):
+            if not (repeatable and self._is_being_judged(response)):
+                break
+            response = self._exchange(url, body, repeatable=True)
+        if response.status in (200, 403):
+            return response
+        raise self._refusal(response)
+
+    def _exchange(self, url: str, body: bytes, *, repeatable: bool) -> Incoming:
+        try:
+            response = self._send(url, body)
+        except ConnectionLost as lost:
+            if not repeatable:
+                raise CeremonyFailed("The connection to the authorization server broke") from lost
+            response = self._send_again(url, body)
+        # A nonce demand judged nothing, so it is no repetition (RFC 9449 §8); it is obeyed once.
+        if self._key.learn(response) and _error(response) == "use_dpop_nonce":
+            response = self._send_again(url, body)
+        return response
+
+    def _send(self, url: str, body: bytes) -> Incoming:
+        if self._cancel.is_set():
+            raise StepUpCancelled("The ceremony was cancelled")
+        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", self._key.proof("POST", url)))
+        return self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
+
+    def _send_again(self, url: str, body: bytes) -> Incoming:
+        try:
+            return self._send(url, body)
+        except ConnectionLost as lost:
+            raise CeremonyFailed("The authorization server cannot be reached") from lost
+
+    def _is_being_judged(self, response: Incoming) -> bool:
+        wait = _retry_after(response)
+        if _error(response) != "slow_down" or wait is None or wait > 2:
+            return False
+        return not self._cancel.wait(wait)
+
+    def _refusal(self, response: Incoming) -> Exception:
+        try:
+            refusal = ErrorResponse.from_json(response.body)
+        except MalformedMessage:
+            return CeremonyFailed(f"The authorization server answered {response.status}", response=response)
+        if refusal.error == "unmet_authentication_requirements":
+            message = "Nothing that you have enrolled reaches what the API asks"
+            return NoMethodAvailable(message, enrollable=refusal.enrollable_methods or (), response=response)
+        hint = clock_hint(response, self._clock()) if refusal.error == "invalid_dpop_proof" else None
+        said = refusal.error_description or refusal.error
+        return CeremonyFailed(
+            f"The authorization server refused: {said}",
+            error=refusal.error,
+            retry_after=_retry_after(response),
+            response=response,
+            next_step=hint or _NEXT_STEP.get(refusal.error),
+        )
+
+
+def _error(response: Incoming) -> str | None:
+    try:
+        return ErrorResponse.from_json(response.body).error
+    except MalformedMessage:
+        return None
+
+
+def _retry_after(response: Incoming) -> int | None:
+    value = response.header("retry-after")
+    return int(value) if value is not None and value.isascii() and value.isdigit() else None

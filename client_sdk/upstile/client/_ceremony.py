@@ -1,0 +1,195 @@
+"""One ceremony, from start to token: it blocks, asks the person through the prompter, and runs in a thread of its own.
+
+start → step → (bound challenge checked) → answer → … → code → token → (acr and age checked)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from secrets import token_urlsafe
+from typing import Any, TypeVar
+
+from upstile.client._authority import Authority
+from upstile.client._discovery import Target
+from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpUnsatisfied
+from upstile.client._exchange import Incoming
+from upstile.client._text import harmless
+from upstile.client.methods import Method, MethodUnavailable, Moment
+from upstile.client.prompts import Occasion
+from upstile.protocol import (
+    ACCESS_TOKEN_TYPE,
+    CodeResponse,
+    MalformedMessage,
+    Message,
+    Offer,
+    Requirement,
+    Step,
+    TokenResponse,
+    base64url_encode,
+    bound_challenge,
+    code_challenge,
+)
+
+FRESH_ENOUGH = 60
+"""Seconds that `auth_time` of a new token may always lie back, however small `max_age` is."""
+_MOST_STEPS = 12
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceremony:
+    """What one ceremony is for and with.
+
+    Attributes:
+        requirement: what the API asks.
+        reason: the API's words.
+        target: where the authorization server is, and the resource's identifier.
+        api: the API's origin, for prompts.
+        client_id: the app.
+        jkt: the thumbprint of the ceremony's key.
+        subject_token: names the user.
+        methods: what can be done here, in order of preference.
+        moment: how to ask.
+        clock: the time in epoch seconds.
+    """
+
+    requirement: Requirement
+    reason: str | None
+    target: Target
+    api: str
+    client_id: str
+    jkt: str
+    subject_token: str
+    methods: Sequence[Method]
+    moment: Moment
+    clock: Callable[[], float]
+
+    def run(self, authority: Authority) -> TokenResponse:
+        """Carry it out.
+
+        Raises:
+            StepUpError: it did not end in a token that does what was asked.
+        """
+        verifier = token_urlsafe(48)
+        accepted = False
+        try:
+            code = self._prove(authority, self._start(authority, verifier))
+            token = self._redeem(authority, code, verifier)
+            self._check(token)
+            accepted = True
+        finally:
+            self.moment.prompter.finished(accepted)
+        return token
+
+    def _start(self, authority: Authority, verifier: str) -> Incoming:
+        asked = self.requirement
+        form: dict[str, str | int | None] = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "code_challenge": code_challenge(verifier),
+            "code_challenge_method": "S256",
+            "acr_values": " ".join(asked.acr) or None,
+            "max_age": asked.max_age,
+            "scope": " ".join(asked.scope) or None,
+            "resource": self.target.resource,
+            "subject_token": self.subject_token,
+            "subject_token_type": ACCESS_TOKEN_TYPE,
+            "authn_methods_supported": " ".join(method.name for method in self.methods if method.available()),
+        }
+        return authority.post(self._challenge_endpoint, form, repeatable=False)
+
+    def _prove(self, authority: Authority, reply: Incoming) -> str:
+        """Answer steps until there is a code."""
+        chosen: Method | None = None
+        unusable: set[str] = set()
+        for _ in range(_MOST_STEPS):
+            if reply.status == 200:
+                return _read(CodeResponse, reply).authorization_code
+            step = _read(Step, reply)
+            if step.result == "rejected":
+                self.moment.prompter.rejected(step.attempts_left)
+            chosen, members = self._answer(step, chosen, unusable)
+            form = {"client_id": self.client_id, "auth_session": step.auth_session, "authn_method": chosen.name}
+            reply = authority.post(self._challenge_endpoint, {**form, **members}, repeatable=True)
+        raise CeremonyFailed("The authorization server asks without end", response=reply)
+
+    def _answer(self, step: Step, chosen: Method | None, unusable: set[str]) -> tuple[Method, dict[str, str]]:
+        """Ask the person by the first method that works; falls back when one turns out not to."""
+        offers = {offer.method: offer for offer in step.authn_methods}
+        for offer in offers.values():
+            self._check_offer(offer)
+        while True:
+            usable = [m for m in self.methods if m.name in offers and m.name not in unusable and m.available()]
+            if not usable:
+                raise NoMethodAvailable(f"The authorization server offers {', '.join(offers)}; none can be used here")
+            method = chosen if chosen in usable and step.result == "rejected" else self._choose(step, usable)
+            try:
+                return method, dict(method.answer(offers[method.name], self.moment))
+            except MethodUnavailable:
+                unusable.add(method.name)
+
+    def _choose(self, step: Step, usable: Sequence[Method]) -> Method:
+        occasion = Occasion(
+            server=self.api,
+            app=self.client_id,
+            account=harmless(step.account),
+            reason=harmless(self.reason),
+            requirement=self.requirement,
+        )
+        names = [method.name for method in usable]
+        name = self.moment.prompter.begin(occasion, names[0], names[1:])
+        return next((method for method in usable if method.name == name), usable[0])
+
+    def _check_offer(self, offer: Offer) -> None:
+        """Recompute a bound challenge from our own configuration: one that was made for others is never signed."""
+        if offer.method != "webauthn":
+            return
+        expected = bound_challenge(
+            nonce=offer.nonce or "",
+            iss=self.target.server.issuer,
+            client_id=self.client_id,
+            jkt=self.jkt,
+            resource=self.target.resource,
+        )
+        options: dict[str, Any] = offer.options or {}
+        if offer.nonce is None or options.get("challenge") != base64url_encode(expected):
+            raise CeremonyFailed(
+                "The challenge was not made for this app, key and server, so it was not signed",
+                next_step="Somebody may be relaying it: tell the API's operator.",
+            )
+
+    def _redeem(self, authority: Authority, code: str, verifier: str) -> TokenResponse:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "code_verifier": verifier,
+            "client_id": self.client_id,
+        }
+        endpoint = self.target.server.token_endpoint
+        if endpoint is None:
+            raise CeremonyFailed("The authorization server names no token endpoint")
+        return _read(TokenResponse, authority.post(endpoint, form, repeatable=False))
+
+    def _check(self, token: TokenResponse) -> None:
+        """The token must be what was asked for, as far as the server says (upstile profile §3)."""
+        asked = self.requirement
+        if asked.acr and token.acr is not None and token.acr not in asked.acr:
+            raise StepUpUnsatisfied(f"{' or '.join(asked.acr)} was asked for and {token.acr} was reached")
+        if asked.max_age is not None and token.auth_time is not None:
+            age = self.clock() - token.auth_time
+            if age > max(asked.max_age, FRESH_ENOUGH):
+                raise StepUpUnsatisfied(f"The new authentication is {age:.0f} seconds old already")
+
+    @property
+    def _challenge_endpoint(self) -> str:
+        endpoint = self.target.server.authorization_challenge_endpoint
+        if endpoint is None:
+            raise CeremonyFailed("The authorization server offers no first-party ceremony")
+        return endpoint
+
+
+def _read(model: type[M], reply: Incoming) -> M:
+    try:
+        return model.from_json(reply.body)
+    except MalformedMessage as error:
+        raise CeremonyFailed(f"The authorization server's reply cannot be read: {error}", response=reply) from error

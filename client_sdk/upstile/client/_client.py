@@ -1,0 +1,185 @@
+"""`Client` and `AsyncClient`: httpx clients for one API that step up by themselves."""
+
+from asyncio import wrap_future
+from typing import Any
+
+import httpx
+
+from upstile.client._enrolment import AsyncAuthenticators, Authenticators
+from upstile.client._errors import CeremonyFailed
+from upstile.client._httpx import SIGNED, STEP_UP, StepUpAuth
+from upstile.client._session import Asked
+from upstile.protocol import MalformedMessage, Requirement, TokenResponse
+
+_OWN = (
+    "token",
+    "methods",
+    "prompter",
+    "issuer",
+    "interaction",
+    "human_timeout",
+    "webauthn_origin",
+    "on_event",
+    "clock",
+    "monotonic",
+)
+NO_AUTH = httpx.Auth()
+"""Sends a request as it is."""
+
+_SHARED = ("verify", "cert", "proxy", "trust_env")
+
+
+class Client(httpx.Client):
+    """An httpx client for one API that steps up when it is asked to.
+
+    Everything that `httpx.Client` does works; calls to other origins carry no token.
+
+    Args:
+        api: the API's base URL.
+        client_id: the app.
+        options: those of `StepUpAuth`, and those of `httpx.Client`. The connection to the authorization server takes
+            over `verify`, `cert`, `proxy` and `trust_env`.
+    """
+
+    def __init__(self, api: str, *, client_id: str, **options: Any) -> None:
+        self.step_up_auth = _auth(api, client_id, options)
+        super().__init__(base_url=api, auth=self.step_up_auth, **options)
+        self.event_hooks["request"].append(self._on_hop)
+
+    @property
+    def authenticators(self) -> Authenticators:
+        """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        return Authenticators(self)
+
+    def request(
+        self, method: str, url: httpx.URL | str, *, step_up: Requirement | None = None, **request: Any
+    ) -> httpx.Response:
+        """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
+        return super().request(method, url, **_asking_first(step_up, request))
+
+    def sign_in(self, url: str, **request: Any) -> None:
+        """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
+
+        Raises:
+            httpx.HTTPStatusError: the sign-in was refused.
+            CeremonyFailed: the response holds no token.
+        """
+        response = self.post(url, auth=NO_AUTH, **_proving(self, self.step_up_auth, url, request))
+        _signed_in(self.step_up_auth, response)
+
+    def step_up(self, **requirement: Any) -> None:
+        """Ask the person now; the calls that follow use what came out of it. Arguments as for `Requirement`."""
+        ticket = self.step_up_auth.session.step_up(_asked(self.step_up_auth, requirement))
+        try:
+            ticket.future.result()
+        finally:
+            ticket.give_back()
+
+    def close(self) -> None:
+        """Close all connections."""
+        super().close()
+        self.step_up_auth.close()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self.step_up_auth.close()
+
+    def _on_hop(self, request: httpx.Request) -> None:
+        guard_hop(self.step_up_auth, request)
+
+
+class AsyncClient(httpx.AsyncClient):
+    """The same for `async` code (asyncio). Arguments as for `Client`."""
+
+    def __init__(self, api: str, *, client_id: str, **options: Any) -> None:
+        self.step_up_auth = _auth(api, client_id, options)
+        super().__init__(base_url=api, auth=self.step_up_auth, **options)
+        self.event_hooks["request"].append(self._on_hop)
+
+    @property
+    def authenticators(self) -> AsyncAuthenticators:
+        """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        return AsyncAuthenticators(self)
+
+    async def request(
+        self, method: str, url: httpx.URL | str, *, step_up: Requirement | None = None, **request: Any
+    ) -> httpx.Response:
+        """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
+        return await super().request(method, url, **_asking_first(step_up, request))
+
+    async def sign_in(self, url: str, **request: Any) -> None:
+        """The app's own sign-in, as `Client.sign_in`."""
+        response = await self.post(url, auth=NO_AUTH, **_proving(self, self.step_up_auth, url, request))
+        _signed_in(self.step_up_auth, response)
+
+    async def step_up(self, **requirement: Any) -> None:
+        """Ask the person now, as `Client.step_up`."""
+        ticket = self.step_up_auth.session.step_up(_asked(self.step_up_auth, requirement))
+        try:
+            await wrap_future(ticket.future)
+        finally:
+            ticket.give_back()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await super().aclose()
+        self.step_up_auth.close()
+
+    async def __aexit__(self, *error: Any) -> None:
+        await super().__aexit__(*error)
+        self.step_up_auth.close()
+
+    async def _on_hop(self, request: httpx.Request) -> None:
+        guard_hop(self.step_up_auth, request)
+
+
+def guard_hop(auth: StepUpAuth, request: httpx.Request) -> None:
+    """Look at each request just before it leaves, redirects included.
+
+    httpx takes `Authorization` off when a redirect leads to another origin, but not `DPoP`; and a proof is for one
+    URL, so a redirect within the origin needs another one.
+    """
+    session, signed = auth.session, request.extensions.get(SIGNED)
+    if signed is None or signed == (request.method, str(request.url)):
+        return
+    request.headers.pop("DPoP", None)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not session.pins.is_api(str(request.url)):
+        request.headers.pop("Authorization", None)
+    elif scheme == "DPoP":
+        request.headers["DPoP"] = session.key.proof(request.method, str(request.url), token)
+
+
+def _auth(api: str, client_id: str, options: dict[str, Any]) -> StepUpAuth:
+    """Take our own options out of `options`."""
+    own = {name: options.pop(name) for name in _OWN if name in options}
+    shared = {name: options[name] for name in _SHARED if name in options}
+    return StepUpAuth(api, client_id=client_id, transport=shared, **own)
+
+
+def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[str, Any]:
+    if step_up is None:
+        return request
+    return {**request, "extensions": {**(request.get("extensions") or {}), STEP_UP: step_up}}
+
+
+def _asked(auth: StepUpAuth, requirement: dict[str, Any]) -> Asked:
+    return Asked(requirement=Requirement(**requirement), url=auth.session.pins.api + "/")
+
+
+def _proving(
+    client: httpx.Client | httpx.AsyncClient, auth: StepUpAuth, url: str, request: dict[str, Any]
+) -> dict[str, Any]:
+    """Put a proof for the sign-in into its headers."""
+    target = str(client.build_request("POST", url).url)
+    if not auth.session.pins.is_api(target):
+        raise ValueError("the sign-in must be on the API's own origin")
+    return {**request, "headers": {**request.get("headers", {}), "DPoP": auth.session.key.proof("POST", target)}}
+
+
+def _signed_in(auth: StepUpAuth, response: httpx.Response) -> None:
+    response.raise_for_status()
+    try:
+        auth.session.tokens.sign_in(TokenResponse.from_json(response.content))
+    except MalformedMessage as error:
+        raise CeremonyFailed(f"The sign-in's response is no token response: {error}") from error

@@ -1,0 +1,91 @@
+"""From a challenge to the authorization server's endpoints (RFC 9728, RFC 8414), checked and remembered."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from upstile.client._errors import CeremonyFailed
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
+from upstile.client._trust import Pins
+from upstile.protocol import (
+    SERVER_METADATA_PATH,
+    MalformedMessage,
+    ResourceMetadata,
+    ServerMetadata,
+    well_known_url,
+)
+
+KEPT = 600.0
+"""Seconds for which metadata is good where its `Cache-Control` says nothing."""
+
+_max_age = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
+
+M = TypeVar("M", ResourceMetadata, ServerMetadata)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Where a ceremony takes place, and for which resource."""
+
+    resource: str
+    server: ServerMetadata
+
+
+class Discovery:
+    """Finds and remembers metadata.
+
+    Args:
+        pins: whom we trust.
+        transport: reaches the servers.
+        monotonic: the time that ages are measured by.
+    """
+
+    def __init__(self, pins: Pins, transport: Transport, monotonic: Callable[[], float]) -> None:
+        self._pins = pins
+        self._transport = transport
+        self._monotonic = monotonic
+        self._kept: dict[str, tuple[float, bytes]] = {}
+
+    def find(self, metadata_url: str, requested: str) -> Target:
+        """The authorization server for a call to `requested`.
+
+        Raises:
+            UntrustedChallenge: a document names another resource, issuer or origin than the configured ones.
+            CeremonyFailed: a document cannot be had or read.
+        """
+        resource = self._read(ResourceMetadata, metadata_url)
+        self._pins.check_resource(resource, requested)
+        server = self._read(ServerMetadata, well_known_url(self._pins.issuer, SERVER_METADATA_PATH))
+        self._pins.check_server(server)
+        return Target(resource=resource.resource, server=server)
+
+    def _read(self, model: type[M], url: str) -> M:
+        now = self._monotonic()
+        good_until, body = self._kept.get(url, (0.0, b""))
+        if now >= good_until:
+            response = self._fetch(url)
+            body = response.body
+            self._kept[url] = (now + _life(response), body)
+        try:
+            return model.from_json(body)
+        except MalformedMessage as error:
+            del self._kept[url]
+            raise CeremonyFailed(f"The metadata at {url} cannot be read: {error}") from error
+
+    def _fetch(self, url: str) -> Incoming:
+        try:
+            response = self._transport.send(Outgoing(method="GET", url=url, headers=(("accept", "application/json"),)))
+        except ConnectionLost as error:
+            raise CeremonyFailed(f"The metadata at {url} cannot be reached") from error
+        if response.status != 200:
+            raise CeremonyFailed(f"The metadata at {url} was answered {response.status}", response=response)
+        return response
+
+
+def _life(response: Incoming) -> float:
+    control = response.header("cache-control") or ""
+    if "no-store" in control.lower() or "no-cache" in control.lower():
+        return 0.0
+    found = _max_age.search(control)
+    return float(found[1]) if found else KEPT

@@ -1,0 +1,169 @@
+"""What the client half raises. Each error says, in a person's words, what to do next: `diagnostics()`.
+
+UpstileError
+└── StepUpError               a call that asked for more did not go through
+    ├── StepUpRequired        the app wants to prompt on its own terms (`interaction="never"`)
+    ├── StepUpCancelled       the person, or the app, said no
+    ├── StepUpTimeout         the person did not answer in time
+    ├── StepUpUnsatisfied     the API asks again although the ceremony succeeded
+    ├── NoMethodAvailable     nothing enrolled, or nothing on this machine, reaches what is asked
+    ├── UnreplayableBody      the request could not be repeated, so nobody was asked
+    ├── UntrustedChallenge    the challenge points to an origin or issuer that is not configured
+    ├── CeremonyFailed        the authorization server refused, or did something that it must not do
+    └── OutcomeUnknown        the answer to a call that cannot be repeated was lost
+"""
+
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+
+from upstile.client._exchange import Incoming
+from upstile.protocol import MalformedMessage, Problem, Requirement, UpstileError
+
+_CLOCK_TOLERANCE = 30.0
+
+
+class StepUpError(UpstileError):
+    """A call that asked for a stronger or fresher authentication did not go through.
+
+    Attributes:
+        response: the challenge that began it, or the refusal that ended it; `None` where there was none.
+        next_step: what the person or the developer can do.
+    """
+
+    code = "step_up"
+    next_step = "Try again."
+
+    def __init__(self, message: str, *, response: Incoming | None = None, next_step: str | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+        if next_step is not None:
+            self.next_step = next_step
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The API's own name for the refused call, for its support and its audit log."""
+        if self.response is None:
+            return None
+        try:
+            return Problem.from_json(self.response.body).instance
+        except MalformedMessage:
+            return None
+
+    def diagnostics(self) -> str:
+        """What happened and what to do next, in sentences for the person at the terminal."""
+        parts = [f"{self}.", self.next_step]
+        if self.correlation_id is not None:
+            parts.append(f"If you ask for help, name {self.correlation_id}.")
+        return " ".join(parts)
+
+
+class StepUpRequired(StepUpError):
+    """The call needs a ceremony and `interaction="never"` forbids it.
+
+    Attributes:
+        requirement: what the API asks.
+        methods: what this client could do.
+    """
+
+    code = "step_up_required"
+    next_step = "Call client.step_up(...) when the person is ready, then repeat the call."
+
+    def __init__(self, requirement: Requirement, methods: Sequence[str], *, response: Incoming | None) -> None:
+        super().__init__("The API asks for another authentication", response=response)
+        self.requirement = requirement
+        self.methods = tuple(methods)
+
+
+class StepUpCancelled(StepUpError):
+    """The person, or the app on their behalf, cancelled the ceremony."""
+
+    code = "step_up_cancelled"
+    next_step = "Nothing was done. Repeat the call to be asked again."
+
+
+class StepUpTimeout(StepUpCancelled):
+    """The person did not answer within `human_timeout`."""
+
+    code = "step_up_timeout"
+    next_step = "Nothing was done. Repeat the call when you are at the keyboard."
+
+
+class StepUpUnsatisfied(StepUpError):
+    """The API, or the authorization server, did not honour a ceremony that succeeded."""
+
+    code = "step_up_unsatisfied"
+    next_step = "Asking again would not help: the API and its authorization server disagree. Tell the API's operator."
+
+
+class NoMethodAvailable(StepUpError):
+    """Nothing that the person has enrolled, and this machine can do, reaches what is asked.
+
+    Attributes:
+        enrollable: what could be enrolled.
+    """
+
+    code = "no_method_available"
+    next_step = "Enrol an authenticator first, or connect the one that you have."
+
+    def __init__(self, message: str, *, enrollable: Sequence[str] = (), response: Incoming | None = None) -> None:
+        names = ", ".join(enrollable)
+        super().__init__(message, response=response, next_step=f"Enrol one of: {names}." if names else None)
+        self.enrollable = tuple(enrollable)
+
+
+class UnreplayableBody(StepUpError):
+    """The request's body was a stream that is used up, so the call could not be repeated."""
+
+    code = "unreplayable_body"
+    next_step = "Send bytes, JSON, a form or a seekable file, or ask first with step_up=Requirement(...)."
+
+
+class UntrustedChallenge(StepUpError):
+    """A challenge that points elsewhere than the configuration says."""
+
+    code = "untrusted_challenge"
+    next_step = "If the authorization server moved, change issuer= in the app; otherwise somebody is in between."
+
+
+class CeremonyFailed(StepUpError):
+    """The authorization server refused, or sent what it must not send.
+
+    Attributes:
+        error: its OAuth error code, if it sent one.
+        retry_after: seconds to wait, if it said so.
+    """
+
+    code = "ceremony_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error: str | None = None,
+        retry_after: int | None = None,
+        response: Incoming | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        super().__init__(message, response=response, next_step=next_step)
+        self.error = error
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(StepUpError):
+    """The connection broke after a call was repeated with a token that serves once: it may have been carried out."""
+
+    code = "outcome_unknown"
+    next_step = "Look whether it was carried out before you try again."
+
+
+def clock_hint(response: Incoming, now: float) -> str | None:
+    """A sentence about this machine's clock, if the server's `Date` says that it is off (RFC 9110 §6.6.1)."""
+    date = response.header("date")
+    try:
+        ahead = now - parsedate_to_datetime(date).timestamp() if date else 0.0
+    except ValueError:
+        return None
+    if abs(ahead) < _CLOCK_TOLERANCE:
+        return None
+    where = "ahead of" if ahead > 0 else "behind"
+    return f"This machine's clock is {abs(ahead):.0f} seconds {where} the server's: set it right."

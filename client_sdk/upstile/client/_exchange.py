@@ -1,0 +1,69 @@
+"""Requests and responses as the core sees them, and what it needs of an HTTP library for its own requests."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    """A request of the core's own: to a metadata document or to the authorization server."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """A response, as far as it was read.
+
+    Attributes:
+        url: the URL that it answers, after redirects.
+        headers: in their order, names in lower case.
+        body: bounded; only what a challenge or an error needs.
+    """
+
+    status: int
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def lines(self, name: str) -> list[str]:
+        """All field lines with this lower-case name."""
+        return [value for key, value in self.headers if key == name]
+
+    def header(self, name: str) -> str | None:
+        """The first field line with this lower-case name."""
+        return next(iter(self.lines(name)), None)
+
+
+class ConnectionLost(Exception):
+    """No response came: the request may or may not have arrived."""
+
+
+class Transport(Protocol):
+    """Sends the core's own requests; never follows redirects, bounds time and size."""
+
+    def send(self, request: Outgoing) -> Incoming:
+        """Send and read; raises `ConnectionLost`."""
+        ...
+
+
+def lowered(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Headers with their names in lower case."""
+    return tuple((name.lower(), value) for name, value in headers)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL in one spelling (RFC 6454 §4)."""
+    parts = urlsplit(url)
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    if parts.port is None or parts.port == _DEFAULT_PORTS.get(scheme):
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{parts.port}"

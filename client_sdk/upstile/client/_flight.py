@@ -1,0 +1,95 @@
+"""One ceremony for all who wait for it, across threads, tasks and event loops.
+
+The ceremony runs in a daemon thread of its own. Who waits holds a ticket for its future; when the last ticket is
+given back, the ceremony is cancelled. No lock is held while anybody waits for anything but the turn to prompt.
+"""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from threading import Event, Lock, Thread
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Flight(Generic[T]):
+    """One ceremony under way.
+
+    Attributes:
+        future: its outcome, the same for all who wait.
+        cancel: is set when nobody waits any more.
+    """
+
+    def __init__(self) -> None:
+        self.future: Future[T] = Future()
+        self.future.set_running_or_notify_cancel()  # one caller's cancellation must not cancel it for all
+        self.cancel = Event()
+        self.waiters = 0
+
+
+class Ticket(Generic[T]):
+    """One caller's share in a flight; give it back, whatever happens."""
+
+    def __init__(self, flights: "Flights[T]", flight: Flight[T]) -> None:
+        self._flights = flights
+        self._flight = flight
+
+    @property
+    def future(self) -> Future[T]:
+        """The outcome; do not cancel it, others wait for it too."""
+        return self._flight.future
+
+    def give_back(self) -> None:
+        """Stop waiting."""
+        self._flights.leave(self._flight)
+
+
+class Flights(Generic[T]):
+    """Starts ceremonies, one at a time, and lets callers share them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._turn = Lock()  # prompts never overlap: ceremonies for different things wait for each other
+        self._under_way: dict[Hashable, Flight[T]] = {}
+
+    def join(self, key: Hashable, ceremony: Callable[[Event], T]) -> Ticket[T]:
+        """Share the flight for `key`, or start it.
+
+        Args:
+            key: what the ceremony is for; a unique object where it must not be shared.
+            ceremony: does the work, in the flight's thread; is given the event that cancels it.
+        """
+        with self._lock:
+            flight = self._under_way.get(key)
+            if flight is None:
+                flight = self._under_way[key] = Flight[T]()
+                arguments = (key, flight, ceremony)
+                Thread(target=self._run, args=arguments, name="upstile ceremony", daemon=True).start()
+            flight.waiters += 1
+            return Ticket(self, flight)
+
+    def _run(self, key: Hashable, flight: Flight[T], ceremony: Callable[[Event], T]) -> None:
+        try:
+            with self._turn:
+                outcome = ceremony(flight.cancel)
+        except BaseException as error:
+            self._land(key, flight)
+            flight.future.set_exception(error)
+        else:
+            self._land(key, flight)
+            flight.future.set_result(outcome)
+
+    def _land(self, key: Hashable, flight: Flight[T]) -> None:
+        """From now on a new caller starts anew; those who wait get this outcome."""
+        with self._lock:
+            if self._under_way.get(key) is flight:
+                del self._under_way[key]
+
+    def leave(self, flight: Flight[T]) -> None:
+        """One caller less; without any the ceremony is cancelled."""
+        with self._lock:
+            flight.waiters -= 1
+            if flight.waiters == 0:
+                flight.cancel.set()
+                for key in [key for key, known in self._under_way.items() if known is flight]:
+                    del self._under_way[key]

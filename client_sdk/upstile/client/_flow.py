@@ -1,0 +1,139 @@
+"""One call, from the first try to the repeat: a generator that knows no HTTP library.
+
+It yields what has to be done, and an adapter does it: `Send` a request with these headers, `Wait` for a ceremony.
+
+call → 401 challenge → (can it be repeated? is a token here already?) → ceremony → repeat
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from upstile.client._errors import OutcomeUnknown, UnreplayableBody
+from upstile.client._events import Event, report
+from upstile.client._exchange import ConnectionLost, Incoming
+from upstile.client._flight import Ticket
+from upstile.client._session import Asked, Session
+from upstile.client._tokens import ElevatedToken, Token
+from upstile.client._trust import wants_nonce
+from upstile.protocol import Requirement, StepUpChallenge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """The call of an app.
+
+    Attributes:
+        method, url: of the request.
+        unreplayable: says why the body cannot be sent twice, or `None` if it can.
+        step_up: what the app asks ahead.
+    """
+
+    method: str
+    url: str
+    unreplayable: Callable[[], str | None]
+    step_up: Requirement | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Send:
+    """Send the call with these headers; answer with its `Incoming`, or throw `ConnectionLost`."""
+
+    headers: tuple[tuple[str, str], ...]
+    repeat: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """Wait for this ceremony; answer with its token, or throw its error."""
+
+    ticket: Ticket[ElevatedToken]
+
+
+Flow = Generator[Send | Wait, Incoming | ElevatedToken, None]
+
+
+def flow(session: Session, call: Call) -> Flow:
+    """Drive one call. The last response that was sent in is the call's own.
+
+    Raises:
+        StepUpError: the call needs more than could be had.
+    """
+    if not session.pins.is_api(call.url):
+        yield Send(headers=(), repeat=False)  # another origin gets no token, and its challenges do not count
+        return
+    token = session.tokens.for_call(call.method, urlsplit(call.url).path)
+    if call.step_up is not None:
+        token = session.tokens.find(call.step_up)
+        if token is None:
+            token = yield from _elevated(session, Asked(requirement=call.step_up, url=call.url))
+    response = yield from _sent(session, call, token, repeat=False)
+    challenge = session.pins.challenge_in(response, call.url)
+    if challenge is None:
+        return
+    yield from _answer(session, call, token, challenge, response)
+
+
+def _answer(session: Session, call: Call, token: Token | None, challenge: StepUpChallenge, response: Incoming) -> Flow:
+    """Step up and repeat, once."""
+    requirement = challenge.requirement
+    session.tokens.learn(call.method, urlsplit(call.url).path, requirement)
+    report(session.on_event, Event(kind="challenged", requirement=requirement))
+    asked = Asked(requirement=requirement, url=call.url, challenge=challenge, response=response, refused=token)
+    if call.step_up is not None and isinstance(token, ElevatedToken):
+        raise session.unsatisfied(asked, response)
+    why = call.unreplayable()
+    if why is not None:
+        raise UnreplayableBody(f"The API asks for a confirmation, but {why}", response=response)
+    session.pins.metadata_url(challenge, response)  # an untrusted one ends the call before anybody is asked
+    known = session.tokens.find(requirement)
+    if known is not None and known is not token:
+        response = yield from _sent(session, call, known, repeat=True)
+        if session.pins.challenge_in(response, call.url) is None:
+            return
+        asked = Asked(requirement=requirement, url=call.url, challenge=challenge, response=response, refused=known)
+    fresh = yield from _elevated(session, asked)
+    response = yield from _repeated(session, call, fresh)
+    if session.pins.challenge_in(response, call.url) is not None:
+        session.tokens.drop(fresh)
+        raise session.unsatisfied(asked, response)
+    report(session.on_event, Event(kind="repeated", requirement=requirement))
+
+
+def _elevated(session: Session, asked: Asked) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+    ticket = session.step_up(asked)
+    try:
+        token = yield Wait(ticket=ticket)
+    finally:
+        ticket.give_back()
+    return cast(ElevatedToken, token)  # what an adapter answers a Wait with
+
+
+def _repeated(
+    session: Session, call: Call, token: ElevatedToken
+) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
+    try:
+        return (yield from _sent(session, call, token, repeat=True))
+    except ConnectionLost as lost:
+        if token.requirement.for_this_call:
+            raise OutcomeUnknown("The connection broke after the call was repeated") from lost
+        raise
+
+
+def _sent(
+    session: Session, call: Call, token: Token | None, *, repeat: bool
+) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
+    response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=repeat)))
+    if session.key.learn(response) and wants_nonce(response) and call.unreplayable() is None:
+        response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=True)))
+    return response
+
+
+def _headers(session: Session, call: Call, token: Token | None) -> tuple[tuple[str, str], ...]:
+    if token is None:
+        return ()
+    if token.token_type.lower() == "bearer":
+        return (("Authorization", f"Bearer {token.access_token}"),)
+    proof = session.key.proof(call.method, call.url, token.access_token)
+    return (("Authorization", f"DPoP {token.access_token}"), ("DPoP", proof))

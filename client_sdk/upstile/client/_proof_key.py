@@ -1,0 +1,47 @@
+"""The client's DPoP key, and the nonces that servers demanded (RFC 9449)."""
+
+from collections.abc import Callable
+from secrets import token_urlsafe
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from upstile.client._exchange import Incoming, origin_of
+from upstile.protocol import create_proof, es256_jwk, jwk_thumbprint
+
+
+class ProofKey:
+    """Signs a proof for each request; one signature is all that it costs.
+
+    Args:
+        clock: the time in epoch seconds.
+        key: a P-256 private key; a fresh one by default, which lives in memory only.
+    """
+
+    def __init__(self, clock: Callable[[], float], key: ec.EllipticCurvePrivateKey | None = None) -> None:
+        self._key = key or ec.generate_private_key(ec.SECP256R1())
+        self._clock = clock
+        self._nonces: dict[str, str] = {}
+        self.thumbprint = jwk_thumbprint(es256_jwk(self._key.public_key()))
+
+    def proof(self, method: str, url: str, access_token: str | None = None) -> str:
+        """The `DPoP` header of one request."""
+        return create_proof(
+            self._key,
+            htm=method,
+            htu=url,
+            now=self._clock(),
+            jti=token_urlsafe(16),
+            access_token=access_token,
+            nonce=self._nonces.get(origin_of(url)) if self._nonces else None,
+        )
+
+    def learn(self, response: Incoming) -> bool:
+        """Keep a nonce that a server sent; whether it is a new one (RFC 9449 §8.2)."""
+        nonce = response.header("dpop-nonce")
+        if nonce is None or self._nonces.get(origin_of(response.url)) == nonce:
+            return False
+        self._nonces[origin_of(response.url)] = nonce
+        return True
+
+    def __repr__(self) -> str:
+        return f"ProofKey(thumbprint={self.thumbprint!r})"

@@ -1,0 +1,123 @@
+"""The tokens that a client holds: one base token, and elevated ones in memory only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from upstile.protocol import Requirement, TokenResponse
+
+_EXPIRY_MARGIN = 5.0
+_LEARNED = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaseToken:
+    """The token of the application's own sign-in.
+
+    Args:
+        access_token: the token.
+        token_type: `Bearer`, or `DPoP` if it is bound to the client's key.
+    """
+
+    access_token: str = field(repr=False)
+    token_type: str = "Bearer"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ElevatedToken:
+    """A token that came out of a ceremony.
+
+    Attributes:
+        requirement: what it was obtained for.
+        acr, auth_time: what was reached, and when (epoch seconds).
+        expires_at: by the monotonic clock.
+    """
+
+    access_token: str = field(repr=False)
+    token_type: str
+    requirement: Requirement
+    scope: frozenset[str]
+    acr: str | None
+    auth_time: int | None
+    expires_at: float
+
+    def satisfies(self, asked: Requirement, now: float) -> bool:
+        """Whether it can be expected to do for `asked`: by name, there is no order that a client may assume."""
+        if asked.for_this_call or self.requirement.for_this_call:
+            return False
+        strong = not asked.acr or self.acr in asked.acr
+        fresh = asked.max_age is None or (self.auth_time is not None and now - self.auth_time <= asked.max_age)
+        return strong and fresh and self.scope.issuperset(asked.scope)
+
+
+Token = BaseToken | ElevatedToken
+TokenSource = str | BaseToken | Callable[[], "str | BaseToken"] | None
+
+
+class Tokens:
+    """Finds the right token for a call.
+
+    Args:
+        source: the base token, or where it comes from.
+        clock: the time in epoch seconds; ages are measured by it.
+        monotonic: the time that expiry is measured by.
+    """
+
+    def __init__(self, source: TokenSource, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._source = source
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._elevated: list[ElevatedToken] = []
+        self._learned: dict[tuple[str, str], Requirement] = {}
+
+    def base(self) -> BaseToken | None:
+        """The current base token; a callable is asked each time, so that it may refresh."""
+        found = self._source() if callable(self._source) else self._source
+        return BaseToken(access_token=found) if isinstance(found, str) else found
+
+    def sign_in(self, response: TokenResponse) -> None:
+        """Hold the token of a new base login, and forget what the old one led to."""
+        with self._lock:
+            self._source = BaseToken(access_token=response.access_token, token_type=response.token_type)
+            self._elevated.clear()
+
+    def for_call(self, method: str, path: str) -> Token | None:
+        """The token to send first: an elevated one where an earlier challenge taught that it is needed."""
+        learned = self._learned.get((method, path)) if self._learned else None
+        return (learned and self.find(learned)) or self.base()
+
+    def learn(self, method: str, path: str, requirement: Requirement) -> None:
+        """Remember what a call was challenged for."""
+        with self._lock:
+            if len(self._learned) >= _LEARNED:
+                self._learned.clear()
+            self._learned[method, path] = requirement
+
+    def find(self, requirement: Requirement) -> ElevatedToken | None:
+        """A live elevated token that can be expected to satisfy `requirement`."""
+        now, tick = self._clock(), self._monotonic()
+        with self._lock:
+            self._elevated = [token for token in self._elevated if tick < token.expires_at]
+            return next((token for token in self._elevated if token.satisfies(requirement, now)), None)
+
+    def keep(self, response: TokenResponse, requirement: Requirement) -> ElevatedToken:
+        """Hold a new elevated token; one for a single call is handed back and not kept."""
+        token = ElevatedToken(
+            access_token=response.access_token,
+            token_type=response.token_type,
+            requirement=requirement,
+            scope=frozenset((response.scope or "").split()),
+            acr=response.acr,
+            auth_time=response.auth_time,
+            expires_at=self._monotonic() + max(0.0, (response.expires_in or 0) - _EXPIRY_MARGIN),
+        )
+        if not requirement.for_this_call:
+            with self._lock:
+                self._elevated.insert(0, token)
+        return token
+
+    def drop(self, token: Token) -> None:
+        """Forget the one token that a 401 refused."""
+        with self._lock:
+            self._elevated = [kept for kept in self._elevated if kept is not token]

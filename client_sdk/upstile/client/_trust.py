@@ -1,0 +1,102 @@
+"""Whom the client trusts: the API's origin and the issuer come from configuration, never from a response."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from upstile.client._errors import UntrustedChallenge
+from upstile.client._exchange import Incoming, origin_of
+from upstile.protocol import (
+    RESOURCE_METADATA_PATH,
+    MalformedMessage,
+    Problem,
+    ResourceMetadata,
+    ServerMetadata,
+    StepUpChallenge,
+    find_error,
+    find_step_up,
+    readable_challenges,
+    resource_covers,
+    well_known_url,
+)
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pins:
+    """The origins that tokens and credentials may go to.
+
+    Args:
+        api: the API's base URL.
+        issuer: the authorization server's issuer identifier; the API's origin by default.
+
+    Raises:
+        ValueError: one of them is neither https nor http on this machine.
+    """
+
+    api: str
+    issuer: str
+
+    @classmethod
+    def of(cls, api: str, issuer: str | None) -> "Pins":
+        """The pins of a client, checked."""
+        pins = cls(api=origin_of(api), issuer=issuer if issuer is not None else origin_of(api))
+        for url in (pins.api, pins.issuer):
+            parts = urlsplit(url)
+            if not parts.hostname or not (parts.scheme == "https" or _is_loopback_http(url)):
+                raise ValueError(f"{url!r} must be https, or http on localhost")
+        return pins
+
+    def is_api(self, url: str) -> bool:
+        """Whether a request to `url` may carry a token."""
+        return origin_of(url) == self.api
+
+    def challenge_in(self, response: Incoming, requested: str) -> StepUpChallenge | None:
+        """The step-up challenge of a response, if it came from the API in answer to a request to it."""
+        if response.status != 401 or not (self.is_api(requested) and self.is_api(response.url)):
+            return None
+        return find_step_up(readable_challenges(response.lines("www-authenticate")))
+
+    def metadata_url(self, challenge: StepUpChallenge | None, response: Incoming | None) -> str:
+        """Where the resource's metadata is; it must lie on the API's origin."""
+        named = challenge.resource_metadata if challenge else None
+        if named is None:
+            return well_known_url(self.api, RESOURCE_METADATA_PATH)
+        if not self.is_api(named):
+            raise UntrustedChallenge(f"The challenge names metadata at {origin_of(named)}", response=response)
+        return named
+
+    def check_resource(self, metadata: ResourceMetadata, requested: str) -> None:
+        """The document must speak for the requested URL and name our issuer (RFC 9728 §3.3)."""
+        if not resource_covers(metadata.resource, requested) or not self.is_api(metadata.resource):
+            raise UntrustedChallenge(f"The metadata is that of {metadata.resource}, not of {requested}")
+        if self.issuer not in metadata.authorization_servers:
+            raise UntrustedChallenge(f"The API does not name the configured issuer {self.issuer}")
+
+    def check_server(self, metadata: ServerMetadata) -> None:
+        """The document must be our issuer's, and its endpoints on the issuer's origin (RFC 8414 §3.3)."""
+        if metadata.issuer != self.issuer:
+            raise UntrustedChallenge(f"The authorization server calls itself {metadata.issuer}")
+        endpoints = (metadata.authorization_challenge_endpoint, metadata.token_endpoint)
+        if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
+            raise UntrustedChallenge("An endpoint of the authorization server lies on another origin")
+
+
+def wants_nonce(response: Incoming) -> bool:
+    """Whether a 401 only asks for a DPoP nonce (RFC 9449 §9)."""
+    if response.status != 401:
+        return False
+    return find_error(readable_challenges(response.lines("www-authenticate"))) == "use_dpop_nonce"
+
+
+def reason_in(response: Incoming) -> str | None:
+    """The API's own words about a challenge."""
+    try:
+        return Problem.from_json(response.body).detail
+    except MalformedMessage:
+        return None
+
+
+def _is_loopback_http(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK

@@ -1,0 +1,7 @@
+"""The ways to prove who one is: one small module each, all with the same verbs."""
+
+from upstile.client.methods._method import Method, MethodUnavailable, Moment
+from upstile.client.methods._totp import Totp
+from upstile.client.methods._webauthn import WebAuthn
+
+__all__ = ["Method", "MethodUnavailable", "Moment", "Totp", "WebAuthn"]

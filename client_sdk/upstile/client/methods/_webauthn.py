@@ -1,0 +1,165 @@
+"""Security keys over USB, through python-fido2: the key signs, we find it, ask for its PIN and say when to touch it."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fido2.client import ClientError, DefaultClientDataCollector, Fido2Client, PinRequiredError, UserInteraction
+from fido2.ctap import CtapDevice, CtapError
+from fido2.ctap2.base import Ctap2
+from fido2.ctap2.pin import ClientPin
+from fido2.hid import CtapHidDevice
+from fido2.webauthn import PublicKeyCredentialCreationOptions, PublicKeyCredentialRequestOptions
+
+from upstile.client._errors import CeremonyFailed, StepUpCancelled
+from upstile.client.methods._method import MethodUnavailable, Moment
+from upstile.protocol import EnrollResponse, MalformedMessage, Offer, base64url_decode
+
+T = TypeVar("T")
+
+_LAST_TRY = 1
+"""A key is asked for its PIN while it has more than this many tries left; the last one is the owner's to risk."""
+
+_WRONG_PIN = frozenset({CtapError.ERR.PIN_INVALID, CtapError.ERR.PIN_AUTH_INVALID})
+_BLOCKED = frozenset({CtapError.ERR.PIN_BLOCKED, CtapError.ERR.PIN_AUTH_BLOCKED})
+
+Devices = Callable[[], Iterable[CtapDevice]]
+
+
+class WebAuthn:
+    """Security keys (CTAP 2.1 under WebAuthn Level 3).
+
+    Args:
+        devices: lists the keys that are connected; USB keys by default.
+    """
+
+    # NOTE: on Windows the system talks to keys itself (webauthn.dll); an app without administrator rights sees none.
+    name = "webauthn"
+
+    def __init__(self, devices: Devices = CtapHidDevice.list_devices) -> None:
+        self._devices = devices
+
+    def available(self) -> bool:
+        """Whether a key is connected and can be read."""
+        return any(True for _ in self._devices())
+
+    def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
+        """Let the right key sign the challenge."""
+        options = _without_timeout(offer.options or {})
+        if not isinstance(options.get("rpId"), str):
+            raise CeremonyFailed("The authorization server names no relying party for the key")
+        device = self._key_with(options)
+        if options.get("userVerification") == "preferred" and not _has_verification(device):
+            options["userVerification"] = "discouraged"  # python-fido2 would refuse a key whose PIN is not set
+        request = PublicKeyCredentialRequestOptions.from_dict(options)
+        selection = _asking(device, moment, lambda client: client.get_assertion(request, moment.cancel))
+        return {"authn_response": json.dumps(dict(selection.get_response(0)))}
+
+    def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
+        """Let a key make a new credential."""
+        devices = list(self._devices())
+        if not devices:
+            raise CeremonyFailed(_nothing_here())
+        options = _without_timeout(pending.options or {})
+        creation = PublicKeyCredentialCreationOptions.from_dict(options)
+        response = _asking(devices[0], moment, lambda client: client.make_credential(creation, moment.cancel))
+        return {"registration_response": dict(response)}
+
+    def _key_with(self, options: Mapping[str, Any]) -> CtapDevice:
+        """The connected key that has one of the allowed credentials, found without a touch."""
+        devices = list(self._devices())
+        if not devices:
+            raise MethodUnavailable(_nothing_here())
+        for device in devices:
+            if _knows(device, options):
+                return device
+        raise MethodUnavailable("none of the connected keys is enrolled here")
+
+
+class _Person(UserInteraction):
+    """What python-fido2 asks of the person, handed to the prompter."""
+
+    def __init__(self, moment: Moment, device: CtapDevice) -> None:
+        self._moment = moment
+        self._device = device
+
+    def prompt_up(self) -> None:
+        self._moment.prompter.touch("Touch your security key now")
+
+    def request_pin(self, permissions: Any, rp_id: str | None) -> str | None:
+        retries, _ = ClientPin(Ctap2(self._device)).get_pin_retries()
+        if retries <= _LAST_TRY:
+            raise MethodUnavailable("the key has one PIN try left; unlock it with its own tool first")
+        return self._moment.prompter.pin("PIN of your security key", retries, self._moment.cancel)
+
+
+def _asking(device: CtapDevice, moment: Moment, work: Callable[[Fido2Client], T]) -> T:
+    """Do something with a key, and again when the PIN was wrong."""
+    collector = DefaultClientDataCollector(moment.webauthn_origin)
+    while True:
+        if moment.cancel.is_set():
+            raise StepUpCancelled("The ceremony was cancelled")
+        try:
+            return work(Fido2Client(device, collector, _Person(moment, device)))
+        except PinRequiredError as error:
+            raise StepUpCancelled("No PIN was given") from error
+        except ClientError as error:
+            if _cause(error) not in _WRONG_PIN:
+                raise _meaning(error, moment) from error
+
+
+def _meaning(error: ClientError, moment: Moment) -> Exception:
+    """A fido2 error in our words; a cancellation and a time-out look the same to it, so we keep our own record."""
+    code = _cause(error)
+    if moment.cancel.is_set():
+        return StepUpCancelled("The ceremony was cancelled")
+    if code == CtapError.ERR.OPERATION_DENIED:
+        return StepUpCancelled("It was declined at the security key")
+    if code in _BLOCKED:
+        return MethodUnavailable("the key's PIN is blocked: take it out and insert it again, or reset it")
+    if error.code == ClientError.ERR.TIMEOUT:
+        return MethodUnavailable("the key was not touched in time")
+    return MethodUnavailable(f"the key cannot do this ({error.code.name.lower()})")
+
+
+def _cause(error: ClientError) -> object:
+    """The key's own error code behind a fido2 error, if there is one."""
+    return getattr(vars(error).get("cause"), "code", None)
+
+
+def _knows(device: CtapDevice, options: Mapping[str, Any]) -> bool:
+    """Ask a key, without a touch, whether it has an allowed credential (CTAP 2.1 §6.2)."""
+    allowed: Sequence[Mapping[str, Any]] = options.get("allowCredentials") or ()
+    if not allowed:
+        return True
+    for credential in allowed:
+        try:
+            descriptor = {"type": "public-key", "id": base64url_decode(str(credential["id"]))}
+            Ctap2(device).get_assertion(options["rpId"], b"\0" * 32, [descriptor], options={"up": False})
+        except (CtapError, MalformedMessage, KeyError, ValueError):
+            continue
+        return True
+    return False
+
+
+def _has_verification(device: CtapDevice) -> bool:
+    try:
+        options = Ctap2(device).info.options
+    except (CtapError, ValueError):
+        return False
+    return bool(options.get("clientPin") or options.get("uv"))
+
+
+def _without_timeout(options: Mapping[str, Any]) -> dict[str, Any]:
+    # python-fido2 would start a timer that sets our cancel event; `human_timeout` is the only time limit.
+    return {name: value for name, value in options.items() if name != "timeout"}
+
+
+def _nothing_here() -> str:
+    unreadable = [path for path in Path("/dev").glob("hidraw*") if not os.access(path, os.R_OK | os.W_OK)]
+    if sys.platform == "linux" and unreadable:
+        return f"no security key can be read; {unreadable[0]} needs a udev rule (package libu2f-udev)"
+    return "no security key is connected"

@@ -1,0 +1,7 @@
+"""How the person is asked: the protocol, the terminal, and callbacks."""
+
+from upstile.client.prompts._callback import CallbackPrompter
+from upstile.client.prompts._prompter import Occasion, Prompter
+from upstile.client.prompts._terminal import TerminalPrompter
+
+__all__ = ["CallbackPrompter", "Occasion", "Prompter", "TerminalPrompter"]

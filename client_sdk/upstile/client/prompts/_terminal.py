@@ -1,0 +1,114 @@
+"""The person at the terminal: asked on the terminal itself, never on stdout, never through a pipe."""
+
+import os
+import select
+import termios
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from threading import Event
+
+from upstile.client._errors import NoMethodAvailable, StepUpCancelled
+from upstile.client.prompts._prompter import Occasion
+
+_POLL = 0.1
+_LONGEST = 256
+
+
+class TerminalPrompter:
+    """Asks on the controlling terminal (`/dev/tty`), whatever stdin and stdout are connected to.
+
+    Args:
+        device: the terminal.
+    """
+
+    def __init__(self, device: str = "/dev/tty") -> None:
+        self._device = device
+
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+        """Say why, and offer to change the method."""
+        account = f" as {occasion.account}" if occasion.account else ""
+        self._say(f"{occasion.server} asks {occasion.app}{account} to confirm it is you.")
+        if occasion.reason:
+            self._say(f"  The API says: “{occasion.reason}”")
+        if not others:
+            self._say(f"  Continuing with {method}.")
+            return method
+        names = [method, *others]
+        numbered = ", ".join(f"{n} {name}" for n, name in enumerate(names, 1))
+        answer = self._ask(f"  Continuing with {method}; Enter, or change with {numbered}: ", Event(), hidden=False)
+        return names[int(answer) - 1] if answer.isdigit() and 0 < int(answer) <= len(names) else method
+
+    def code(self, label: str, cancel: Event) -> str:
+        """Ask for a one-time code; it is shown while it is typed, because it is good once."""
+        return self._ask(f"  {label}: ", cancel, hidden=False)
+
+    def pin(self, label: str, retries: int | None, cancel: Event) -> str:
+        """Ask for a PIN, unseen."""
+        left = "" if retries is None else f" ({retries} tries left)"
+        return self._ask(f"  {label}{left}: ", cancel, hidden=True)
+
+    def touch(self, label: str) -> None:
+        """Say that a key waits."""
+        self._say(f"  {label}")
+
+    def show_key_uri(self, uri: str) -> None:
+        """Show the key URI as text; an app with a picture to show brings its own prompter."""
+        self._say(f"  Add this to your authenticator app: {uri}")
+
+    def rejected(self, attempts_left: int) -> None:
+        """Say that the answer was wrong."""
+        self._say(f"  That was not right. Attempts left: {attempts_left}.")
+
+    def finished(self, accepted: bool) -> None:
+        """Say how it ended."""
+        self._say("  Confirmed." if accepted else "  Not confirmed.")
+
+    def _say(self, text: str) -> None:
+        with self._terminal() as terminal:
+            os.write(terminal, f"{text}\n".encode())
+
+    def _ask(self, prompt: str, cancel: Event, *, hidden: bool) -> str:
+        with self._terminal() as terminal, _echo(terminal, on=not hidden):
+            os.write(terminal, prompt.encode())
+            line = _read_line(terminal, cancel)
+            if hidden:
+                os.write(terminal, b"\n")
+        return line
+
+    @contextmanager
+    def _terminal(self) -> Generator[int]:
+        try:
+            terminal = os.open(self._device, os.O_RDWR | os.O_NOCTTY)
+        except OSError as error:
+            raise NoMethodAvailable(
+                "There is no terminal to ask on: run the app in one, or pass prompter= to the client"
+            ) from error
+        try:
+            yield terminal
+        finally:
+            os.close(terminal)
+
+
+def _read_line(terminal: int, cancel: Event) -> str:
+    """A line, or `StepUpCancelled` when nobody waits for it any more, or at the end of input."""
+    while not cancel.is_set():
+        ready, _, _ = select.select([terminal], [], [], _POLL)
+        if ready:
+            line = os.read(terminal, _LONGEST)
+            if not line:
+                break
+            return line.decode("utf-8", "replace").strip()
+    raise StepUpCancelled("The ceremony was cancelled")
+
+
+@contextmanager
+def _echo(terminal: int, *, on: bool) -> Generator[None]:
+    """Show what is typed, or not; what was typed before the question does not answer it."""
+    before = termios.tcgetattr(terminal)
+    wanted = termios.tcgetattr(terminal)
+    wanted[3] = wanted[3] | termios.ECHO if on else wanted[3] & ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, wanted)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
