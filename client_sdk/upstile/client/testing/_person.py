@@ -1,0 +1,94 @@
+"""A person who follows a script, and remembers what they were asked."""
+
+from collections.abc import Callable, Iterable, Sequence
+from threading import Event
+
+from upstile.client._errors import StepUpCancelled
+from upstile.client.prompts import Occasion
+
+
+class ScriptedPrompter:
+    """A `Prompter` for tests.
+
+    Args:
+        codes: the one-time codes in their order, or a function that computes one each time. When they run out, the
+            person cancels.
+        pin: the PIN of the security key; without one the person cancels.
+        hold: if set, the person thinks until it is set, or until the ceremony is cancelled.
+        choose: the method that the person changes to, if it is offered.
+
+    Attributes:
+        occasions: why they were asked, each time.
+        labels: what they were asked for.
+        attempts_left: what they were told after wrong answers.
+        key_uris: the key URIs that they were shown.
+        outcomes: how the ceremonies ended.
+    """
+
+    def __init__(
+        self,
+        codes: Iterable[str] | Callable[[], str] = (),
+        *,
+        pin: str | None = None,
+        hold: Event | None = None,
+        choose: str | None = None,
+    ) -> None:
+        self._next_code = codes if callable(codes) else _one_by_one(codes)
+        self._pin = pin
+        self._hold = hold
+        self._choose = choose
+        self.occasions: list[Occasion] = []
+        self.labels: list[str] = []
+        self.attempts_left: list[int] = []
+        self.key_uris: list[str] = []
+        self.outcomes: list[bool] = []
+
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+        """Note the occasion, change the method if the script says so."""
+        self.occasions.append(occasion)
+        return method if self._choose is None or self._choose not in others else self._choose
+
+    def code(self, label: str, cancel: Event) -> str:
+        """The next code."""
+        self._think(label, cancel)
+        return self._next_code()
+
+    def pin(self, label: str, retries: int | None, cancel: Event) -> str:
+        """The PIN."""
+        self._think(label, cancel)
+        if self._pin is None:
+            raise StepUpCancelled("The person has no PIN")
+        return self._pin
+
+    def touch(self, label: str) -> None:
+        """Note that a key waits."""
+        self.labels.append(label)
+
+    def show_key_uri(self, uri: str) -> None:
+        """Note the key URI."""
+        self.key_uris.append(uri)
+
+    def rejected(self, attempts_left: int) -> None:
+        """Note that the answer was wrong."""
+        self.attempts_left.append(attempts_left)
+
+    def finished(self, accepted: bool) -> None:
+        """Note how it ended."""
+        self.outcomes.append(accepted)
+
+    def _think(self, label: str, cancel: Event) -> None:
+        self.labels.append(label)
+        while self._hold is not None and not self._hold.wait(0.01):
+            if cancel.is_set():
+                raise StepUpCancelled("The ceremony was cancelled")
+
+
+def _one_by_one(codes: Iterable[str]) -> Callable[[], str]:
+    rest = iter(codes)
+
+    def next_code() -> str:
+        for code in rest:
+            return code
+        raise StepUpCancelled("The script has no more codes")
+
+    return next_code
