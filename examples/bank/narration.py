@@ -10,6 +10,8 @@ from urllib.parse import parse_qs
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -57,6 +59,7 @@ class Narrator:
             await self._app(scope, receive, send)
             return
         request, head, reply = bytearray(), dict[str, Any](), bytearray()
+        began = perf_counter()
 
         async def listen() -> Message:
             message = await receive()
@@ -66,25 +69,30 @@ class Narrator:
         async def speak(message: Message) -> None:
             head.update(message if message["type"] == "http.response.start" else {})
             reply.extend(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self._show(scope, bytes(request), head, bytes(reply), perf_counter() - began)
             await send(message)
 
-        began = perf_counter()
         await self._app(scope, listen, speak)
-        self._show(scope, bytes(request), head, bytes(reply), perf_counter() - began)
 
     def _show(self, scope: Scope, request: bytes, head: Message, reply: bytes, seconds: float) -> None:
         exchange = Exchange(scope["method"], scope["path"], head["status"])
-        colour = _COLOURS.get(exchange.status // 100, "white")
-        line = (
-            f"  [bold]{exchange.method:6}[/] {exchange.path:34} [{colour}]{exchange.status}[/] {seconds * 1000:6.1f} ms"
-        )
+        note = _note(exchange, request, reply)
+        challenges = [value.decode("latin-1") for name, value in head["headers"] if name == b"www-authenticate"]
         with self._lock:
             self._seen.append(exchange)
-            self._console.print(f"{line}  [dim]{escape(_note(exchange, request, reply))}[/]", highlight=False)
-            for name, value in head["headers"]:
-                if name.lower() == b"www-authenticate":
-                    text = f"WWW-Authenticate: {value.decode('latin-1')}"
-                    self._console.print(f"         [yellow]{escape(text)}[/]", highlight=False)
+            status = f"[{_COLOURS.get(exchange.status // 100, 'white')}]{exchange.status}[/]"
+            line = f"[bold]{exchange.method:6}[/] {exchange.path}  {status} [dim]{seconds * 1000:.1f} ms[/]"
+            say(self._console, line, indent=2)
+            for challenge in challenges:
+                say(self._console, f"[yellow]WWW-Authenticate: {escape(challenge)}[/]", indent=9)
+            if note:
+                say(self._console, f"[dim]{escape(note)}[/]", indent=9)
+
+
+def say(console: Console, markup: str, *, indent: int) -> None:
+    """Print a line that keeps its indent where it has to be folded."""
+    console.print(Padding(Text.from_markup(markup), (0, 0, 0, indent)))
 
 
 def _note(exchange: Exchange, request: bytes, reply: bytes) -> str:

@@ -1,0 +1,143 @@
+"""The person in the demo: a scripted one who reads codes from a computed app, or the one at the terminal."""
+
+import hmac
+from base64 import b32decode
+from collections.abc import Sequence
+from threading import Event
+from urllib.parse import parse_qs, urlsplit
+
+import segno
+from rich.console import Console
+from rich.markup import escape
+
+from examples.bank.narration import say
+from upstile.client import Occasion, TerminalPrompter
+from upstile.client.testing import Clock
+
+PIN = "2468"
+_PERIOD = 30
+
+
+class AuthenticatorApp:
+    """An authenticator app in software (RFC 6238): it scans a key URI and shows codes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seed = b""
+        self._shown = -1
+
+    def scan(self, uri: str) -> None:
+        """Take the seed out of a key URI."""
+        secret = parse_qs(urlsplit(uri).query)["secret"][0]
+        self._seed = b32decode(secret + "=" * (-len(secret) % 8))
+
+    def fresh(self) -> bool:
+        """Whether the code that it shows now was not read before."""
+        return int(self._clock()) // _PERIOD > self._shown
+
+    def read(self) -> str:
+        """The code that it shows now."""
+        self._shown = int(self._clock()) // _PERIOD
+        mac = hmac.digest(self._seed, self._shown.to_bytes(8, "big"), "sha1")
+        start = mac[-1] & 15
+        return f"{(int.from_bytes(mac[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+class ScriptedPerson:
+    """Ada, unattended: types codes from a computed app and the PIN of a software key, and says so.
+
+    Args:
+        console: where it is said.
+        clock: the demo's clock; moved when a code was used and the next one is not there yet.
+    """
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._app = AuthenticatorApp(clock)
+        self.mistakes = 0
+        self.asked: list[str] = []
+
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+        """Hear why."""
+        change = f" (could change to {', '.join(others)})" if others else ""
+        self._say(f"{occasion.server} asks {occasion.app} as {occasion.account}: “{occasion.reason}”")
+        self._say(f"continuing with {method}{change}")
+        return method
+
+    def code(self, label: str, cancel: Event) -> str:
+        """Type a code: a wrong one as often as the script says, then the right one."""
+        self.asked.append("code")
+        if self.mistakes:
+            self.mistakes -= 1
+            self._say(f"{label}: types a wrong one")
+            return "000000"
+        if not self._app.fresh():
+            self._clock.move(_PERIOD)
+            self._say("the code was used already; the demo's clock moves 30 s so that the app shows the next one")
+        self._say(f"{label}: types •••••• (computed, not a phone)")
+        return self._app.read()
+
+    def pin(self, label: str, retries: int | None, cancel: Event) -> str:
+        """Type the PIN."""
+        self.asked.append("pin")
+        self._say(f"{label}: types •••• ({retries} tries left)")
+        return PIN
+
+    def touch(self, label: str) -> None:
+        """Touch the software key."""
+        self.asked.append("touch")
+        self._say(f"{label} (a software key: touched by itself)")
+
+    def show_key_uri(self, uri: str) -> None:
+        """Scan the key URI."""
+        self._app.scan(uri)
+        self._say("scans otpauth://totp/Bank:…?secret=••• with the computed authenticator app")
+
+    def rejected(self, attempts_left: int) -> None:
+        """Hear that it was wrong."""
+        self._say(f"“That was not right. Attempts left: {attempts_left}.”")
+
+    def finished(self, accepted: bool) -> None:
+        """Hear how it ended."""
+        self._say("confirmed" if accepted else "not confirmed")
+
+    def _say(self, text: str) -> None:
+        say(self._console, f"[cyan]Ada[/] [dim]·[/] {escape(text)}", indent=9)
+
+
+class PersonAtTheTerminal(TerminalPrompter):
+    """You: asked on the terminal, with a picture where one helps.
+
+    Args:
+        console: where the QR code is drawn.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self.mistakes = 0
+        self.asked: list[str] = []
+
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+        """Say why, and hint at the mistake that the script wants."""
+        chosen = super().begin(occasion, method, others)
+        if self.mistakes:
+            self._console.print("         [cyan]Please type a wrong code first, then the right one.[/]")
+        return chosen
+
+    def code(self, label: str, cancel: Event) -> str:
+        """Ask for a code; each one is good once."""
+        self.asked.append("code")
+        return super().code(f"{label} (if you used it already, wait for the next one)", cancel)
+
+    def touch(self, label: str) -> None:
+        """Say that the key waits."""
+        self.asked.append("touch")
+        super().touch(label)
+
+    def show_key_uri(self, uri: str) -> None:
+        """Draw the QR code."""
+        self._console.print("  Scan this with your authenticator app:\n")
+        segno.make(uri, error="l").terminal(compact=True)
+        self._console.print()

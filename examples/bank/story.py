@@ -1,0 +1,182 @@
+"""What happens in the demo, step by step, and what must come out of each step."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from examples.bank.app import BankApp
+from examples.bank.narration import Exchange, Narrator
+from examples.bank.person import PIN, PersonAtTheTerminal, ScriptedPerson
+from upstile.client import Totp, WebAuthn
+from upstile.client.testing import Clock, VirtualKey
+
+PASSWORD = "correct horse"
+_CEREMONY = ["POST /stepup/challenge 403", "POST /stepup/challenge 200", "POST /stepup/token 200"]
+_AFTER_A_MISTAKE = ["POST /stepup/challenge 403", *_CEREMONY]
+_METADATA = ["GET /.well-known/oauth-protected-resource 200", "GET /.well-known/oauth-authorization-server 200"]
+
+
+class StoryWentWrong(Exception):
+    """A step did not end as told."""
+
+
+class Story:
+    """Ada's evening at the bank.
+
+    Args:
+        console: where it is told.
+        narrator: has seen the exchanges.
+        url: the bank.
+        clock: the bank's and the app's.
+        interactive: whether you are Ada.
+    """
+
+    def __init__(self, console: Console, narrator: Narrator, url: str, clock: Clock, *, interactive: bool) -> None:
+        self.console = console
+        self._narrator = narrator
+        self._url = url
+        self._clock = clock
+        self._interactive = interactive
+        self._person = PersonAtTheTerminal(console) if interactive else ScriptedPerson(console, clock)
+        self._key = VirtualKey(pin=PIN)
+        self._methods = [Totp(), WebAuthn(self._keys)]
+        self._app = self._open_app()
+
+    def tell(self) -> None:
+        """All of it; raises `StoryWentWrong`."""
+        who = "you are Ada" if self._interactive else "unattended: a software key and computed codes stand in for Ada"
+        self.console.print(f"[bold]A bank at {self._url}[/] ({who})")
+        try:
+            self._sign_in_and_enrol()
+            self._transfers()
+            self._payouts()
+            self._later()
+            self._closing()
+        finally:
+            self._app.client.close()
+        self.console.print("\n[green bold]Every step ended as told.[/]")
+
+    def _sign_in_and_enrol(self) -> None:
+        self._step("1", "Ada signs in with her password and reads the balance: no friction", self._sign_in)
+        self._expect("POST /login 200", "GET /balance 200")
+        self._step(
+            "", "She adds her authenticator app (a fresh sign-in by this very app allows the first one)", self._totp
+        )
+        self._expect(*_METADATA, "POST /stepup/authenticators 201", "POST /stepup/authenticators/… 200")
+
+    def _transfers(self) -> None:
+        self._step("2", "She sends money: the bank wants a second factor, at most 5 minutes old", self._transfer)
+        self._expect("POST /transfers 401", *_CEREMONY, "POST /transfers 200")
+        self._step("3", "She sends money again: it is recent enough, nobody is asked", self._transfer)
+        self._expect("POST /transfers 200")
+
+    def _payouts(self) -> None:
+        self._step("", "She adds a security key: the bank wants her strongest proof so far", self._security_key)
+        self._expect(
+            "POST /stepup/authenticators 401",
+            *_CEREMONY,
+            "POST /stepup/authenticators 201",
+            "POST /stepup/authenticators/… 200",
+        )
+        self._step("4", "She changes where payouts go: only a security key will do", self._move_payouts)
+        self._expect("PUT /payout-address 401", *_CEREMONY, "PUT /payout-address 200")
+
+    def _later(self) -> None:
+        if self._interactive:
+            # A real authenticator app knows the real time, so the clock stays; another machine has no recent proof.
+            self._app.client.close()
+            self._app = self._open_app()
+            self._step("5", "On another machine she signs in afresh and sends money: a wrong code, then the right one")
+            self._sign_in()
+            self._narrator.taken()
+            self._person.mistakes = 1
+            self._transfer()
+            self._expect(*_METADATA[:0], "POST /transfers 401", *_METADATA, *_AFTER_A_MISTAKE, "POST /transfers 200")
+            return
+        self._clock.move(360)
+        self._person.mistakes = 1
+        title = "Six minutes later (the demo's clock is moved) she sends money: a wrong code, then the right one"
+        self._step("5", title, self._transfer)
+        self._expect("POST /transfers 401", *_AFTER_A_MISTAKE, "POST /transfers 200")
+
+    def _closing(self) -> None:
+        token = _Recorded(self._app)
+        self._step(
+            "6", "She closes the account: a proof for this very call, whose token serves once", token.close_account
+        )
+        self._expect("DELETE /account 401", *_CEREMONY, "DELETE /account 200")
+        self._step("", "Somebody sends that token again: it is used up", token.replay)
+        self._expect("DELETE /account 401")
+
+    def _sign_in(self) -> None:
+        self._app.sign_in("ada", PASSWORD)
+        self._app.balance()
+
+    def _totp(self) -> None:
+        self._app.client.authenticators.enroll(Totp(), "phone")
+
+    def _security_key(self) -> None:
+        self._app.client.authenticators.enroll(WebAuthn(self._keys), "blue key")
+
+    def _transfer(self) -> None:
+        self._app.transfer("ACME", "50.00")
+
+    def _move_payouts(self) -> None:
+        self._app.move_payouts("2 New Street")
+
+    def _open_app(self) -> BankApp:
+        return BankApp(self._url, prompter=self._person, methods=self._methods, clock=self._clock)
+
+    def _keys(self) -> list[VirtualKey]:
+        # NOTE: a software key in interactive mode, too: not everybody has one at hand.
+        return [self._key]
+
+    def _step(self, number: str, title: str, act: Callable[[], Any] = lambda: None) -> None:
+        mark = f"({number}) " if number else ""
+        self.console.print(f"\n[bold]{mark}{title}[/]")
+        began = perf_counter()
+        act()
+        self.console.print(f"  [dim]{perf_counter() - began:.2f} s[/]")
+
+    def _expect(self, *expected: str) -> None:
+        seen = [_shortened(exchange) for exchange in self._narrator.taken()]
+        if self._interactive and len(seen) > len(expected):
+            seen = [s for n, s in enumerate(seen) if n == 0 or s != seen[n - 1]]  # more mistakes than the script's
+            expected = tuple(e for n, e in enumerate(expected) if n == 0 or e != expected[n - 1])
+        if seen != list(expected):
+            raise StoryWentWrong(f"expected {', '.join(expected)}; saw {', '.join(seen)}")
+
+
+class _Recorded:
+    """Remembers the headers of the last call, as somebody who watched the app would."""
+
+    def __init__(self, app: BankApp) -> None:
+        self._app = app
+        self._headers = httpx.Headers()
+
+    def close_account(self) -> None:
+        """Close the account."""
+        self._app.client.event_hooks["request"].append(self._watch)
+        self._app.close_account()
+
+    def replay(self) -> None:
+        """Send the same token again, with a proof of the app's key that is fresh."""
+        scheme, _, token = self._headers["authorization"].partition(" ")
+        url = str(self._app.client.build_request("DELETE", "/account").url)
+        proof = self._app.client.step_up_auth.session.key.proof("DELETE", url, token)
+        reply = httpx.delete(url, headers={"Authorization": f"{scheme} {token}", "DPoP": proof})
+        problem = reply.json()["type"]
+        if (reply.status_code, problem) != (401, "urn:upstile:problem:token-used"):
+            raise StoryWentWrong(f"the used token was answered {reply.status_code} {problem}")
+
+    def _watch(self, request: httpx.Request) -> None:
+        self._headers = request.headers.copy()
+
+
+def _shortened(exchange: Exchange) -> str:
+    head, found, _ = exchange.path.partition("/stepup/authenticators/")
+    path = f"{head}/stepup/authenticators/…" if found else exchange.path
+    return f"{exchange.method} {path} {exchange.status}"
