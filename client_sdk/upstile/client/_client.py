@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 
 from upstile.client._enrolment import AsyncAuthenticators, Authenticators
-from upstile.client._errors import CeremonyFailed
-from upstile.client._httpx import SIGNED, STEP_UP, StepUpAuth
+from upstile.client._errors import CeremonyFailed, OutcomeUnknown
+from upstile.client._httpx import ONCE, SIGNED, STEP_UP, StepUpAuth
 from upstile.client._session import Asked
 from upstile.protocol import MalformedMessage, Requirement, TokenResponse
 
@@ -20,6 +20,7 @@ _OWN = (
     "human_timeout",
     "webauthn_origin",
     "on_event",
+    "dpop_key",
     "clock",
     "monotonic",
 )
@@ -56,6 +57,19 @@ class Client(httpx.Client):
     ) -> httpx.Response:
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
         return super().request(method, url, **_asking_first(step_up, request))
+
+    def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
+        """As `httpx.Client.send`.
+
+        Raises:
+            OutcomeUnknown: the response to a call with a token that serves once was lost.
+        """
+        try:
+            return super().send(request, **how)
+        except httpx.TransportError as error:
+            if request.extensions.get(ONCE):
+                raise OutcomeUnknown("The connection broke after the call was repeated") from error
+            raise
 
     def sign_in(self, url: str, **request: Any) -> None:
         """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
@@ -106,6 +120,15 @@ class AsyncClient(httpx.AsyncClient):
     ) -> httpx.Response:
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
         return await super().request(method, url, **_asking_first(step_up, request))
+
+    async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
+        """As `httpx.AsyncClient.send`, with the error of `Client.send`."""
+        try:
+            return await super().send(request, **how)
+        except httpx.TransportError as error:
+            if request.extensions.get(ONCE):
+                raise OutcomeUnknown("The connection broke after the call was repeated") from error
+            raise
 
     async def sign_in(self, url: str, **request: Any) -> None:
         """The app's own sign-in, as `Client.sign_in`."""
@@ -164,7 +187,8 @@ def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[
 
 
 def _asked(auth: StepUpAuth, requirement: dict[str, Any]) -> Asked:
-    return Asked(requirement=Requirement(**requirement), url=auth.session.pins.api + "/")
+    session = auth.session
+    return Asked(requirement=Requirement(**requirement), url=session.pins.api + "/", since=session.monotonic())
 
 
 def _proving(

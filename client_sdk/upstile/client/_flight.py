@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_REMEMBERED = 64
+
 
 class Flight(Generic[T]):
     """One ceremony under way.
@@ -18,6 +20,7 @@ class Flight(Generic[T]):
     Attributes:
         future: its outcome, the same for all who wait.
         cancel: is set when nobody waits any more.
+        failed_at: when it failed, by the monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -25,6 +28,7 @@ class Flight(Generic[T]):
         self.future.set_running_or_notify_cancel()  # one caller's cancellation must not cancel it for all
         self.cancel = Event()
         self.waiters = 0
+        self.failed_at: float | None = None
 
 
 class Ticket(Generic[T]):
@@ -45,23 +49,30 @@ class Ticket(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Starts ceremonies, one at a time, and lets callers share them."""
+    """Starts ceremonies, one at a time, and lets callers share them.
 
-    def __init__(self) -> None:
+    Args:
+        monotonic: tells who was under way when a ceremony failed.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._lock = Lock()
         self._turn = Lock()  # prompts never overlap: ceremonies for different things wait for each other
         self._under_way: dict[Hashable, Flight[T]] = {}
+        self._failed: dict[Hashable, Flight[T]] = {}
 
-    def join(self, key: Hashable, ceremony: Callable[[Event], T]) -> Ticket[T]:
+    def join(self, key: Hashable, since: float, ceremony: Callable[[Event], T]) -> Ticket[T]:
         """Share the flight for `key`, or start it.
 
         Args:
             key: what the ceremony is for; a unique object where it must not be shared.
+            since: when the caller set out. If a flight failed after that, the person has answered this caller, too.
             ceremony: does the work, in the flight's thread; is given the event that cancels it.
         """
         with self._lock:
-            flight = self._under_way.get(key)
-            if flight is None:
+            flight = self._under_way.get(key) or self._failed.get(key)
+            if flight is None or (flight.failed_at is not None and flight.failed_at < since):
                 flight = self._under_way[key] = Flight[T]()
                 arguments = (key, flight, ceremony)
                 Thread(target=self._run, args=arguments, name="upstile ceremony", daemon=True).start()
@@ -73,6 +84,7 @@ class Flights(Generic[T]):
             with self._turn:
                 outcome = ceremony(flight.cancel)
         except BaseException as error:
+            flight.failed_at = self._monotonic()
             self._land(key, flight)
             flight.future.set_exception(error)
         else:
@@ -84,6 +96,9 @@ class Flights(Generic[T]):
         with self._lock:
             if self._under_way.get(key) is flight:
                 del self._under_way[key]
+                self._failed.pop(key, None)
+                if flight.failed_at is not None and flight.waiters > 0 and len(self._failed) < _REMEMBERED:
+                    self._failed[key] = flight
 
     def leave(self, flight: Flight[T]) -> None:
         """One caller less; without any the ceremony is cancelled."""

@@ -6,13 +6,13 @@ call → 401 challenge → (can it be repeated? is a token here already?) → ce
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import urlsplit
 
-from upstile.client._errors import OutcomeUnknown, UnreplayableBody
+from upstile.client._errors import UnreplayableBody
 from upstile.client._events import Event, report
-from upstile.client._exchange import ConnectionLost, Incoming
+from upstile.client._exchange import Incoming
 from upstile.client._flight import Ticket
 from upstile.client._session import Asked, Session
 from upstile.client._tokens import ElevatedToken, Token
@@ -38,10 +38,17 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Send:
-    """Send the call with these headers; answer with its `Incoming`, or throw `ConnectionLost`."""
+    """Send the call with these headers; answer with its `Incoming`.
+
+    Attributes:
+        headers: what the call carries besides its own.
+        repeat: whether it was sent before, so that its body has to be made ready again.
+        once: whether its token serves one call: if the response is lost, its outcome is unknown.
+    """
 
     headers: tuple[tuple[str, str], ...]
-    repeat: bool
+    repeat: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,26 +68,35 @@ def flow(session: Session, call: Call) -> Flow:
         StepUpError: the call needs more than could be had.
     """
     if not session.pins.is_api(call.url):
-        yield Send(headers=(), repeat=False)  # another origin gets no token, and its challenges do not count
+        yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
+    began = session.monotonic()
     token = session.tokens.for_call(call.method, urlsplit(call.url).path)
     if call.step_up is not None:
         token = session.tokens.find(call.step_up)
         if token is None:
-            token = yield from _elevated(session, Asked(requirement=call.step_up, url=call.url))
+            asked = Asked(requirement=call.step_up, url=call.url, since=began)
+            token = yield from _elevated(session, asked)
     response = yield from _sent(session, call, token, repeat=False)
     challenge = session.pins.challenge_in(response, call.url)
     if challenge is None:
         return
-    yield from _answer(session, call, token, challenge, response)
+    asked = Asked(
+        requirement=challenge.requirement,
+        url=call.url,
+        since=began,
+        challenge=challenge,
+        response=response,
+        refused=token,
+    )
+    yield from _answer(session, call, token, challenge, asked)
 
 
-def _answer(session: Session, call: Call, token: Token | None, challenge: StepUpChallenge, response: Incoming) -> Flow:
+def _answer(session: Session, call: Call, token: Token | None, challenge: StepUpChallenge, asked: Asked) -> Flow:
     """Step up and repeat, once."""
-    requirement = challenge.requirement
+    requirement, response = asked.requirement, asked.response
     session.tokens.learn(call.method, urlsplit(call.url).path, requirement)
     report(session.on_event, Event(kind="challenged", requirement=requirement))
-    asked = Asked(requirement=requirement, url=call.url, challenge=challenge, response=response, refused=token)
     if call.step_up is not None and isinstance(token, ElevatedToken):
         raise session.unsatisfied(asked, response)
     why = call.unreplayable()
@@ -92,9 +108,9 @@ def _answer(session: Session, call: Call, token: Token | None, challenge: StepUp
         response = yield from _sent(session, call, known, repeat=True)
         if session.pins.challenge_in(response, call.url) is None:
             return
-        asked = Asked(requirement=requirement, url=call.url, challenge=challenge, response=response, refused=known)
+        asked = replace(asked, response=response, refused=known)
     fresh = yield from _elevated(session, asked)
-    response = yield from _repeated(session, call, fresh)
+    response = yield from _sent(session, call, fresh, repeat=True)
     if session.pins.challenge_in(response, call.url) is not None:
         session.tokens.drop(fresh)
         raise session.unsatisfied(asked, response)
@@ -110,23 +126,13 @@ def _elevated(session: Session, asked: Asked) -> Generator[Wait, Incoming | Elev
     return cast(ElevatedToken, token)  # what an adapter answers a Wait with
 
 
-def _repeated(
-    session: Session, call: Call, token: ElevatedToken
-) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
-    try:
-        return (yield from _sent(session, call, token, repeat=True))
-    except ConnectionLost as lost:
-        if token.requirement.for_this_call:
-            raise OutcomeUnknown("The connection broke after the call was repeated") from lost
-        raise
-
-
 def _sent(
     session: Session, call: Call, token: Token | None, *, repeat: bool
 ) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
-    response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=repeat)))
+    once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
+    response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=repeat, once=once)))
     if session.key.learn(response) and wants_nonce(response) and call.unreplayable() is None:
-        response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=True)))
+        response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=True, once=once)))
     return response
 
 

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from concurrent.futures import wait
-from contextlib import suppress
 from time import monotonic as _monotonic
 from time import time
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._discovery import Discovery
 from upstile.client._events import OnEvent
@@ -27,6 +27,8 @@ STEP_UP = "upstile.step_up"
 """The request extension by which a call asks first."""
 SIGNED = "upstile.signed"
 """The request extension that says for which method and URL the headers were made."""
+ONCE = "upstile.once"
+"""The request extension that says that the token serves this one call."""
 
 _MAX_BODY = 65_536
 _MAX_SECONDS = 5.0
@@ -36,6 +38,10 @@ _ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce"})
 
 class StepUpAuth(httpx.Auth):
     """Step-up for an httpx client that exists: `httpx.Client(auth=StepUpAuth(...))`, sync or async.
+
+    An `httpx.Auth` is not told when a request fails or is redirected. So where `Client` raises `OutcomeUnknown`, a
+    plain client raises its own `TransportError`; and with `follow_redirects` it sends the used proof on to the next
+    URL, where it is worthless.
 
     Args:
         api: the API's base URL; tokens go to its origin only.
@@ -48,6 +54,7 @@ class StepUpAuth(httpx.Auth):
         human_timeout: seconds that a person has for one ceremony.
         webauthn_origin: what WebAuthn client data names; the issuer's origin by default.
         on_event: is called with each `Event`.
+        dpop_key: a P-256 private key that tokens are bound to; a fresh one in memory by default.
         clock: the time in epoch seconds.
         transport: how the authorization server is reached: options for an `httpx.Client` of its own.
     """
@@ -65,6 +72,7 @@ class StepUpAuth(httpx.Auth):
         human_timeout: float = 300.0,
         webauthn_origin: str | None = None,
         on_event: OnEvent | None = None,
+        dpop_key: ec.EllipticCurvePrivateKey | None = None,
         clock: Callable[[], float] = time,
         monotonic: Callable[[], float] = _monotonic,
         transport: dict[str, Any] | None = None,
@@ -74,7 +82,7 @@ class StepUpAuth(httpx.Auth):
         self.session = Session(
             pins=pins,
             client_id=client_id,
-            key=ProofKey(clock),
+            key=ProofKey(clock, dpop_key),
             tokens=Tokens(token, clock, monotonic),
             discovery=Discovery(pins, self._transport, monotonic),
             transport=self._transport,
@@ -99,9 +107,6 @@ class StepUpAuth(httpx.Auth):
                 else:
                     response = yield pump.prepared(pump.action)
                     pump.received(response, _read_bounded(response) if _acted_on(response) else b"")
-        except GeneratorExit as closed:
-            pump.lost(closed)
-            raise
         finally:
             pump.close()
 
@@ -116,9 +121,6 @@ class StepUpAuth(httpx.Auth):
                 else:
                     response = yield pump.prepared(pump.action)
                     pump.received(response, await _aread_bounded(response) if _acted_on(response) else b"")
-        except GeneratorExit as closed:
-            pump.lost(closed)
-            raise
         finally:
             pump.close()
 
@@ -150,6 +152,7 @@ class _Pump:
             self._request.headers.pop(name, None)
         self._request.headers.update(action.headers)
         self._request.extensions[SIGNED] = (self._request.method, str(self._request.url))
+        self._request.extensions[ONCE] = action.once
         return self._request
 
     def received(self, response: httpx.Response, raw: bytes) -> None:
@@ -168,12 +171,6 @@ class _Pump:
             self._next(lambda: self._flow.throw(error))
         else:
             self._next(lambda: self._flow.send(future.result()))
-
-    def lost(self, closed: GeneratorExit) -> None:
-        """httpx closes the flow when sending failed; the flow may have more to say about that than httpx."""
-        if isinstance(closed.__context__, httpx.TransportError):
-            with suppress(ConnectionLost, StopIteration):
-                self._flow.throw(ConnectionLost())
 
     def close(self) -> None:
         """End the flow, wherever it is: a ticket that it holds is given back."""
@@ -225,6 +222,8 @@ def _acted_on(response: httpx.Response) -> bool:
 
 def _read_bounded(response: httpx.Response) -> bytes:
     """The raw body, unless it is too large or too slow; then nothing, and the connection is dropped."""
+    if response.is_stream_consumed:
+        return response.content
     end, body = _monotonic() + _MAX_SECONDS, bytearray()
     try:
         for chunk in response.iter_raw():
@@ -238,6 +237,8 @@ def _read_bounded(response: httpx.Response) -> bytes:
 
 
 async def _aread_bounded(response: httpx.Response) -> bytes:
+    if response.is_stream_consumed:
+        return response.content
     end, body = _monotonic() + _MAX_SECONDS, bytearray()
     try:
         async for chunk in response.aiter_raw():

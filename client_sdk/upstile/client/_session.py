@@ -36,11 +36,13 @@ class Asked:
         requirement: what is asked.
         url: the URL of the call that it is for.
         challenge, response: where it came from, if an API sent it.
+        since: when the call set out, by the monotonic clock.
         refused: the token that was not enough; another one is wanted.
     """
 
     requirement: Requirement
     url: str
+    since: float
     challenge: StepUpChallenge | None = None
     response: Incoming | None = None
     refused: Token | None = None
@@ -80,8 +82,11 @@ class Session:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
-    _flights: Flights[ElevatedToken] = field(default_factory=Flights[ElevatedToken], init=False, repr=False)
+    _flights: Flights[ElevatedToken] = field(init=False, repr=False)
     _unsatisfied: dict[Requirement, float] = field(default_factory=dict[Requirement, float], init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._flights = Flights(self.monotonic)
 
     def step_up(self, asked: Asked) -> Ticket[ElevatedToken]:
         """Join the ceremony for what is asked, or begin it.
@@ -97,9 +102,9 @@ class Session:
         if self._unsatisfied.get(requirement, 0.0) > self.monotonic():
             raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
         key = object() if requirement.for_this_call else requirement
-        return self._flights.join(key, lambda cancel: self._fly(asked, cancel))
+        return self._flights.join(key, asked.since, lambda cancel: self._fly(asked, cancel))
 
-    def unsatisfied(self, asked: Asked, response: Incoming) -> Unsatisfied:
+    def unsatisfied(self, asked: Asked, response: Incoming | None) -> Unsatisfied:
         """Remember that a ceremony was not honoured, so that nobody is asked again at once."""
         self._unsatisfied[asked.requirement] = self.monotonic() + REMEMBERED
         return Unsatisfied("The API asks again although the ceremony succeeded", response=response)
