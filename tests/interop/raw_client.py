@@ -221,8 +221,7 @@ class Story:
             expect(self.server[name].startswith(self.wire.url + "/"), f"{name} is on the issuer's origin")
 
     def path(self, name: str) -> str:
-        answer: str = reply_secret
-        return urlsplit(self.server[name]).path
+        return str(urlsplit(self.server[name]).path)
 
     def enroll_totp(self) -> None:
         where = self.path("authenticators_endpoint")

@@ -1,0 +1,1 @@
+"""The code of README.md, as programs that a test runs."""

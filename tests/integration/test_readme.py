@@ -1,0 +1,86 @@
+"""The README's code is the examples' code, and it runs."""
+
+import re
+from pathlib import Path
+from time import time
+from typing import Any
+
+import pytest
+from fastapi import Request
+
+from examples.bank.serving import serving
+from support.totp import code_at, seed_in
+from upstile.client import CallbackPrompter, Client, Totp
+from upstile.client import _httpx as adapter
+from upstile.protocol import TokenResponse
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"<!-- from (?P<file>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+
+
+def test_the_blocks_are_taken_from_the_examples() -> None:
+    blocks = {match["file"]: match["code"] for match in BLOCK.finditer((ROOT / "README.md").read_text())}
+    assert set(blocks) == {"examples/readme/api.py", "examples/readme/app.py"}
+    for file, code in blocks.items():
+        assert code.strip() == (ROOT / file).read_text().split("# README\n")[1].strip(), file
+
+
+def test_the_first_two_commands_are_what_ci_runs() -> None:
+    commands = re.findall(r"^pip install uv && (uv run .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert commands == ["uv run python -m examples.bank", "uv run pytest"]
+    for command in commands:
+        assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_readmes_api_and_app_confirm_a_transfer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    person = Person()
+    monkeypatch.setattr(adapter, "TerminalPrompter", lambda: person.prompter)
+    monkeypatch.setattr("getpass.getpass", lambda: "correct horse")
+    with serving(_api) as url:
+        with Client(url, client_id="bank-cli") as client:
+            client.sign_in("/login")
+            client.authenticators.enroll(Totp(), "phone")
+        ran = _run("examples/readme/app.py", url)
+    assert ran["reply"].json() == {"sent": "50.00", "by": "ada"}
+    assert person.asked == ["First code that your authenticator app shows", "Code from your authenticator app"]
+
+
+class Person:
+    """Reads codes: the last step's to verify the enrolment, so that this step's is still unused."""
+
+    def __init__(self) -> None:
+        self.seed = b""
+        self.asked: list[str] = []
+        self.prompter = CallbackPrompter(show_key_uri=self.scan, code=self.code)
+
+    def scan(self, uri: str) -> None:
+        """Take the seed."""
+        self.seed = seed_in(uri.partition("secret=")[2].partition("&")[0])
+
+    def code(self, label: str) -> str:
+        """The code of this step, or of the last one the first time."""
+        self.asked.append(label)
+        return code_at(self.seed, int(time()) // 30 + len(self.asked) - 2)
+
+
+def _api(url: str) -> Any:
+    api = _run("examples/readme/api.py", url)
+    server = api["server"]
+
+    async def login(request: Request) -> TokenResponse:
+        session: TokenResponse = await server.start_session("ada", amr=["pwd"], request=request)
+        return session
+
+    api["app"].add_api_route("/login", login, methods=["POST"])
+    return api["app"]
+
+
+def _run(file: str, url: str) -> dict[str, Any]:
+    """Run an example as it stands, but for the address."""
+    source = (
+        (ROOT / file).read_text().replace('url="https://api.example.com"', f'url="{url}", allow_insecure_loopback=True')
+    )
+    module: dict[str, Any] = {"__name__": file}
+    exec(compile(source.replace("https://api.example.com", url), file, "exec"), module)  # noqa: S102
+    return module
