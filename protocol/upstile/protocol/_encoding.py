@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from upstile.protocol._errors import MalformedMessage
 
-_TO_STANDARD = str.maketrans("-_", "+/", "+/")
+_TO_STANDARD = str.maketrans("-_", "+/", "+/=")
 # The last character of an unpadded text carries 2 or 4 bits that must be zero, or one value has many spellings.
 _CANONICAL_END = {0: None, 2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 
@@ -31,7 +31,7 @@ def base64url_decode(text: str) -> bytes:
         raise MalformedMessage("not canonical base64url")
     standard = text.translate(_TO_STANDARD)
     if len(standard) != len(text):
-        raise MalformedMessage("not base64url: a character of the standard alphabet")
+        raise MalformedMessage("not base64url: padding, or a character of the standard alphabet")
     try:
         return a2b_base64(standard + "=" * (-rest % 4), strict_mode=True)
     except (Base64Error, ValueError) as error:
