@@ -14,7 +14,10 @@ _STARTED_WITHIN = 10.0
 
 def free_port() -> tuple[socket.socket, int]:
     """A listening socket on 127.0.0.1, and its port."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    # The protocol is named so that asyncio recognises TCP and sends small answers at once (TCP_NODELAY).
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(512)
     return listener, listener.getsockname()[1]
 
 

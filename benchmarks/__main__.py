@@ -1,0 +1,50 @@
+"""Measure, and show ratios: `uv run python -m benchmarks [--quick] [--only verify|guard|server|client] [--write]`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.serving import client_rows, server_rows
+from benchmarks.table import Row, markdown, show
+from benchmarks.verification import guard_rows, verify_rows
+
+PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
+    "verify": verify_rows,
+    "guard": guard_rows,
+    "server": server_rows,
+    "client": client_rows,
+}
+ROUNDS, QUICK = 31, 3
+DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
+
+
+def main() -> int:
+    """Run the parts that were asked for; the order of the rows is theirs."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Ratios beside the limit and beside peers. All contenders of a part take turns in one run.",
+        epilog="A ratio says how many times the cost of what stands beside it. Absolute times would say how fast "
+        "this machine is today.",
+    )
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument("--quick", action="store_true", help="a few rounds: to see that it works, not how fast")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    options = parser.parse_args()
+    console = Console()
+    rows: list[Row] = []
+    for name in [options.only] if options.only else PARTS:
+        with console.status(f"measuring: {name}"):
+            rows += PARTS[name](QUICK if options.quick else ROUNDS)
+    show(rows, console)
+    if options.write:
+        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+        DOCUMENT.write_text(before + BEGIN + markdown(rows) + END + rest.partition(END)[2])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

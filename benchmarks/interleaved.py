@@ -1,0 +1,40 @@
+"""Contenders take turns in short rounds, so that whatever else the machine does hits them alike."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+Work = Callable[[int], None]
+"""Does its thing as often as it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One contender's cost, in units of the limit's: the median over rounds, and the middle half of them."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def measure(contenders: Mapping[str, Work], *, times: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds for one piece of work, in each round, by contender."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for work in contenders.values():
+        work(times)  # warm up
+    for _ in range(rounds):
+        for name, work in contenders.items():
+            began = perf_counter()
+            work(times)
+            seconds[name].append((perf_counter() - began) / times)
+    return seconds
+
+
+def ratio(seconds: Mapping[str, list[float]], contender: str, limit: str) -> Ratio:
+    """Round by round, what the contender costs beside the limit."""
+    each = sorted(a / b for a, b in zip(seconds[contender], seconds[limit], strict=True))
+    return Ratio(median(each), each[len(each) // 4], each[-(len(each) // 4) - 1])
