@@ -2,16 +2,17 @@
 
 import json
 from base64 import urlsafe_b64encode
-from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from upstile.protocol._errors import MalformedMessage
 
-_TO_STANDARD = str.maketrans("-_", "+/", "+/=")
+# To the standard alphabet; what does not belong to ours becomes what belongs to neither.
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
+_PADDING = (b"", b"===", b"==", b"=")
 # The last character of an unpadded text carries 2 or 4 bits that must be zero, or one value has many spellings.
-_CANONICAL_END = {0: None, 2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
+_CANONICAL_END = (None, frozenset[str](), frozenset("AQgw"), frozenset("AEIMQUYcgkosw048"))
 
 
 def base64url_encode(data: bytes) -> str:
@@ -26,15 +27,12 @@ def base64url_decode(text: str) -> bytes:
         MalformedMessage: padding, foreign characters, an impossible length or non-zero trailing bits.
     """
     rest = len(text) % 4
-    end = _CANONICAL_END.get(rest, frozenset[str]())
+    end = _CANONICAL_END[rest]
     if end is not None and text[-1] not in end:
         raise MalformedMessage("not canonical base64url")
-    standard = text.translate(_TO_STANDARD)
-    if len(standard) != len(text):
-        raise MalformedMessage("not base64url: padding, or a character of the standard alphabet")
     try:
-        return a2b_base64(standard + "=" * (-rest % 4), strict_mode=True)
-    except (Base64Error, ValueError) as error:
+        return a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + _PADDING[rest], strict_mode=True)
+    except ValueError as error:  # binascii.Error and UnicodeEncodeError are ValueErrors
         raise MalformedMessage("not base64url") from error
 
 
@@ -45,7 +43,7 @@ def json_object(data: bytes | str) -> dict[str, Any]:
         MalformedMessage: the text is not one JSON object with unique names.
     """
     try:
-        value: object = json.loads(data, object_pairs_hook=_unique_names, parse_constant=_no_constant)
+        value: object = _decoder.decode(data if isinstance(data, str) else data.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("not a JSON object") from error
     if not isinstance(value, dict):
@@ -67,3 +65,6 @@ def _unique_names(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique_names, parse_constant=_no_constant)

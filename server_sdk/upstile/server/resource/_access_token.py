@@ -1,10 +1,9 @@
 """What a verified access token says: the facts that every decision of the resource server is made on."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AccessToken:
+class AccessToken(NamedTuple):
     """A token whose signature, type, issuer, audience and expiry were verified (RFC 9068 §2.2).
 
     Attributes:

@@ -53,6 +53,9 @@ class Unmet:
     cause: Cause
 
 
+_SATISFIED = (Satisfied(consumes=False), Satisfied(consumes=True))
+
+
 def evaluate(
     requirement: Requirement, token: AccessToken, *, issuer: Issuer, now: float
 ) -> Satisfied | Challenge | Unmet:
@@ -62,7 +65,7 @@ def evaluate(
     scope_missing = not token.scope.issuperset(requirement.scope)
     why = _why(requirement, token, issuer, now)
     if why is None:
-        return Unmet(cause=Cause.SCOPE) if scope_missing else Satisfied(consumes=requirement.for_this_call)
+        return Unmet(cause=Cause.SCOPE) if scope_missing else _SATISFIED[requirement.max_age == 0]
     if requirement.acr and not issuer.can_satisfy(requirement.acr):
         return Unmet(cause=Cause.ACR_NOT_OFFERED)
     return Challenge(why=why, scope_missing=scope_missing)
