@@ -163,7 +163,7 @@ def guard_hop(auth: StepUpAuth, request: httpx.Request) -> None:
     URL, so a redirect within the origin needs another one.
     """
     session, signed = auth.session, request.extensions.get(SIGNED)
-    if signed is None or signed == (request.method, str(request.url)):
+    if signed is None or signed == id(request):
         return
     request.headers.pop("DPoP", None)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

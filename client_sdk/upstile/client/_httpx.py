@@ -26,7 +26,7 @@ from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_error, reada
 STEP_UP = "upstile.step_up"
 """The request extension by which a call asks first."""
 SIGNED = "upstile.signed"
-"""The request extension that says for which method and URL the headers were made."""
+"""The request extension that says for which request the headers were made; a redirect makes another one."""
 ONCE = "upstile.once"
 """The request extension that says that the token serves this one call."""
 
@@ -134,10 +134,11 @@ class _Pump:
 
     def __init__(self, session: Session, request: httpx.Request) -> None:
         self._request = request
+        self._url = str(request.url)
         self._body = Body(request.stream)
         call = Call(
             method=request.method,
-            url=str(request.url),
+            url=self._url,
             unreplayable=lambda: self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
         )
@@ -151,16 +152,18 @@ class _Pump:
         for name in ("Authorization", "DPoP"):
             self._request.headers.pop(name, None)
         self._request.headers.update(action.headers)
-        self._request.extensions[SIGNED] = (self._request.method, str(self._request.url))
+        self._request.extensions[SIGNED] = id(self._request)
         self._request.extensions[ONCE] = action.once
         return self._request
 
     def received(self, response: httpx.Response, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""
-        encoded = "content-encoding" in response.headers
-        headers = lowered(response.headers.multi_items())
-        url = str(response.request.url)
-        incoming = Incoming(status=response.status_code, url=url, headers=headers, body=b"" if encoded else raw)
+        told, status = response.headers, response.status_code
+        url = self._url if response.request is self._request else str(response.request.url)
+        incoming = Incoming(status=status, url=url)
+        if status == 401 or "dpop-nonce" in told:  # the core acts on nothing else
+            body = b"" if "content-encoding" in told else raw
+            incoming = Incoming(status=status, url=url, headers=lowered(told.multi_items()), body=body)
         self._next(lambda: self._flow.send(incoming))
 
     def waited(self, action: Wait) -> None:
