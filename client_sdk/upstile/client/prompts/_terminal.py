@@ -2,7 +2,7 @@
 
 import os
 import select
-import termios
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from threading import Event
@@ -77,6 +77,9 @@ class TerminalPrompter:
 
     @contextmanager
     def _terminal(self) -> Generator[int]:
+        if sys.platform == "win32":
+            # NOTE: Windows has no /dev/tty; a console of its own needs another prompter.
+            raise NoMethodAvailable("This system has no terminal device to ask on: pass prompter= to the client")
         try:
             terminal = os.open(self._device, os.O_RDWR | os.O_NOCTTY)
         except OSError as error:
@@ -104,6 +107,8 @@ def _read_line(terminal: int, cancel: Event) -> str:
 @contextmanager
 def _echo(terminal: int, *, on: bool) -> Generator[None]:
     """Show what is typed, or not; what was typed before the question does not answer it."""
+    import termios  # here, because not every system has it
+
     before = termios.tcgetattr(terminal)
     wanted = termios.tcgetattr(terminal)
     wanted[3] = wanted[3] | termios.ECHO if on else wanted[3] & ~termios.ECHO

@@ -1,0 +1,264 @@
+"""The httpx adapter with respx: what goes out, what is read, what is left alone."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from upstile.client import (
+    BaseToken,
+    CallbackPrompter,
+    Client,
+    Event,
+    StepUpAuth,
+    StepUpCancelled,
+    StepUpError,
+    StepUpUnsatisfied,
+    Totp,
+    UntrustedChallenge,
+)
+from upstile.client.testing import ScriptedPrompter
+
+API = "https://api.example.com"
+CHALLENGE = (
+    'Bearer error="insufficient_user_authentication", acr_values="mfa", max_age=300, '
+    f'resource_metadata="{API}/.well-known/oauth-protected-resource"'
+)
+STEP = {
+    "error": "insufficient_authorization",
+    "auth_session": "SESSION-SECRET",
+    "expires_in": 300,
+    "attempts_left": 5,
+    "account": "ad\u202e\x1b[31m••@example.com",
+    "authn_methods": [{"method": "smoke-signals"}, {"method": "totp"}],
+}
+TOKEN = {
+    "access_token": "ELEVATED-SECRET",
+    "token_type": "DPoP",
+    "expires_in": 300,
+    "scope": "",
+    "acr": "mfa",
+    "auth_time": 1_800_000_000,
+}
+
+
+@pytest.fixture
+def server() -> Iterator[respx.MockRouter]:
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{API}/.well-known/oauth-protected-resource", name="resource").respond(
+            json={"resource": API, "authorization_servers": [API]}
+        )
+        router.get(f"{API}/.well-known/oauth-authorization-server", name="metadata").respond(
+            json={
+                "issuer": API,
+                "authorization_challenge_endpoint": f"{API}/challenge",
+                "token_endpoint": f"{API}/token",
+            }
+        )
+        router.post(f"{API}/challenge", name="challenge").mock(
+            side_effect=[
+                httpx.Response(403, json=STEP),
+                httpx.Response(200, json={"authorization_code": "CODE-SECRET"}),
+            ]
+        )
+        router.post(f"{API}/token", name="token").respond(json=TOKEN)
+        router.post(f"{API}/transfers", name="transfers").mock(side_effect=_guarded)
+        yield router
+
+
+def _guarded(request: httpx.Request) -> httpx.Response:
+    if request.headers["authorization"] == "DPoP ELEVATED-SECRET":
+        return httpx.Response(200, json={"sent": True})
+    problem = {"type": "urn:upstile:problem:x", "title": "t", "status": 401, "detail": "Pay\u202e \x07ACME"}
+    return httpx.Response(401, headers={"www-authenticate": CHALLENGE}, json=problem)
+
+
+def client(person: Any = None, **options: Any) -> Client:
+    chosen: dict[str, Any] = {
+        "client_id": "cli",
+        "token": "BASE-SECRET",
+        "methods": [Totp()],
+        "prompter": person or ScriptedPrompter(["123456"]),
+        "clock": lambda: 1_800_000_000.0,
+    }
+    return Client(API, **{**chosen, **options})
+
+
+def test_a_bearer_base_token_ends_in_a_bound_one(server: respx.MockRouter) -> None:
+    with client() as bank:
+        assert bank.post("/transfers", json={"to": "x"}).json() == {"sent": True}
+    first, second = (call.request for call in server["transfers"].calls)
+    assert first.headers["authorization"] == "Bearer BASE-SECRET"
+    assert "dpop" not in first.headers
+    assert second.headers["authorization"] == "DPoP ELEVATED-SECRET"
+    assert "dpop" in second.headers
+    assert first.content == second.content == b'{"to":"x"}'
+
+
+def test_an_idempotency_key_goes_with_the_repeat(server: respx.MockRouter) -> None:
+    with client() as bank:
+        bank.post("/transfers", json={}, headers={"Idempotency-Key": "one"})
+    assert [call.request.headers["idempotency-key"] for call in server["transfers"].calls] == ["one", "one"]
+
+
+def test_the_forms_say_what_the_profile_asks_for(server: respx.MockRouter) -> None:
+    with client() as bank:
+        bank.post("/transfers")
+    start, answer = (dict(httpx.QueryParams(call.request.content.decode())) for call in server["challenge"].calls)
+    assert (start["acr_values"], start["max_age"], start["resource"]) == ("mfa", "300", API)
+    assert (start["subject_token"], start["authn_methods_supported"]) == ("BASE-SECRET", "totp")
+    assert answer == {
+        "client_id": "cli",
+        "auth_session": "SESSION-SECRET",
+        "authn_method": "totp",
+        "otp": "123456",
+    }
+    token = dict(httpx.QueryParams(server["token"].calls[0].request.content.decode()))
+    assert token["grant_type"] == "authorization_code"
+    assert "redirect_uri" not in token
+    assert all("authorization" not in call.request.headers for call in server["challenge"].calls)
+
+
+def test_words_of_others_are_made_harmless(server: respx.MockRouter) -> None:
+    person = ScriptedPrompter(["123456"])
+    with client(person) as bank:
+        bank.post("/transfers")
+    (occasion,) = person.occasions
+    assert (occasion.reason, occasion.account) == ("Pay ACME", "ad [31m••@example.com")
+    assert (occasion.server, occasion.app) == (API, "cli")
+
+
+def test_no_secret_is_logged_shown_or_reported(server: respx.MockRouter, caplog: pytest.LogCaptureFixture) -> None:
+    events: list[Event] = []
+    with caplog.at_level(logging.DEBUG, logger="upstile"), client(on_event=events.append) as bank:
+        bank.post("/transfers")
+        session = bank.step_up_auth.session
+        shown = " ".join(
+            [repr(session), repr(bank.step_up_auth), repr(session.tokens.base()), str(events), caplog.text]
+        )
+        shown += repr(session.tokens.find(events[0].requirement))
+    assert [event.kind for event in events] == ["challenged", "started", "succeeded", "repeated"]
+    for secret in ("BASE-SECRET", "ELEVATED-SECRET", "SESSION-SECRET", "CODE-SECRET", "123456"):
+        assert secret not in shown
+
+
+def test_a_failing_hook_changes_nothing(server: respx.MockRouter) -> None:
+    def broken(event: Event) -> None:
+        raise RuntimeError("the app's own")
+
+    with client(on_event=broken) as bank:
+        assert bank.post("/transfers").status_code == 200
+
+
+def test_a_prompter_that_breaks_is_the_calls_error_not_a_hang(server: respx.MockRouter) -> None:
+    def broken(label: str) -> str:
+        raise RuntimeError("the app's own")
+
+    with client(CallbackPrompter(code=broken)) as bank, pytest.raises(RuntimeError, match="the app's own"):
+        bank.post("/transfers")
+
+
+def test_a_prompter_that_cannot_ask_cancels(server: respx.MockRouter) -> None:
+    with client(CallbackPrompter()) as bank, pytest.raises(StepUpCancelled):
+        bank.post("/transfers")
+    assert server["transfers"].call_count == 1
+
+
+def test_an_api_that_asks_again_is_the_end(server: respx.MockRouter) -> None:
+    server["transfers"].mock(side_effect=lambda request: httpx.Response(401, headers={"www-authenticate": CHALLENGE}))
+    person = ScriptedPrompter(["123456", "654321"])
+    with client(person) as bank, pytest.raises(StepUpUnsatisfied):
+        bank.post("/transfers")
+    assert len(person.occasions) == 1
+    assert server["transfers"].call_count == 2
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        {"resource": {"resource": "https://other.example", "authorization_servers": [API]}},
+        {"resource": {"resource": API, "authorization_servers": ["https://evil.example"]}},
+        {"metadata": {"issuer": "https://evil.example"}},
+        {
+            "metadata": {
+                "issuer": API,
+                "authorization_challenge_endpoint": "https://evil.example/c",
+                "token_endpoint": f"{API}/t",
+            }
+        },
+    ],
+)
+def test_documents_that_point_elsewhere_end_the_call_before_anybody_is_asked(
+    server: respx.MockRouter, documents: dict[str, Any]
+) -> None:
+    for name, document in documents.items():
+        server[name].respond(json=document)
+    person = ScriptedPrompter(["123456"])
+    with client(person) as bank, pytest.raises(UntrustedChallenge) as caught:
+        bank.post("/transfers")
+    assert person.occasions == []
+    assert server["challenge"].call_count == 0
+    assert "issuer=" in caught.value.diagnostics()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        httpx.Response(500, text="oops"),
+        httpx.Response(200, text="not json"),
+        httpx.Response(403, json={"error": "insufficient_authorization"}),
+        httpx.Response(400, json={"error": "invalid_grant"}),
+        httpx.Response(429, json={"error": "temporarily_locked"}, headers={"retry-after": "30"}),
+        httpx.Response(302, headers={"location": "https://evil.example"}),
+    ],
+)
+def test_a_reply_that_makes_no_sense_is_one_typed_error(server: respx.MockRouter, reply: httpx.Response) -> None:
+    server["challenge"].mock(side_effect=lambda request: reply)
+    with client() as bank, pytest.raises(StepUpError) as caught:
+        bank.post("/transfers")
+    assert caught.value.code == "ceremony_failed"
+    assert caught.value.diagnostics().count(".") >= 2
+
+
+def test_a_401_without_a_challenge_of_ours_is_the_callers_own(server: respx.MockRouter) -> None:
+    server["transfers"].mock(
+        side_effect=lambda request: httpx.Response(
+            401, headers={"www-authenticate": 'Bearer error="invalid_token"'}, text="no"
+        )
+    )
+    with client() as bank:
+        reply = bank.post("/transfers")
+    assert (reply.status_code, reply.text) == (401, "no")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.example.com", "ftp://api.example.com", "api.example.com", "http://10.0.0.1"]
+)
+def test_an_api_without_https_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        StepUpAuth(url, client_id="cli", token=BaseToken(access_token="t"))
+
+
+def test_an_api_on_this_machine_may_do_without() -> None:
+    StepUpAuth("http://localhost:8000", client_id="cli").close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com.evil.example/",
+        "https://api.example.com@evil.example/",
+        "https://evil.example/?https://api.example.com",
+        "http://api.example.com/",
+        "https://api.example.com:444/",
+    ],
+)
+def test_no_other_origin_gets_the_token(server: respx.MockRouter, url: str) -> None:
+    route = server.get(url__startswith="http").respond(200)
+    with client() as bank:
+        bank.get(url)
+    assert all(not call.request.headers.get("authorization", "").endswith("SECRET") for call in route.calls)
+    assert all("dpop" not in call.request.headers for call in route.calls)
