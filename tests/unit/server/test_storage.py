@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,11 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SqliteEphemeralStore:
+def store(tmp_path: Path) -> Iterator[SqliteEphemeralStore]:
     made = SqliteEphemeralStore(str(tmp_path / "state.db"))
     run(made.prepare())
-    return made
+    yield made
+    run(made.aclose())
 
 
 def test_of_many_threads_one_uses_a_thing_once(store: SqliteEphemeralStore) -> None:
@@ -53,6 +54,8 @@ def test_of_two_processes_that_share_the_file_one_takes_a_value(tmp_path: Path) 
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda n: run(take(stores[n % 2], "key", NOW)), range(16)))
     assert [value for value in taken if value is not None] == [b"v"]
+    for store in stores:
+        run(store.aclose())
 
 
 def test_a_value_is_forgotten_when_it_expires(store: SqliteEphemeralStore) -> None:
