@@ -111,11 +111,13 @@ class PersonAtTheTerminal(TerminalPrompter):
 
     Args:
         console: where the QR code is drawn.
+        own_key: whether you have a security key connected.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, own_key: bool) -> None:
         super().__init__()
         self._console = console
+        self.own_key = own_key
         self.mistakes = 0
         self.asked: list[str] = []
 
@@ -131,13 +133,20 @@ class PersonAtTheTerminal(TerminalPrompter):
         self.asked.append("code")
         return super().code(f"{label} (if you used it already, wait for the next one)", cancel)
 
+    def pin(self, label: str, retries: int | None, cancel: Event) -> str:
+        """Ask for the PIN; that of the software key is told."""
+        self.asked.append("pin")
+        hint = "" if self.own_key else f" (this demo's software key: {PIN})"
+        return super().pin(label + hint, retries, cancel)
+
     def touch(self, label: str) -> None:
         """Say that the key waits."""
         self.asked.append("touch")
-        super().touch(label)
+        super().touch(label if self.own_key else f"{label} (a software key: touched by itself)")
 
     def show_key_uri(self, uri: str) -> None:
         """Draw the QR code."""
         self._console.print("  Scan this with your authenticator app:\n")
         segno.make(uri, error="l").terminal(compact=True)
-        self._console.print()
+        self._console.print("\n  or, without a camera:")
+        super().show_key_uri(uri)

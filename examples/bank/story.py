@@ -1,10 +1,12 @@
 """What happens in the demo, step by step, and what must come out of each step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
 import httpx
+from fido2.ctap import CtapDevice
+from fido2.hid import CtapHidDevice
 from rich.console import Console
 
 from examples.bank.app import BankApp
@@ -40,8 +42,13 @@ class Story:
         self._url = url
         self._clock = clock
         self._interactive = interactive
-        self._person = PersonAtTheTerminal(console) if interactive else ScriptedPerson(console, clock)
-        self._key = VirtualKey(pin=PIN)
+        self._connected: list[CtapDevice] = list(CtapHidDevice.list_devices()) if interactive else []
+        self._software_key = VirtualKey(pin=PIN)
+        self._person = (
+            PersonAtTheTerminal(console, own_key=bool(self._connected))
+            if interactive
+            else ScriptedPerson(console, clock)
+        )
         self._methods = [Totp(), WebAuthn(self._keys)]
         self._app = self._open_app()
 
@@ -94,7 +101,8 @@ class Story:
             self._narrator.taken()
             self._person.mistakes = 1
             self._transfer()
-            self._expect(*_METADATA[:0], "POST /transfers 401", *_METADATA, *_AFTER_A_MISTAKE, "POST /transfers 200")
+            self._person.mistakes = 0
+            self._expect("POST /transfers 401", *_METADATA, *_AFTER_A_MISTAKE, "POST /transfers 200")
             return
         self._clock.move(360)
         self._person.mistakes = 1
@@ -130,9 +138,9 @@ class Story:
     def _open_app(self) -> BankApp:
         return BankApp(self._url, prompter=self._person, methods=self._methods, clock=self._clock)
 
-    def _keys(self) -> list[VirtualKey]:
-        # NOTE: a software key in interactive mode, too: not everybody has one at hand.
-        return [self._key]
+    def _keys(self) -> Sequence[CtapDevice]:
+        """Your own security keys, if you are Ada and have one connected; else the software key."""
+        return self._connected or [self._software_key]
 
     def _step(self, number: str, title: str, act: Callable[[], Any] = lambda: None) -> None:
         mark = f"({number}) " if number else ""
