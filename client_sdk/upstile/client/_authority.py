@@ -9,6 +9,7 @@ from upstile.client._proof_key import ProofKey
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
 _PATIENCE = 3
+_STEP = "insufficient_authorization"
 _NEXT_STEP = {
     "invalid_grant": "Sign in again, then repeat the call.",
     "temporarily_locked": "Too many wrong answers: wait, then repeat the call.",
@@ -53,7 +54,7 @@ class Authority:
             if not (repeatable and self._is_being_judged(response)):
                 break
             response = self._exchange(url, body, repeatable=True)
-        if response.status in (200, 403):
+        if response.status == 200 or (response.status == 403 and _error(response) == _STEP):
             return response
         raise self._refusal(response)
 

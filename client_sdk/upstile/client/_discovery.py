@@ -70,7 +70,7 @@ class Discovery:
         try:
             return model.from_json(body)
         except MalformedMessage as error:
-            del self._kept[url]
+            self._kept.pop(url, None)
             raise CeremonyFailed(f"The metadata at {url} cannot be read: {error}") from error
 
     def _fetch(self, url: str) -> Incoming:

@@ -210,6 +210,7 @@ def test_documents_that_point_elsewhere_end_the_call_before_anybody_is_asked(
         httpx.Response(500, text="oops"),
         httpx.Response(200, text="not json"),
         httpx.Response(403, json={"error": "insufficient_authorization"}),
+        httpx.Response(403, json={"error": "redirect_to_web", "request_uri": "urn:x"}),
         httpx.Response(400, json={"error": "invalid_grant"}),
         httpx.Response(429, json={"error": "temporarily_locked"}, headers={"retry-after": "30"}),
         httpx.Response(302, headers={"location": "https://evil.example"}),
