@@ -134,16 +134,8 @@ class StepUp:
         declared = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
         return _Guarded(self._deployment, self._deployment.check(declared))
 
-    def require(
-        self,
-        *,
-        acr: str | Iterable[str] = (),
-        max_age: int | None = None,
-        scope: str | Iterable[str] = (),
-        reason: str | None = None,
-    ) -> Callable[[Request], Awaitable[Authentication]]:
-        """The same, in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token does."""
-        return self.requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+    require = requirement
+    """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
 
     async def start_session(
         self,
