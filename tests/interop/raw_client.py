@@ -1,18 +1,22 @@
-"""A step-up by hand: an app that knows the wire protocol and nothing of upstile.
+"""A step-up by hand: an app, and its attacker, that know the wire protocol and nothing of upstile.
 
-    python raw_client.py http://localhost:PORT http://localhost:PORT/_clock
+    python raw_client.py http://localhost:PORT [USERNAME PASSWORD] [--client-id ID] [--clock-url URL]
 
 Drives a live bank through sign-in, enrolment, a TOTP and a WebAuthn step-up and a call that is confirmed for itself,
-and attacks each on the way. Prints one line for each exchange; exits 1 with a sentence when something does not hold.
+and attacks each on the way. One line for each exchange; exits 1 with one sentence when something does not hold.
+Without `--clock-url` it waits for each fresh TOTP code. "Profile" in a comment is the upstile profile, version 1.
 """
 
+import argparse
 import hmac
 import json
 import re
 import sys
 import time
 from base64 import b32decode, urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
 from hashlib import sha256
+from math import ceil
 from secrets import token_bytes, token_urlsafe
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -23,18 +27,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-CLIENT_ID = "bank-cli"
-PARAM = re.compile(r'([A-Za-z0-9_]+)=("(?:[^"\\]|\\.)*"|[A-Za-z0-9_.~+/-]+)(?:, |$)')
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
+QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'  # §5.6.4
+PARAM = re.compile(f"({TOKEN})=({TOKEN}|{QUOTED})")  # §11.2, without the BWS that no sender may write
+CHALLENGE = re.compile(f"({TOKEN}) +({PARAM.pattern}(?:[ \t]*,[ \t]*{PARAM.pattern})*)")  # §11.3
+PROBLEM = "urn:upstile:problem:"
+TRANSFER = {"to": "ACME", "amount": "50.00"}
+ADDRESS = {"address": "1 New Street"}
+UP, UV, AT = 0x01, 0x04, 0x40  # WebAuthn Level 3 §6.1
 
 
 class Broken(Exception):
     """Something that the wire protocol promises does not hold."""
 
 
-def expect(holds: bool, sentence: str) -> None:
+def expect(holds: bool, expected: str, came: object = "something else") -> None:
     """Go on only if it holds."""
     if not holds:
-        raise Broken(sentence)
+        raise Broken(f"expected {expected}; came {came}")
 
 
 def b64(data: bytes) -> str:
@@ -45,339 +55,622 @@ def unb64(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def point(key: ec.EllipticCurvePrivateKey) -> tuple[bytes, bytes]:
-    numbers = key.public_key().public_numbers()
-    return numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
-
-
 def challenge(line: str) -> tuple[str, dict[str, str]]:
-    """One challenge of one line, in the spelling that servers should send (RFC 9110 §11.6.1)."""
-    scheme, _, rest = line.partition(" ")
-    params = {name: value.strip('"') for name, value in PARAM.findall(rest)}
-    expect(PARAM.sub("", rest) == "", f"the challenge cannot be read: {line}")
-    return scheme, params
+    """The one challenge of a header line, by what a sender may generate (RFC 9110 §11.6.1, §5.6.1.1)."""
+    whole = CHALLENGE.fullmatch(line)
+    expect(whole is not None, "one challenge by the grammar of RFC 9110 in a line", repr(line))
+    assert whole is not None
+    pairs = [(name.lower(), value) for name, value in PARAM.findall(whole[2])]
+    params = {name: re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] == '"' else value for name, value in pairs}
+    expect(len(params) == len(pairs), "each parameter of a challenge once", repr(line))
+    expect(all(value[0] == '"' for name, value in pairs if name == "realm"), "realm quoted (§11.5)", repr(line))
+    expect(all(value.isdigit() for name, value in pairs if name == "max_age"), "max_age unquoted", repr(line))
+    return whole[1].lower(), params
+
+
+def one_time_code(secret: bytes, step: int, *, digits: int = 6, algorithm: str = "sha1") -> str:
+    """RFC 6238 §4, RFC 4226 §5.3."""
+    mac = hmac.digest(secret, step.to_bytes(8, "big"), algorithm)
+    start = mac[-1] & 15
+    return f"{(int.from_bytes(mac[start : start + 4], 'big') & 0x7FFFFFFF) % 10**digits:0{digits}}"
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What the token says; its signature is the resource server's to judge."""
+    header, claims, _ = token.split(".")
+    expect(json.loads(unb64(header))["typ"].lower() == "at+jwt", "a token of type at+jwt (RFC 9068 §2.1)")
+    return dict(json.loads(unb64(claims)))
+
+
+class Key:
+    """An ES256 key: of an app, or inside a passkey."""
+
+    def __init__(self) -> None:
+        self._private = ec.generate_private_key(ec.SECP256R1())
+        numbers = self._private.public_key().public_numbers()
+        self.x, self.y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+        self.jwk = {"kty": "EC", "crv": "P-256", "x": b64(self.x), "y": b64(self.y)}
+        self.thumbprint = b64(sha256(rfc8785.dumps(self.jwk)).digest())  # RFC 7638 §3
+
+    def der(self, data: bytes) -> bytes:
+        return self._private.sign(data, ec.ECDSA(SHA256()))
+
+    def jws(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
+        signed = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
+        r, s = decode_dss_signature(self.der(signed.encode()))
+        return f"{signed}.{b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came back, and the checks that every answer of its kind has to pass."""
+
+    request: str
+    scheme: str
+    http: httpx.Response
+
+    def __str__(self) -> str:
+        return f"{self.request} {self.http.status_code} {self.word}"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        is_json = re.fullmatch(r"application/(problem\+)?json(;.*)?", self.http.headers.get("content-type", ""))
+        return self.http.json() if is_json else {}
+
+    @property
+    def challenges(self) -> list[tuple[str, dict[str, str]]]:
+        return [challenge(line) for line in self.http.headers.get_list("www-authenticate")]
+
+    @property
+    def word(self) -> str:
+        """The answer in one word, never a secret."""
+        named = [params["error"] for _, params in self.challenges if "error" in params]
+        named += [str(self.body[name]) for name in ("result", "error", "type", "state") if name in self.body]
+        return re.sub(r"[^\w-]", "", named[0].removeprefix(PROBLEM))[:40] if named else "ok"
+
+    def must(self, status: int, word: str, because: str) -> "Reply":
+        came = f"{self.http.status_code} {self.word}"
+        expect(came == f"{status} {word}", f"{status} {word} from {self.request}, as {because}", came)
+        return self
+
+    def ok(self, because: str) -> "Reply":
+        expect(self.http.status_code == 200, f"200 from {self.request}, as {because}", self)
+        return self
+
+    def refused(self, error: str, because: str, *, status: int = 401, kind: str = "") -> dict[str, str]:
+        """A refusal of a resource server: its one challenge, in the request's scheme (profile §1)."""
+        self.must(status, error, because)
+        expect([scheme for scheme, _ in self.challenges] == [self.scheme], f"one {self.scheme} challenge", self)
+        params = self.challenges[0][1]
+        expect("resource_metadata" in params, "resource_metadata in every challenge", self)
+        expect(self.scheme != "dpop" or "ES256" in params["algs"].split(), "algs in every DPoP challenge", self)
+        self.problem(kind or error.replace("_", "-"))
+        if error == "insufficient_user_authentication":
+            expect(self.body["acr_values"] == params["acr_values"].split(), "acr_values in the problem", self)
+            expect(str(self.body.get("max_age")) == params.get("max_age", "None"), "max_age in the problem", self)
+        return params
+
+    def problem(self, kind: str) -> "Reply":
+        """RFC 9457 §3.1 and profile §1."""
+        body, media = self.body, self.http.headers.get("content-type", "").partition(";")[0]
+        expect(media == "application/problem+json", f"a problem document from {self.request}", media or "no type")
+        expect(body["type"] == PROBLEM + kind, f"problem type {kind} from {self.request}", body["type"])
+        expect(body["status"] == self.http.status_code, "the problem's status to be the response's", body["status"])
+        texts = [body.get(name, "") for name in ("title", "detail")]
+        expect(bool(texts[0]) and all(isinstance(text, str) for text in texts), "a title in a problem", texts)
+        expect(body["instance"].startswith("urn:uuid:"), "instance=urn:uuid:... in a problem")
+        return self
+
+    def step(self, because: str, word: str = "insufficient_authorization") -> dict[str, Any]:
+        """A step of the ceremony (profile §3)."""
+        body = self.must(403, word, because).body
+        expect(body["error"] == "insufficient_authorization", "every step to be insufficient_authorization")
+        expect(self.http.headers.get("cache-control") == "no-store", "Cache-Control: no-store on a step")
+        expect(len(unb64(body["auth_session"])) >= 32, "an auth_session of 256 bits")
+        expect(0 < body["expires_in"] <= 300 and body["attempts_left"] >= 1, "time and attempts left in a step")
+        return body
 
 
 class Wire:
-    """Requests with proofs, one printed line each."""
+    """Requests with proofs, one printed line each, on a clock that can be moved."""
 
     def __init__(self, url: str, clock_url: str) -> None:
-        self.url, self.clock_url = url, clock_url
-        self.http = httpx.Client(base_url=url, trust_env=False)
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.ahead = 0.0
-        x, y = point(self.key)
-        self.jwk = {"crv": "P-256", "kty": "EC", "x": b64(x), "y": b64(y)}
-        self.jkt = b64(sha256(json.dumps(self.jwk, separators=(",", ":"), sort_keys=True).encode()).digest())
+        self.url, self.clock_url, self.ahead, self.key = url.rstrip("/"), clock_url, 0.0, Key()
+        self.http = httpx.Client(trust_env=False, timeout=20)
+        self.last = "nothing"
 
     def now(self) -> float:
         return time.time() + self.ahead
 
-    def advance(self, seconds: float) -> None:
-        self.http.post(self.clock_url, json={"advance": seconds}).raise_for_status()
+    def wait(self, seconds: int) -> None:
+        if not self.clock_url:
+            time.sleep(seconds)
+            return
+        theirs = self.http.post(self.clock_url, json={"advance": seconds}).raise_for_status().json()["now"]
         self.ahead += seconds
+        expect(abs(theirs - self.now()) < 5, "the server's clock where the script's is", f"{theirs - self.now()} s off")
 
-    def proof(self, method: str, path: str, token: str = "", **lies: Any) -> str:
+    def proof(self, method: str, url: str, token: str = "", *, key: Key | None = None, **lies: Any) -> str:
         """A DPoP proof (RFC 9449 §4.2)."""
-        claims: dict[str, Any] = {"jti": token_urlsafe(), "htm": method, "htu": self.url + path, "iat": int(self.now())}
-        if token:
-            claims["ath"] = b64(sha256(token.encode()).digest())
-        signer = lies.pop("key", self.key)
-        parts = [{"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk}, {**claims, **lies}]
-        signed = ".".join(b64(json.dumps(part).encode()) for part in parts)
-        r, s = decode_dss_signature(signer.sign(signed.encode(), ec.ECDSA(SHA256())))
-        return f"{signed}.{b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+        signer = key or self.key
+        claims: dict[str, Any] = {"jti": token_urlsafe(), "htm": method, "htu": url, "iat": int(self.now())}
+        claims |= {"ath": b64(sha256(token.encode()).digest())} if token else {}
+        return signer.jws({"typ": "dpop+jwt", "alg": "ES256", "jwk": signer.jwk}, claims | lies)
 
-    def call(self, method: str, path: str, token: str = "", proof: str | None = None, **request: Any) -> httpx.Response:
-        headers = {"DPoP": proof or self.proof(method, path, token)}
-        headers |= {"Authorization": f"DPoP {token}"} if token else {}
-        reply = self.http.request(method, path, headers={**headers, **request.pop("headers", {})}, **request)
-        sys.stdout.write(f"{method} {path} {reply.status_code}\n")
+    def send(
+        self,
+        method: str,
+        where: str,
+        token: str = "",
+        *,
+        proofs: list[str] | None = None,
+        scheme: str = "DPoP",
+        **body: Any,
+    ) -> Reply:
+        """One exchange; `proofs=[]` sends none, any other list is sent as it is."""
+        url = where if "://" in where else self.url + where
+        headers = [("Authorization", f"{scheme} {token}")] if token else []
+        headers += [("DPoP", item) for item in (proofs if proofs is not None else [self.proof(method, url, token)])]
+        headers += body.pop("headers", [])
+        response = self.http.request(method, url, headers=headers, **body)
+        reply = Reply(request=f"{method} {urlsplit(url).path}", scheme=scheme.lower(), http=response)
+        self.last = reply.request
+        sys.stdout.write(f"{reply}\n")
         return reply
 
-    def form(self, path: str, proof: str | None = None, **form: Any) -> httpx.Response:
-        return self.call("POST", path, proof=proof, data=form)
+
+class Phone:
+    """An authenticator app: TOTP as its otpauth URI says."""
+
+    def __init__(self, wire: Wire, uri: str) -> None:
+        parts = urlsplit(uri)
+        expect((parts.scheme, parts.netloc) == ("otpauth", "totp"), "an otpauth://totp/ URI", f"{parts.scheme}:")
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.secret = b32decode(query["secret"] + "=" * (-len(query["secret"]) % 8))
+        self.digits, self.period = int(query.get("digits", "6")), int(query.get("period", "30"))
+        self.algorithm, self.wire = query.get("algorithm", "SHA1").lower(), wire
+        expect(len(self.secret) >= 16, "a secret of at least 128 bits (RFC 4226 §4)", f"{len(self.secret)} bytes")
+        expect(self.period == 30, "a period of 30 s (profile §7)", self.period)
+
+    def code(self, ahead: int = 0) -> str:
+        step = int(self.wire.now()) // self.period + ahead
+        return one_time_code(self.secret, step, digits=self.digits, algorithm=self.algorithm)
+
+    def fresh(self) -> str:
+        """A code of a later step than any before; the clock then stands early in that step."""
+        self.wire.wait(ceil(self.period - self.wire.now() % self.period) + 2)
+        return self.code()
+
+    def wrong(self) -> str:
+        right = {self.code(step) for step in (-1, 0, 1)}
+        return next(code for code in (f"{n:0{self.digits}}" for n in range(4)) if code not in right)
 
 
-class Authenticators:
-    """An authenticator app and a passkey in a few lines each."""
+class Passkey:
+    """A software authenticator with user verification and without attestation (WebAuthn Level 3 §6)."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
-        self.seed = b""
-        self.passkey = ec.generate_private_key(ec.SECP256R1())
-        self.id = token_bytes(16)
-        self.count = 0
-
-    def code(self) -> str:
-        """RFC 6238; the clock is moved so that it is a fresh one."""
-        self.wire.advance(30)
-        return self.code_now()
-
-    def code_now(self) -> str:
-        mac = hmac.digest(self.seed, (int(self.wire.now()) // 30).to_bytes(8, "big"), "sha1")
-        start = mac[19] & 15
-        return f"{(int.from_bytes(mac[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+    def __init__(self, origin: str) -> None:
+        self.origin, self.key, self.id, self.count, self.user = origin, Key(), token_bytes(32), 0, ""
 
     def register(self, options: dict[str, Any]) -> dict[str, Any]:
-        """A registration with a `none` attestation (WebAuthn Level 3 §6.5, §8.7)."""
-        x, y = point(self.passkey)
-        cose = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20" + x + b"\x22\x58\x20" + y
-        data = self.data(options["rp"]["id"], 0x45) + bytes(16) + len(self.id).to_bytes(2, "big") + self.id + cose
-        size = b"\x58" + bytes([len(data)])
-        statement = b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData" + size + data
-        client_data = self.client_data("webauthn.create", options["challenge"])
-        return self.response(clientDataJSON=client_data, attestationObject=statement)
+        """§6.5.1 attested credential data, §8.7 `none`; the CBOR (RFC 8949) is a map or two by hand."""
+        self.user = options["user"]["id"]
+        cose = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20" + self.key.x + b"\x22\x58\x20" + self.key.y
+        credential = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + cose
+        data = self._data(options["rp"]["id"], UP | UV | AT) + credential
+        attestation = b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58" + bytes([len(data)]) + data
+        client = self._client_data("webauthn.create", options["challenge"])
+        response = {
+            "clientDataJSON": b64(client),
+            "attestationObject": b64(attestation),
+            "authenticatorData": b64(data),
+        }
+        return self._credential({**response, "transports": ["internal"], "publicKeyAlgorithm": -7})
 
-    def sign(self, options: dict[str, Any]) -> dict[str, Any]:
-        """An assertion (WebAuthn Level 3 §6.3.3)."""
+    def sign(self, options: dict[str, Any], flags: int = UP | UV) -> str:
+        """§6.3.3, as the JSON text of an AuthenticationResponseJSON."""
         self.count += 1
-        data = self.data(options["rpId"], 0x05)
-        client_data = self.client_data("webauthn.get", options["challenge"])
-        signature = self.passkey.sign(data + sha256(client_data).digest(), ec.ECDSA(SHA256()))
-        return self.response(clientDataJSON=client_data, authenticatorData=data, signature=signature)
+        data, client = self._data(options["rpId"], flags), self._client_data("webauthn.get", options["challenge"])
+        parts = (data, client, self.key.der(data + sha256(client).digest()))
+        names = ("authenticatorData", "clientDataJSON", "signature")
+        response = {name: b64(part) for name, part in zip(names, parts, strict=True)}
+        return json.dumps(self._credential({**response, "userHandle": self.user}))
 
-    def data(self, rp_id: str, flags: int) -> bytes:
+    def _data(self, rp_id: str, flags: int) -> bytes:
         return sha256(rp_id.encode()).digest() + bytes([flags]) + self.count.to_bytes(4, "big")
 
-    def client_data(self, kind: str, text: str) -> bytes:
-        return json.dumps({"type": kind, "challenge": text, "origin": self.wire.url, "crossOrigin": False}).encode()
+    def _client_data(self, kind: str, text: str) -> bytes:
+        return json.dumps({"type": kind, "challenge": text, "origin": self.origin, "crossOrigin": False}).encode()
 
-    def response(self, **members: bytes) -> dict[str, Any]:
-        encoded = {name: b64(value) for name, value in members.items()}
-        return {
-            "id": b64(self.id),
-            "rawId": b64(self.id),
-            "type": "public-key",
-            "response": encoded,
-            "clientExtensionResults": {},
-        }
+    def _credential(self, response: dict[str, Any]) -> dict[str, Any]:
+        whole = {"id": b64(self.id), "rawId": b64(self.id), "type": "public-key", "response": response}
+        return {**whole, "authenticatorAttachment": "platform", "clientExtensionResults": {}}
 
 
 class Story:
     """The app's day, and its attacker's."""
 
-    def __init__(self, url: str, clock_url: str) -> None:
-        self.wire = Wire(url, clock_url)
-        self.own = Authenticators(self.wire)
-        self.base = ""
-        self.server: dict[str, Any] = {}
+    def __init__(self, wire: Wire, client_id: str, username: str, password: str) -> None:
+        self.wire, self.client_id = wire, client_id
+        self.login = {"username": username, "password": password}
+        self.passkey, self.stranger = Passkey(wire.url), Key()
+        self.metadata: dict[str, Any] = {}
+        self.base, self.verifier = "", ""
 
     def tell(self) -> None:
         self.sign_in()
+        self.attack_the_guard()
         self.discover()
-        self.enroll_totp()
+        self.enrol_phone()
         self.transfer()
-        self.enroll_passkey()
+        self.enrol_passkey()
         self.move_payouts()
         self.close_account()
 
+    # --- 0 to 2: no token, sign-in, a call that needs nothing more
+
     def sign_in(self) -> None:
-        reply = self.wire.http.get("/balance")
-        lines = [challenge(line) for line in reply.headers.get_list("www-authenticate")]
-        expect([scheme for scheme, _ in lines] == ["Bearer", "DPoP"], "no token: a Bearer and a DPoP line")
-        expect(all("error" not in params for _, params in lines), "no token: no error")
-        expect(lines[1][1]["algs"] == "ES256", "no token: the DPoP line names algs")
-        expect(reply.headers["content-type"] == "application/problem+json", "no token: a problem document")
-        expect(reply.json()["type"] == "urn:upstile:problem:missing-token", "no token: type missing-token")
-        token = self.wire.call("POST", "/login", json={"username": "ada", "password": "correct horse"}).json()
-        expect(token["token_type"] == "DPoP", "a sign-in with a proof gives a bound token")
+        basic = [("Authorization", "Basic YTpi")]
+        for nothing in (self.wire.send("GET", "/balance", proofs=[], headers=more) for more in ([], basic)):
+            nothing.must(401, "missing-token", "no token came").problem("missing-token")
+            schemes = [scheme for scheme, _ in nothing.challenges]
+            expect(schemes == ["bearer", "dpop"], "a Bearer line, then a DPoP line", schemes)
+            (_, bearer), (_, dpop) = nothing.challenges
+            expect("error" not in bearer and "error" not in dpop, "no error where there was no token", nothing)
+            expect("realm" in bearer and "ES256" in dpop["algs"].split(), "realm and algs", nothing)
+            expect("resource_metadata" in bearer and "resource_metadata" in dpop, "resource_metadata", nothing)
+        token = self.wire.send("POST", "/login", json=self.login).ok("the password is right").body
+        expect(token["token_type"].lower() == "dpop", "a bound token for a login with a proof", token["token_type"])
         self.base = token["access_token"]
-        expect(self.wire.call("GET", "/balance", self.base).status_code == 200, "the balance is readable")
-        self.attack_the_guard()
+        self.wire.send("GET", "/balance", self.base).ok("the balance asks for no more than a login")
 
     def attack_the_guard(self) -> None:
-        used, wire, base = self.wire.proof("GET", "/balance", self.base), self.wire, self.base
-        expect(wire.call("GET", "/balance", base, proof=used).status_code == 200, "a proof is good once")
-        faulty = {
-            "replayed": used,
-            "htu": wire.proof("GET", "/transfers", base),
-            "htm": wire.proof("POST", "/balance", base),
-            "ath": wire.proof("GET", "/balance", "another token"),
-            "key": wire.proof("GET", "/balance", base, key=ec.generate_private_key(ec.SECP256R1())),
-            "iat": wire.proof("GET", "/balance", base, iat=int(wire.now()) - 90),
+        wire, base, url = self.wire, self.base, f"{self.wire.url}/balance"
+        used, honest = wire.proof("GET", url, base), wire.proof("GET", url, base)
+        strange = wire.proof("GET", url, base, key=self.stranger)
+        wire.send("GET", "/balance", base, proofs=[used]).ok("a proof is good once")
+        faulty: dict[str, list[str]] = {
+            "a proof counts once": [used],
+            "a proof is needed": [],
+            "there is one proof (RFC 9449 §4.3)": [honest, wire.proof("GET", url, base)],
+            "htu is another": [wire.proof("GET", f"{wire.url}/transfers", base)],
+            "htm is another": [wire.proof("POST", url, base)],
+            "ath is of another token": [wire.proof("GET", url, "another")],
+            "ath is missing": [wire.proof("GET", url)],
+            "iat is too old": [wire.proof("GET", url, base, iat=int(wire.now()) - 90)],
+            "iat is in the future": [wire.proof("GET", url, base, iat=int(wire.now()) + 90)],
+            "the signature is another's": [honest.rpartition(".")[0] + "." + strange.rpartition(".")[2]],
         }
-        for what, proof in faulty.items():
-            reply = wire.call("GET", "/balance", base, proof=proof)
-            error = challenge(reply.headers["www-authenticate"])[1]["error"]
-            expect((reply.status_code, error) == (401, "invalid_dpop_proof"), f"a proof with a wrong {what} is refused")
-        reply = wire.http.get("/balance", headers={"Authorization": f"Bearer {base}"})
-        error = challenge(reply.headers["www-authenticate"])[1]["error"]
-        expect((reply.status_code, error) == (401, "invalid_token"), "a bound token is no bearer token")
+        for because, proofs in faulty.items():
+            wire.send("GET", "/balance", base, proofs=proofs).refused("invalid_dpop_proof", because)
+        by_another = wire.send("GET", "/balance", base, proofs=[strange])
+        by_another.refused("invalid_token", "the proof is sound, but of another key than the token's")
+        wire.send("GET", "/balance", base, scheme="Bearer").refused("invalid_token", "a bound token is no bearer token")
+        wire.send("GET", "/balance", base[:-8]).refused("invalid_token", "the token is cut short")
+        twice = wire.send("GET", "/balance", base, headers=[("Authorization", f"DPoP {base}")])
+        twice.must(400, "invalid-request", "there are two Authorization headers").problem("invalid-request")
+
+    # --- 3: discovery
 
     def discover(self) -> None:
-        reply = self.wire.call("POST", "/transfers", self.base, json={"to": "ACME", "amount": "50.00"})
-        scheme, params = challenge(reply.headers["www-authenticate"])
-        expect((reply.status_code, scheme) == (401, "DPoP"), "the transfer is challenged in the scheme of the request")
-        expect(params["error"] == "insufficient_user_authentication", "the transfer wants a step-up")
-        expect((params["acr_values"], params["max_age"]) == ("mfa", "300"), "the transfer wants mfa, 300")
-        expect("max_age=300" in reply.headers["www-authenticate"], "max_age is not quoted")
-        resource = self.wire.http.get(params["resource_metadata"]).json()
-        expect(resource["resource"] == self.wire.url, "the resource is the API's origin")
-        expect(resource["authorization_servers"] == [self.wire.url], "the issuer is the API's origin")
-        self.server = self.wire.http.get("/.well-known/oauth-authorization-server").json()
-        expect(self.server["issuer"] == self.wire.url, "the issuer names itself")
-        for name in ("authorization_challenge_endpoint", "token_endpoint", "authenticators_endpoint", "jwks_uri"):
-            expect(self.server[name].startswith(self.wire.url + "/"), f"{name} is on the issuer's origin")
+        url, reply = self.wire.url, self.wire.send("POST", "/transfers", self.base, json=TRANSFER)
+        params = reply.refused("insufficient_user_authentication", "a password is not enough for a transfer")
+        expect((params["acr_values"], params["max_age"]) == ("mfa", "300"), "acr_values=mfa, max_age=300", params)
+        expect("scope" not in params, "no scope where none is missing", params)
+        where = params["resource_metadata"]
+        expect(where == f"{url}/.well-known/oauth-protected-resource", "the place of RFC 9728 §3 for an origin", where)
+        resource = self.wire.send("GET", where, proofs=[]).ok("the resource has metadata").body
+        expect(resource["resource"] == url, "the resource to be the API's origin", resource["resource"])
+        expect(resource["authorization_servers"] == [url], "the API's own origin as issuer")
+        place = "/.well-known/oauth-authorization-server"
+        self.metadata = about = self.wire.send("GET", place, proofs=[]).ok("the issuer has metadata").body
+        expect(about["issuer"] == url, "the issuer to be the base URL", about["issuer"])
+        needed = {"authorization_challenge_endpoint", "token_endpoint", "authenticators_endpoint", "jwks_uri"}
+        # NOTE: authorization_endpoint and revocation_endpoint are judged where a server has them.
+        for name in needed | {name for name in about if name.endswith("_endpoint")}:
+            expect(str(about.get(name)).startswith(f"{url}/"), f"{name} on the issuer's origin", about.get(name))
+        self.check_metadata_lists()
 
-    def path(self, name: str) -> str:
-        return str(urlsplit(self.server[name]).path)
+    def check_metadata_lists(self) -> None:
+        wanted: dict[str, list[str]] = {
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code"],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "code_challenge_methods_supported": ["S256"],
+            "upstile_profile_versions_supported": ["1"],
+        }
+        for name, value in wanted.items():
+            expect(self.metadata.get(name) == value, f"{name}={value}", self.metadata.get(name))
+        some = {
+            "acr_values": {"mfa", "phr"},
+            "dpop_signing_alg_values": {"ES256"},
+            "authn_methods": {"webauthn", "totp"},
+        }
+        for name, values in some.items():
+            came = self.metadata.get(f"{name}_supported", [])
+            expect(values <= set(came), f"{sorted(values)} in {name}_supported", came)
 
-    def enroll_totp(self) -> None:
-        where = self.path("authenticators_endpoint")
-        plain = self.wire.http.post("/login", json={"username": "ada", "password": "correct horse"}).json()
-        refused = self.wire.http.post(
-            where,
-            json={"method": "totp", "name": "thief"},
-            headers={"Authorization": f"Bearer {plain['access_token']}"},
-        )
-        expect(refused.json()["type"].endswith(":first-enrolment"), "a bearer token alone never enrols")
-        entry = self.wire.call("POST", where, self.base, json={"method": "totp", "name": "phone"})
-        expect((entry.status_code, entry.json()["state"]) == (201, "pending"), "an enrolment begins pending")
-        uri = parse_qs(urlsplit(entry.json()["otpauth_uri"]).query)
-        self.own.seed = b32decode(uri["secret"][0] + "=" * (-len(uri["secret"][0]) % 8))
-        done = self.wire.call(
-            "POST", f"{where}/{entry.json()['id']}/verify", self.base, json={"otp": self.own.code_now()}
-        )
-        expect((done.status_code, done.json()["state"]) == (200, "active"), "the first code makes it active")
+    # --- the ceremony
 
-    def start(self, verifier: str, **asked: str) -> httpx.Response:
-        form = {
+    def post(self, endpoint: str, form: dict[str, str], **how: Any) -> Reply:
+        return self.wire.send("POST", self.metadata[endpoint], data=form, **how)
+
+    def start_form(self, **asked: str) -> dict[str, str]:
+        self.verifier = token_urlsafe(48)
+        return {
             "response_type": "code",
-            "client_id": CLIENT_ID,
-            "code_challenge": b64(sha256(verifier.encode()).digest()),
+            "client_id": self.client_id,
+            "code_challenge": b64(sha256(self.verifier.encode()).digest()),
             "code_challenge_method": "S256",
             "resource": self.wire.url,
             "subject_token": self.base,
             "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
             "authn_methods_supported": "webauthn totp",
+            **asked,
         }
-        return self.wire.form(self.path("authorization_challenge_endpoint"), **form, **asked)
 
-    def answer(self, step: httpx.Response, **members: str) -> httpx.Response:
-        expect(step.status_code == 403, f"a step is 403, not {step.status_code}: {step.text}")
-        expect(step.headers["cache-control"] == "no-store", "a step is not cached")
-        session = {"client_id": CLIENT_ID, "auth_session": step.json()["auth_session"]}
-        return self.wire.form(self.path("authorization_challenge_endpoint"), **{**session, **members})
-
-    def redeem(self, code: str, verifier: str) -> httpx.Response:
-        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "client_id": CLIENT_ID}
-        return self.wire.form(self.path("token_endpoint"), **form)
-
-    def elevated(self, answer: httpx.Response, verifier: str, acr: str) -> str:
-        expect(answer.status_code == 200, f"a right answer ends in a code, not {answer.status_code}: {answer.text}")
-        token = self.redeem(answer.json()["authorization_code"], verifier).json()
-        expect((token["acr"], token["token_type"]) == (acr, "DPoP"), "the token says what was reached")
-        expect(abs(token["auth_time"] - self.wire.now()) < 60, "the token says when")
-        return str(token["access_token"])
-
-    def transfer(self) -> None:
-        verifier, order = token_urlsafe(48), {"to": "ACME", "amount": "50.00"}
-        self.attack_the_start(verifier)
-        step = self.start(verifier, acr_values="mfa", max_age="300")
-        expect([offer["method"] for offer in step.json()["authn_methods"]] == ["totp"], "totp is offered")
-        wrong = self.answer(step, authn_method="totp", otp="000000")
-        expect((wrong.status_code, wrong.json()["result"]) == (403, "rejected"), "a wrong code is rejected")
-        expect(wrong.json()["attempts_left"] == step.json()["attempts_left"] - 1, "a wrong code costs an attempt")
-        expect(wrong.json()["auth_session"] != step.json()["auth_session"], "each step has a new session")
-        dead = self.answer(step, authn_method="totp", otp="111111")
-        expect(dead.json()["error"] == "invalid_session", "the old session is dead")
-        code = self.own.code()
-        right = self.answer(wrong, authn_method="totp", otp=code)
-        grant = right.json()["authorization_code"]
-        stolen = self.redeem(grant, token_urlsafe(48))
-        expect(stolen.json()["error"] == "invalid_grant", "a code needs its verifier")
-        token = self.elevated(right, verifier, "mfa")
-        expect(self.wire.call("POST", "/transfers", token, json=order).status_code == 200, "the transfer succeeds")
-        again = self.answer(self.start(token_urlsafe(48), acr_values="mfa"), authn_method="totp", otp=code)
-        expect(again.json()["result"] == "rejected", "a code is accepted once")
-        expect(self.redeem(grant, verifier).json()["error"] == "invalid_grant", "a grant is redeemed once")
-        expect(
-            self.wire.call("POST", "/transfers", token, json=order).status_code == 401, "a second use ends the token"
+    def start(self, **asked: str) -> dict[str, Any]:
+        return self.post("authorization_challenge_endpoint", self.start_form(**asked)).step(
+            "a start is answered with a step"
         )
 
-    def attack_the_start(self, verifier: str) -> None:
-        endpoint, wire = self.path("authorization_challenge_endpoint"), self.wire
-        both = self.start(verifier, acr_values="mfa", authn_method="totp")
-        expect(both.json()["error"] == "invalid_request", "a start is no answer")
-        twice = urlencode([("response_type", "code"), ("client_id", CLIENT_ID), ("client_id", CLIENT_ID)])
-        form_type = {"content-type": "application/x-www-form-urlencoded"}
-        repeated = wire.call("POST", endpoint, content=twice, headers=form_type)
-        expect(repeated.json()["error"] == "invalid_request", "a parameter stands once")
-        as_json = wire.call("POST", endpoint, json={"response_type": "code"})
-        expect(as_json.json()["error"] == "invalid_request", "a form is a form")
-        nobody = wire.form(endpoint, client_id=CLIENT_ID, auth_session="x", authn_method="totp", otp="1")
-        expect(nobody.json()["error"] == "invalid_session", "an unknown session is refused")
-        unproven = wire.http.post(endpoint, data={"client_id": CLIENT_ID, "auth_session": "x", "authn_method": "totp"})
-        expect(unproven.json()["error"] == "invalid_dpop_proof", "a ceremony needs a proof")
+    def answer(self, step: dict[str, Any], method: str, how: dict[str, Any] | None = None, **proof: str) -> Reply:
+        session = {"client_id": self.client_id, "auth_session": step["auth_session"], "authn_method": method}
+        return self.post("authorization_challenge_endpoint", session | proof, **(how or {}))
 
-    def enroll_passkey(self) -> None:
-        where, wanted = self.path("authenticators_endpoint"), {"method": "webauthn", "name": "passkey"}
-        refused = self.wire.call("POST", where, self.base, json=wanted)
-        _, params = challenge(refused.headers["www-authenticate"])
-        expect((refused.status_code, params["acr_values"]) == (401, "mfa"), "a change wants the strongest proof")
-        verifier = token_urlsafe(48)
-        step = self.start(verifier, acr_values="mfa", max_age="60", scope="authenticators")
-        token = self.elevated(self.answer(step, authn_method="totp", otp=self.own.code()), verifier, "mfa")
-        entry = self.wire.call("POST", where, token, json=wanted).json()
-        response = {"registration_response": self.own.register(entry["options"])}
-        done = self.wire.call("POST", f"{where}/{entry['id']}/verify", token, json=response)
-        expect((done.status_code, done.json()["state"]) == (200, "active"), f"the passkey is enrolled: {done.text}")
-        listed = self.wire.call("GET", where, self.base).json()["authenticators"]
-        expect([item["method"] for item in listed] == ["totp", "webauthn"], "both are listed")
+    def token_form(self, code: str, **changes: str) -> dict[str, str]:
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": self.verifier}
+        return {**form, "client_id": self.client_id, **changes}
+
+    def redeem(self, code: str, acr: str, amr: set[str]) -> tuple[str, dict[str, Any]]:
+        """The elevated token and its claims (profile §3 "Success", §4)."""
+        reply = self.post("token_endpoint", self.token_form(code)).ok("the code is good")
+        body, claims = reply.body, claims_of(reply.body["access_token"])
+        expect(reply.http.headers.get("cache-control") == "no-store", "no-store on a token response (RFC 6749 §5.1)")
+        expect((body["token_type"], body["acr"]) == ("DPoP", acr), f"a DPoP token of acr {acr}", body["acr"])
+        expect(abs(body["auth_time"] - self.wire.now()) <= 60, "an auth_time of now", body["auth_time"])
+        expect(0 < body["expires_in"] <= 300 and "refresh_token" not in body, "300 s and no refresh token")
+        same = {name: body[name] for name in ("acr", "auth_time", "scope")}
+        same |= {"iss": self.wire.url, "client_id": self.client_id, "cnf": {"jkt": self.wire.key.thumbprint}}
+        for name, value in same.items():
+            expect(claims.get(name) == value, f"the claim {name}={value}", claims.get(name))
+        expect(claims["aud"] in (self.wire.url, [self.wire.url]), "aud to be exactly the one resource", claims["aud"])
+        expect(amr <= set(claims["amr"]), f"{sorted(amr)} in amr", claims["amr"])
+        expect({"sub", "jti", "iat", "exp"} <= claims.keys(), "sub, jti, iat and exp in a token (RFC 9068 §2.2)")
+        return body["access_token"], claims
+
+    def totp_token(self, **asked: str) -> tuple[str, dict[str, Any]]:
+        done = self.answer(self.start(**asked), "totp", otp=self.phone.fresh()).ok("the code is right")
+        return self.redeem(done.body["authorization_code"], "mfa", {"pwd", "otp"})
+
+    # --- 4a: first enrolment
+
+    def enrol_phone(self) -> None:
+        where, wanted = self.metadata["authenticators_endpoint"], {"method": "totp", "name": "phone"}
+        plain = self.wire.send("POST", "/login", proofs=[], json=self.login).ok("a proof at login is not a must").body
+        thief = self.wire.send("POST", where, plain["access_token"], proofs=[], scheme="Bearer", json=wanted)
+        thief.must(403, "first-enrolment", "a bearer token alone never enrols").problem("first-enrolment")
+        entry = self.wire.send("POST", where, self.base, json=wanted).must(201, "pending", "an enrolment begins").body
+        expect(entry["expires_in"] == 600, "600 s to verify", entry["expires_in"])
+        self.phone, verify = Phone(self.wire, entry["otpauth_uri"]), f"{where}/{entry['id']}/verify"
+        wrong = self.wire.send("POST", verify, self.base, json={"otp": self.phone.wrong()})
+        wrong.must(400, "verification-failed", "the code is wrong").problem("verification-failed")
+        listed = self.wire.send("GET", where, self.base).ok("a base token may list").body["authenticators"]
+        expect([item["state"] for item in listed] == ["pending"], "a pending entry after a wrong code", listed)
+        done = self.wire.send("POST", verify, self.base, json={"otp": self.phone.code()})
+        expect(done.must(200, "active", "the code is right").body["method"] == "totp", "the entry", done)
+
+    # --- 5: a transfer, with TOTP
+
+    def transfer(self) -> None:
+        self.attack_the_start()
+        enrolled_with, step = self.phone.code(), self.start(acr_values="mfa", max_age="300")
+        offered = [each["method"] for each in step["authn_methods"]]
+        expect(offered == ["totp"], "totp offered, the one that is enrolled", offered)
+        self.attack_the_answer(step)
+        again = self.reject(step, enrolled_with, "the code that verified the enrolment counts as accepted")
+        dead = self.answer(step, "totp", otp=self.phone.wrong())
+        dead.must(400, "invalid_session", "every step kills the session before it")
+        right = self.phone.fresh()
+        again = self.reject(again, self.phone.wrong(), "the code is wrong")
+        again = self.reject(again, self.phone.code(1), "the code is of the step to come")
+        code = self.lost_reply(again, right)
+        self.attack_the_code(code)
+        token, claims = self.redeem(code, "mfa", {"pwd", "otp"})
+        expect("single_use" not in claims, "a token for 300 s to be no single-use token")
+        self.wire.send("POST", "/transfers", token, json=TRANSFER).ok("the step-up satisfies the route")
+        self.wire.send("POST", "/transfers", token, json=TRANSFER).ok("the token holds for its life")
+        entry = self.wire.send(
+            "POST", self.metadata["authenticators_endpoint"], token, json={"method": "totp", "name": "second"}
+        )
+        params = entry.refused("insufficient_scope", "the token lacks only the scope", status=403)
+        expect(params["scope"] == "authenticators", "the missing scope named", params)
+        self.use_code_twice(code, token)
+        self.reject(self.start(acr_values="mfa"), right, "a code is accepted once")
+
+    def reject(self, step: dict[str, Any], otp: str, because: str) -> dict[str, Any]:
+        after = self.answer(step, "totp", otp=otp).step(because, "rejected")
+        left = (step["attempts_left"], after["attempts_left"])
+        expect(left[1] < left[0], "fewer attempts_left after a wrong code", f"{left[1]} after {left[0]}")
+        expect(after["auth_session"] != step["auth_session"], "a new auth_session in every step", "the old one")
+        return after
+
+    def lost_reply(self, step: dict[str, Any], otp: str) -> str:
+        """The identical form with a fresh proof gets the stored reply: a lost response costs no code."""
+        first, second = (self.answer(step, "totp", otp=otp).ok("the code is right") for _ in range(2))
+        expect(first.body == second.body, "the stored reply to the identical form")
+        return str(first.body["authorization_code"])
+
+    def attack_the_start(self) -> None:
+        endpoint, good = "authorization_challenge_endpoint", self.start_form(acr_values="mfa")
+        faulty: dict[str, dict[str, str]] = {
+            "invalid_client": {"client_id": "nobody"},
+            "invalid_target": {"resource": "https://elsewhere.example"},
+            "invalid_grant": {"subject_token": self.base[:-8]},
+            "unmet_authentication_requirements": {"acr_values": "unheard-of"},
+        }
+        for error, change in faulty.items():
+            self.post(endpoint, good | change).must(400, error, f"{', '.join(change)} is none of ours")
+        both = self.post(endpoint, good | {"authn_method": "totp"})
+        both.must(400, "invalid_request", "a request is a start or an answer")
+        for name in ("response_type", "code_challenge", "code_challenge_method", "resource", "subject_token"):
+            short = {key: value for key, value in good.items() if key != name}
+            self.post(endpoint, short).must(400, "invalid_request", f"{name} is required")
+        form_type = [("Content-Type", "application/x-www-form-urlencoded")]
+        for name in ("client_id", "acr_values"):
+            text = urlencode([*good.items(), (name, good[name])])
+            twice = self.wire.send("POST", self.metadata[endpoint], content=text, headers=form_type)
+            twice.must(400, "invalid_request", f"{name} is there twice")
+        as_json = self.wire.send("POST", self.metadata[endpoint], json=good)
+        as_json.must(400, "invalid_request", "the endpoint takes forms")
+        self.post(endpoint, good, proofs=[]).must(400, "invalid_dpop_proof", "a start needs a proof")
+        strange = [self.wire.proof("POST", self.metadata[endpoint], key=self.stranger)]
+        self.post(endpoint, good, proofs=strange).must(400, "invalid_grant", "the token is bound to another key")
+
+    def attack_the_answer(self, step: dict[str, Any]) -> None:
+        """None of these is judged: the session lives on, with all its attempts."""
+        url = self.metadata["authorization_challenge_endpoint"]
+        used = self.wire.proof("POST", url)
+        self.answer(step, "totp", {"proofs": [used]}).must(400, "invalid_request", "there is no otp")
+        faulty = {
+            "the proof was used": used,
+            "htu is another": self.wire.proof("POST", self.metadata["token_endpoint"]),
+            "htm is another": self.wire.proof("GET", url),
+        }
+        for because, proof in faulty.items():
+            reply = self.answer(step, "totp", {"proofs": [proof]}, otp=self.phone.wrong())
+            reply.must(400, "invalid_dpop_proof", because)
+        strange = {"proofs": [self.wire.proof("POST", url, key=self.stranger)]}
+        by_another = self.answer(step, "totp", strange, otp=self.phone.wrong())
+        by_another.must(400, "invalid_session", "the session is bound to another key")
+        unknown = self.answer({"auth_session": token_urlsafe(32)}, "totp", otp=self.phone.wrong())
+        unknown.must(400, "invalid_session", "nobody knows that session")
+        self.answer(step, "webauthn", authn_response="{}").must(400, "invalid_request", "webauthn was not offered")
+
+    def attack_the_code(self, code: str) -> None:
+        """Refused, and the code stays good."""
+        verifier = self.token_form(code, code_verifier=token_urlsafe(48))
+        self.post("token_endpoint", verifier).must(400, "invalid_grant", "the verifier is another")
+        strange = [self.wire.proof("POST", self.metadata["token_endpoint"], key=self.stranger)]
+        self.post("token_endpoint", self.token_form(code), proofs=strange).must(
+            400, "invalid_grant", "the key is another"
+        )
+        nobody = self.post("token_endpoint", self.token_form(code, client_id="nobody"))
+        nobody.must(400, "invalid_client", "the client is unknown")
+
+    def use_code_twice(self, code: str, token: str) -> None:
+        self.wire.send("GET", "/balance", token).ok("the token is alive until its code is used twice")
+        self.post("token_endpoint", self.token_form(code)).must(400, "invalid_grant", "a code is redeemed once")
+        until = time.monotonic() + 2
+        while (reply := self.wire.send("GET", "/balance", token)).http.status_code == 200 and time.monotonic() < until:
+            time.sleep(0.1)
+        reply.refused("invalid_token", "a second use of its code revokes the token within 2 s")
+
+    # --- 4b: a passkey, by step-up
+
+    def enrol_passkey(self) -> None:
+        where, wanted = self.metadata["authenticators_endpoint"], {"method": "webauthn", "name": "passkey"}
+        refused = self.wire.send("POST", where, self.base, json=wanted)
+        params = refused.refused("insufficient_user_authentication", "a change wants the strongest proof there is")
+        asked = {name: params[name] for name in ("acr_values", "max_age", "scope")}
+        expect(asked == {"acr_values": "mfa", "max_age": "60", "scope": "authenticators"}, "mfa, 60 s, scope", asked)
+        token, claims = self.totp_token(**asked)
+        expect("authenticators" in claims["scope"].split(), "the scope authenticators granted", claims["scope"])
+        entry = self.wire.send("POST", where, token, json=wanted).must(201, "pending", "the step-up suffices").body
+        options = entry["options"]
+        expect(options["authenticatorSelection"]["userVerification"] == "required", "required at registration")
+        expect({"type": "public-key", "alg": -7} in options["pubKeyCredParams"], "ES256 among the algorithms")
+        made = {"registration_response": self.passkey.register(options)}
+        done = self.wire.send("POST", f"{where}/{entry['id']}/verify", token, json=made)
+        done.must(200, "active", "the registration is sound")
+        listed = self.wire.send("GET", where, self.base).ok("a base token may list").body["authenticators"]
+        methods = sorted((item["method"], item["state"]) for item in listed)
+        expect(methods == [("totp", "active"), ("webauthn", "active")], "both authenticators, active", methods)
+        members = {"id", "method", "name", "created", "last_used", "state"}
+        expect(all(members <= item.keys() for item in listed), f"{sorted(members)} in every entry")
+
+    # --- 6: a payout address, with the passkey
 
     def move_payouts(self) -> None:
-        body, verifier = {"address": "1 New Street"}, token_urlsafe(48)
-        reply = self.wire.call("PUT", "/payout-address", self.base, json=body)
-        expect(challenge(reply.headers["www-authenticate"])[1]["acr_values"] == "phr", "the address wants phr")
-        step = self.start(verifier, acr_values="phr")
-        (offer,) = step.json()["authn_methods"]
-        expect(offer["options"]["userVerification"] == "required", "phr wants user verification")
-        self.check_binding(offer)
-        signed = json.dumps(self.own.sign(offer["options"]))
-        token = self.elevated(self.answer(step, authn_method="webauthn", authn_response=signed), verifier, "phr")
-        moved = self.wire.call("PUT", "/payout-address", token, json=body)
-        expect(moved.status_code == 200, "the address is changed")
-        other = self.start(token_urlsafe(48), acr_values="phr")
-        replayed = self.answer(other, authn_method="webauthn", authn_response=signed)
-        expect(replayed.json()["result"] == "rejected", "an assertion is for its own step")
+        reply = self.wire.send("PUT", "/payout-address", self.base, json=ADDRESS)
+        params = reply.refused("insufficient_user_authentication", "a new address wants a passkey")
+        expect(params["acr_values"] == "phr", "acr_values=phr", params)
+        asked = {name: params[name] for name in ("acr_values", "max_age") if name in params}
+        step = self.start(**asked)
+        self.answer(step, "webauthn", authn_response="{").must(400, "invalid_request", "that is no JSON")
+        weak = self.passkey.sign(self.bound_options(step), UP)
+        after = self.answer(step, "webauthn", authn_response=weak).step("phr wants user verification", "rejected")
+        expect(after["authn_methods"][0]["nonce"] != step["authn_methods"][0]["nonce"], "a fresh nonce", "the old one")
+        signed = self.passkey.sign(self.bound_options(after))
+        done = self.answer(after, "webauthn", authn_response=signed).ok("the assertion is sound")
+        token, _ = self.redeem(done.body["authorization_code"], "phr", {"swk"})
+        self.wire.send("PUT", "/payout-address", token, json=ADDRESS).ok("the step-up satisfies the route")
+        replay = self.answer(self.start(acr_values="phr"), "webauthn", authn_response=signed)
+        replay.step("an assertion is for its own step", "rejected")
 
-    def check_binding(self, offer: dict[str, Any]) -> None:
-        """Upstile profile §3: the challenge is made of what it is for."""
+    def bound_options(self, step: dict[str, Any]) -> dict[str, Any]:
+        """The options, once the challenge is known to be made of what it is for (profile §3)."""
+        (offer,) = step["authn_methods"]
+        options: dict[str, Any] = offer["options"]
         bound = {
             "nonce": offer["nonce"],
             "iss": self.wire.url,
-            "client_id": CLIENT_ID,
-            "jkt": self.wire.jkt,
-            "resource": self.wire.url,
+            "client_id": self.client_id,
             "authorization_details": [],
         }
-        digest = sha256(b"upstile/1\x00" + rfc8785.dumps(bound)).digest()
-        expect(unb64(offer["options"]["challenge"]) == digest, "the challenge is bound to its purpose")
-        expect(len(unb64(offer["nonce"])) == 32, "the nonce has 32 bytes")
+        bound |= {"jkt": self.wire.key.thumbprint, "resource": self.wire.url}
+        expect(offer["method"] == "webauthn" and len(unb64(offer["nonce"])) == 32, "webauthn with 32 random bytes")
+        expect(unb64(options["challenge"]) == digest_of(bound), "the challenge bound to what it is for")
+        expect(options["userVerification"] == "required", "user verification required for phr")
+        allowed = [each["id"] for each in options["allowCredentials"]]
+        expect(allowed == [b64(self.passkey.id)], "the user's one passkey allowed", f"{len(allowed)} credentials")
+        expect(options["rpId"] == urlsplit(self.wire.url).hostname, "rpId to be the issuer's host", options["rpId"])
+        return options
+
+    # --- 7: closing the account, confirmed for that very call
 
     def close_account(self) -> None:
-        verifier = token_urlsafe(48)
-        reply = self.wire.call("DELETE", "/account", self.base)
-        expect(challenge(reply.headers["www-authenticate"])[1]["max_age"] == "0", "closing is for this very call")
-        step = self.start(verifier, acr_values="mfa", max_age="0")
-        token = self.elevated(self.answer(step, authn_method="totp", otp=self.own.code()), verifier, "mfa")
-        elsewhere = self.wire.call("GET", "/balance", token)
-        error = challenge(elsewhere.headers["www-authenticate"])[1]["error"]
-        expect((elsewhere.status_code, error) == (401, "invalid_token"), "a token for one call serves nothing else")
-        expect(self.wire.call("DELETE", "/account", token).status_code == 200, "it serves its call")
-        again = self.wire.call("DELETE", "/account", token)
-        expect(again.json()["type"] == "urn:upstile:problem:token-used", "it serves once")
+        reply = self.wire.send("DELETE", "/account", self.base)
+        params = reply.refused("insufficient_user_authentication", "closing asks for this very call")
+        asked = {name: params[name] for name in ("acr_values", "max_age")}
+        expect(asked == {"acr_values": "mfa", "max_age": "0"}, "acr_values=mfa, max_age=0", asked)
+        token, claims = self.totp_token(**asked, authn_methods_supported="totp")
+        expect(claims.get("single_use") is True, "single_use=true in a token for max_age=0", claims.get("single_use"))
+        self.wire.send("GET", "/balance", token).refused("invalid_token", "it serves max_age=0 routes only")
+        form = self.start_form(acr_values="mfa") | {"subject_token": token}
+        nobody = self.post("authorization_challenge_endpoint", form)
+        nobody.must(400, "invalid_grant", "a single-use token names nobody")
+        self.wire.send("DELETE", "/account", token).ok("it was not consumed elsewhere")
+        used = self.wire.send("DELETE", "/account", token)
+        used.refused("insufficient_user_authentication", "a token for one call serves once", kind="token-used")
+        self.wire.send("GET", "/balance", token).refused("invalid_token", "it serves max_age=0 routes only")
+
+
+def digest_of(bound: dict[str, Any]) -> bytes:
+    """The WebAuthn challenge for what it is bound to (profile §3, RFC 8785)."""
+    return sha256(b"upstile/1\x00" + rfc8785.dumps(bound)).digest()
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Drive a live server by the wire protocol alone.")
+    parser.add_argument("url")
+    parser.add_argument("username", nargs="?", default="ada")
+    parser.add_argument("password", nargs="?", default="correct horse")
+    parser.add_argument("--client-id", default="bank-cli")
+    parser.add_argument("--clock-url", default="")
+    said = parser.parse_args()
+    wire = Wire(said.url, said.clock_url)
     try:
-        Story(sys.argv[1], sys.argv[2]).tell()
+        Story(wire, said.client_id, said.username, said.password).tell()
     except Broken as broken:
         sys.stdout.write(f"BROKEN: {broken}\n")
-        return 1
-    sys.stdout.write("everything held\n")
-    return 0
+    except (LookupError, TypeError, ValueError, AttributeError, httpx.HTTPError) as error:
+        came = f"{type(error).__name__}: {error}, after {wire.last}"
+        sys.stdout.write(f"BROKEN: expected an answer that the profile describes; came {came}\n")
+    else:
+        sys.stdout.write("everything held\n")
+        return 0
+    return 1
 
 
 if __name__ == "__main__":
