@@ -370,6 +370,32 @@ async def test_a_code_is_good_for_a_minute(tmp_path: Path) -> None:
         assert (await app.redeem(started, code)).json()["error"] == "invalid_grant"
 
 
+async def test_a_revoked_token_is_dead_and_the_login_lives(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        token = await app.elevate()
+        foreign = await app.post("/stepup/revoke", {"token": token, "client_id": "other"})
+        assert foreign.json()["error"] == "invalid_client"
+        assert (await app.call("POST", "/transfers", token=token, json=ORDER)).status_code == 200
+        for text in (token, token, "nonsense"):
+            form = {"token": text, "client_id": "bank-cli", "token_type_hint": "refresh_token"}
+            assert (await app.post("/stepup/revoke", form)).status_code == 200
+        reply = await app.call("POST", "/transfers", token=token, json=ORDER)
+        assert (reply.status_code, error_of(reply)) == (401, "invalid_token")
+        assert (await app.call("GET", "/balance")).status_code == 200
+
+
+async def test_revoking_the_base_token_ends_all_that_stems_from_the_login(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        token = await app.elevate()
+        waiting = await app.start()
+        assert (await app.post("/stepup/revoke", {"token": app.token, "client_id": "bank-cli"})).status_code == 200
+        for presented in (token, app.token):
+            reply = await app.call("GET", "/balance", token=presented)
+            assert (reply.status_code, error_of(reply)) == (401, "invalid_token")
+        assert (await app.answer(waiting, otp=app.code())).json()["error"] == "invalid_grant"
+        assert (await app.start()).reply.json()["error"] == "invalid_grant"
+
+
 async def test_a_token_for_one_call_serves_once_and_only_there(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         token = await app.elevate(max_age="0")

@@ -27,6 +27,7 @@ from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
 from upstile.server.authorization._logins import Logins
 from upstile.server.authorization._possession import ProofOfPossession
+from upstile.server.authorization._revocation import Revoker
 from upstile.server.authorization._sessions import Sessions
 from upstile.server.authorization._sign_in import SignIn
 from upstile.server.authorization._signing import SigningKeys
@@ -212,6 +213,7 @@ def _endpoints(settings: Settings, shared: _Shared, logins: Logins, mint: TokenM
         starts=starts,
         answers=answers,
         codes=codes,
+        revoker=Revoker(verifier=shared.verifier, logins=logins, revocations=shared.revocations),
         enrolment=enrolment,
         refusals=shared.guard.refusals,
     )
@@ -235,6 +237,7 @@ def _server_metadata(settings: Settings, methods: tuple[Method, ...]) -> ServerM
         authorization_challenge_endpoint=f"{url}{PREFIX}/challenge",
         token_endpoint=f"{url}{PREFIX}/token",
         jwks_uri=f"{url}{PREFIX}/jwks",
+        revocation_endpoint=f"{url}{PREFIX}/revoke",
         authenticators_endpoint=f"{url}{PREFIX}/authenticators",
         response_types_supported=("code",),
         grant_types_supported=("authorization_code",),

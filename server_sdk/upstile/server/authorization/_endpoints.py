@@ -21,6 +21,7 @@ from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._response import error_response
+from upstile.server.authorization._revocation import RevocationRequest, Revoker
 from upstile.server.authorization._sessions import form_mark
 from upstile.server.authorization._start import Starts
 from upstile.server.resource._refusal import Refusals
@@ -44,7 +45,7 @@ class Endpoints:
     Attributes:
         clock: the time in epoch seconds; read once for each request.
         possession: checks the DPoP proof.
-        clients, starts, answers, codes, enrolment: judge what was read.
+        clients, starts, answers, codes, revoker, enrolment: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
     """
 
@@ -54,6 +55,7 @@ class Endpoints:
     starts: Starts
     answers: Answers
     codes: Codes
+    revoker: Revoker
     enrolment: Enrolment
     refusals: Refusals
 
@@ -64,6 +66,7 @@ class Endpoints:
         posts = {
             f"{prefix}/challenge": self._oauth(read_request, self._challenge),
             f"{prefix}/token": self._oauth(_read_token_request, self._token),
+            f"{prefix}/revoke": self._oauth(RevocationRequest.from_members, self._revoke),
         }
         guarded = (
             ("GET", authenticators, enrolment.show),
@@ -90,6 +93,11 @@ class Endpoints:
         jkt = self.possession.key(request, now)
         response = await self.codes.redeem(message, jkt, now)
         return json_response(200, response.to_members())
+
+    async def _revoke(self, request: HttpRequest, message: RevocationRequest, now: float) -> HttpResponse:
+        self.clients.get(message.client_id)
+        await self.revoker.revoke(message, now)
+        return HttpResponse(status=200, headers=(("cache-control", "no-store"),))
 
     def _oauth(
         self, read: Callable[[dict[str, str]], M], handle: Callable[[HttpRequest, M, float], Awaitable[HttpResponse]]

@@ -1,0 +1,50 @@
+"""Token revocation (RFC 7009): an app signs out, or gives an elevated token back."""
+
+from pydantic import Field
+
+from upstile.protocol import Message
+from upstile.server._errors import AuthorizationError
+from upstile.server.authorization._logins import Logins
+from upstile.server.authorization._tokens import LONGEST_LIFE
+from upstile.server.resource._jwt import InvalidToken, Verifier
+from upstile.server.storage import Revocations
+
+
+class RevocationRequest(Message):
+    """The form that revokes a token (RFC 7009 §2.1); the hint changes nothing."""
+
+    token: str = Field(repr=False)
+    client_id: str
+
+
+class Revoker:
+    """Revokes tokens of this server.
+
+    Args:
+        verifier: for tokens of this server.
+        logins: tells a base login's own token, whose end is the end of all that stems from it.
+        revocations: where the revoked ones are kept.
+    """
+
+    def __init__(self, *, verifier: Verifier, logins: Logins, revocations: Revocations) -> None:
+        self._verifier = verifier
+        self._logins = logins
+        self._revocations = revocations
+
+    async def revoke(self, request: RevocationRequest, now: float) -> None:
+        """Revoke a token; one that is not good any more is no error (RFC 7009 §2.2).
+
+        Raises:
+            AuthorizationError: the token is another client's.
+        """
+        try:
+            token = self._verifier.verify(request.token, now)
+        except InvalidToken:
+            return
+        if token.client_id != request.client_id:
+            raise AuthorizationError("invalid_client", "the token is another client's")
+        login = await self._logins.get(token.sid, now) if token.sid else None
+        if login is not None and login.jti == token.jti:  # elevated tokens may outlive the login that they stem from
+            await self._revocations.revoke(login.sid, token.expires_at + LONGEST_LIFE, now)
+        else:
+            await self._revocations.revoke(token.jti, token.expires_at, now)
