@@ -9,6 +9,7 @@ from support.wire_driver import App, enrolled_app, new_key
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.requirement("profile-7-lock")
 async def test_five_wrong_codes_lock_for_thirty_seconds_over_all_sessions(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         await app.elevate()  # the key is known now, so its login is not lost
@@ -49,6 +50,7 @@ async def test_the_lock_doubles_and_a_success_resets_it(tmp_path: Path) -> None:
         assert (await app.start()).reply.headers["retry-after"] == "30"
 
 
+@pytest.mark.requirement("profile-7-thief")
 async def test_a_stolen_login_is_lost_after_five_and_the_owner_is_not_locked_out(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         thief = App(app.http, app.clock, key=new_key())

@@ -31,6 +31,7 @@ async def test_a_password_login_one_second_old_can_step_up(tmp_path: Path) -> No
         assert (await app.call("POST", "/transfers", token=await app.elevate(), json=ORDER)).status_code == 200
 
 
+@pytest.mark.requirement("rfc9068-2.2-claims")
 async def test_the_elevated_token_is_a_new_grant(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         base = _claims(app.token)
@@ -115,6 +116,7 @@ async def test_a_key_without_verification_never_reaches_phr(tmp_path: Path) -> N
         assert (reply.status_code, reply.json()["result"]) == (403, "rejected")
 
 
+@pytest.mark.requirement("webauthn3-7.2-assertion")
 @pytest.mark.parametrize(
     "lie",
     [
@@ -183,6 +185,7 @@ async def test_a_wrong_code_gives_another_step_with_a_new_session(tmp_path: Path
         assert (await app.answer(started, otp=app.code())).status_code == 200
 
 
+@pytest.mark.requirement("rfc6238-5.2-once")
 async def test_a_totp_code_is_accepted_once(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         code = app.code()
@@ -239,6 +242,7 @@ async def test_a_malformed_answer_judges_nothing(tmp_path: Path, members: dict[s
         assert (await app.answer(started, otp=app.code())).status_code == 200
 
 
+@pytest.mark.requirement("profile-3-lost-reply")
 async def test_a_lost_reply_can_be_had_again_and_costs_nothing(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         started = await app.start()
@@ -315,6 +319,7 @@ async def test_a_faulty_start_is_refused(tmp_path: Path, changed: dict[str, Any]
         assert (reply.status_code, reply.json()["error"], reply.headers["cache-control"]) == (400, error, "no-store")
 
 
+@pytest.mark.requirement("rfc6749-3.2-parameters-once")
 async def test_the_form_is_read_strictly(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         form = app.start_form(token_urlsafe(48))
@@ -337,6 +342,7 @@ async def test_a_ceremony_without_or_with_a_used_proof_is_refused(tmp_path: Path
         assert (again.status_code, again.json()["error"]) == (400, "invalid_dpop_proof")
 
 
+@pytest.mark.requirement("rfc7636-4.6-verifier")
 async def test_a_code_needs_its_verifier_client_and_key_and_stays_good(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         started = await app.start()
@@ -350,6 +356,7 @@ async def test_a_code_needs_its_verifier_client_and_key_and_stays_good(tmp_path:
         assert (await app.redeem(started, code)).status_code == 200
 
 
+@pytest.mark.requirement("rfc6749-4.1.2-code-once")
 async def test_a_code_that_comes_twice_ends_its_token(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         started = await app.start()
@@ -370,6 +377,7 @@ async def test_a_code_is_good_for_a_minute(tmp_path: Path) -> None:
         assert (await app.redeem(started, code)).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.requirement("rfc7009-2.2-invalid")
 async def test_a_revoked_token_is_dead_and_the_login_lives(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         token = await app.elevate()
@@ -396,6 +404,7 @@ async def test_revoking_the_base_token_ends_all_that_stems_from_the_login(tmp_pa
         assert (await app.start()).reply.json()["error"] == "invalid_grant"
 
 
+@pytest.mark.requirement("profile-4-single-use")
 async def test_a_token_for_one_call_serves_once_and_only_there(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         token = await app.elevate(max_age="0")

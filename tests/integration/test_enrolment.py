@@ -23,6 +23,7 @@ async def test_a_fresh_bound_login_enrols_the_first_authenticator(tmp_path: Path
         assert [item["id"] for item in listed] == [entry["id"]]
 
 
+@pytest.mark.requirement("profile-8-first")
 async def test_a_bearer_token_alone_never_enrols_the_first_authenticator(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         body = {"username": "ada", "password": "correct horse"}
@@ -133,6 +134,7 @@ async def test_a_registration_needs_user_verification_and_presence(tmp_path: Pat
         assert problem_of(await _verify(app, pending["id"], registration_response=right)) == "not-found"
 
 
+@pytest.mark.requirement("webauthn3-7.1-unique")
 async def test_a_credential_is_enrolled_once_whoever_brings_it(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         await app.sign_in()
@@ -158,6 +160,7 @@ async def test_a_malformed_registration_is_a_failed_verification_not_a_crash(tmp
             assert reply.status_code == 400
 
 
+@pytest.mark.requirement("profile-8-last")
 async def test_renaming_and_removing_need_the_strongest_proof_and_leave_one(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         (entry,) = (await app.call("GET", PATH)).json()["authenticators"]

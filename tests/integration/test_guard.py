@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 ORDER = {"to": "ACME", "amount": "50.00"}
 
 
+@pytest.mark.requirement("rfc6750-3-no-error")
 async def test_no_token_reveals_nothing_but_the_schemes(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         reply = await app.call("POST", "/transfers", token="", json=ORDER)
@@ -36,6 +37,7 @@ async def test_another_scheme_counts_as_no_token(tmp_path: Path) -> None:
         assert (reply.status_code, problem_of(reply)) == (401, "missing-token")
 
 
+@pytest.mark.requirement("rfc9470-3-challenge")
 async def test_a_weak_token_is_challenged_in_its_own_scheme(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         await app.sign_in()
@@ -63,6 +65,7 @@ async def test_two_authorization_headers_are_a_bad_request(tmp_path: Path) -> No
         assert (reply.status_code, problem_of(reply)) == (400, "invalid-request")
 
 
+@pytest.mark.requirement("rfc9449-7.1-scheme")
 async def test_a_bound_token_as_bearer_is_invalid(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         token = await app.sign_in()
@@ -107,6 +110,7 @@ async def test_a_faulty_proof_is_refused(tmp_path: Path, changed: dict[str, Any]
         assert (reply.status_code, error_of(reply)) == (401, "invalid_dpop_proof")
 
 
+@pytest.mark.requirement("rfc9449-11.1-replay")
 async def test_a_proof_is_accepted_once(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         token = await app.sign_in()
@@ -179,6 +183,7 @@ async def test_freshness_is_measured_for_each_route(tmp_path: Path) -> None:
         assert [strict.status_code, lax.status_code, again.status_code] == [401, 200, 401]
 
 
+@pytest.mark.requirement("rfc6750-3.1-scope")
 async def test_only_a_missing_scope_is_403(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         app.token = await _minted_with(app, tmp_path, scope="", acr="mfa", auth_time=int(app.clock()))

@@ -212,6 +212,7 @@ def test_the_same_unknown_outcome_without_blocking(bench: Bench) -> None:
         asyncio.run(main())
 
 
+@pytest.mark.requirement("rfc9449-8-nonce")
 def test_demanded_nonces_cost_one_exchange_each_and_are_no_step_up(bench: Bench) -> None:
     with bench.client() as client:
         bench.scripted.misbehave = "dpop-nonce"
@@ -220,6 +221,7 @@ def test_demanded_nonces_cost_one_exchange_each_and_are_no_step_up(bench: Bench)
         assert client.post("/transfers", json=ORDER).status_code == 200
 
 
+@pytest.mark.requirement("profile-3-binding")
 def test_a_relayed_challenge_is_never_signed(bench: Bench) -> None:
     bench.enroll_key()
     touches = bench.key.touches

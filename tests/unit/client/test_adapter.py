@@ -176,6 +176,8 @@ def test_an_api_that_asks_again_is_the_end(server: respx.MockRouter) -> None:
     assert server["transfers"].call_count == 2
 
 
+@pytest.mark.requirement("rfc9728-3.3-resource")
+@pytest.mark.requirement("rfc8414-3.3-issuer")
 @pytest.mark.parametrize(
     "documents",
     [

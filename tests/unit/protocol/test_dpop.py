@@ -63,6 +63,7 @@ def test_a_sound_proof_passes() -> None:
     check(signed())
 
 
+@pytest.mark.requirement("rfc9449-4.3-checks")
 @pytest.mark.parametrize(
     "make",
     [
@@ -115,6 +116,7 @@ def test_a_demanded_nonce_must_be_there() -> None:
             check(signed(claims=claims), expected_nonce="n")
 
 
+@pytest.mark.requirement("rfc9449-4.3-htu")
 @pytest.mark.parametrize(
     "htu",
     [URL + "?to=acme", URL + "#part", "HTTPS://API.example.COM/transfers", "https://api.example.com:443/transfers"],

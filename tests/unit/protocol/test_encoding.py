@@ -57,6 +57,7 @@ def test_json_that_is_not_one_clear_object_is_refused(text: str) -> None:
         json_object(text)
 
 
+@pytest.mark.requirement("rfc7638-3-thumbprint")
 def test_the_thumbprint_of_the_rfc() -> None:
     assert jwk_thumbprint(RFC7638["jwk"]) == RFC7638["thumbprint"]
 

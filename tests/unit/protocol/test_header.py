@@ -18,6 +18,7 @@ def read(line: str) -> list[tuple[str, str | None, dict[str, str]]]:
     return [(c.scheme, c.token68, dict(c.params)) for c in parse_challenges(line)]
 
 
+@pytest.mark.requirement("rfc9110-11.6.1-grammar")
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -74,6 +75,7 @@ def test_a_line_is_read_as_the_grammar_says(line: str, expected: list[tuple[str,
     assert read(line) == expected
 
 
+@pytest.mark.requirement("rfc9110-11.2-once")
 @pytest.mark.parametrize(
     "line",
     [

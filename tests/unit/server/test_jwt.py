@@ -78,6 +78,7 @@ def test_a_sound_token_says_what_it_says(alg: str) -> None:
     assert (token.jkt, token.sid, token.single_use, token.auth_time) == ("thumb", "s", True, NOW)
 
 
+@pytest.mark.requirement("rfc9068-4-validation")
 @pytest.mark.parametrize(
     "token",
     [
@@ -126,6 +127,7 @@ def test_a_faulty_token_is_refused(token: str) -> None:
     assert not token or token[:20] not in str(caught.value)
 
 
+@pytest.mark.requirement("rfc8725-3.1-algorithm")
 def test_a_public_key_is_no_shared_secret() -> None:
     pem = KEYS["RS256"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header = base64url_encode(json.dumps({"typ": "at+jwt", "alg": "HS256", "kid": "RS256"}).encode())

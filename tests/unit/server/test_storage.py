@@ -93,6 +93,7 @@ def test_the_lock_is_set_with_the_fifth_try_and_doubles_to_a_quarter_of_an_hour(
     assert waits == [30, 60, 120, 240, 480, 900, 900, 900]
 
 
+@pytest.mark.requirement("rfc6238-b-vectors")
 @pytest.mark.parametrize(("moment", "code"), VECTORS["totp"])
 def test_the_codes_of_rfc_6238(moment: int, code: str) -> None:
     assert totp_code(VECTORS["seed"].encode(), moment // 30, digits=8) == code
