@@ -5,13 +5,15 @@ given back, the ceremony is cancelled. No lock is held while anybody waits for a
 """
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from threading import Event, Lock, Thread
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 
-_REMEMBERED = 64
+_REMEMBERED = 10.0
+"""Seconds for which a failure is the answer to callers that set out before it."""
+_POLL = 0.1
 
 
 class Flight(Generic[T]):
@@ -23,12 +25,37 @@ class Flight(Generic[T]):
         failed_at: when it failed, by the monotonic clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Lock) -> None:
         self.future: Future[T] = Future()
         self.future.set_running_or_notify_cancel()  # one caller's cancellation must not cancel it for all
         self.cancel = Event()
         self.waiters = 0
         self.failed_at: float | None = None
+        self._turn = turn
+        self._lock = Lock()
+        self._has_turn = False
+
+    def take_turn(self) -> None:
+        """Wait until no other flight prompts; raises `CancelledError` when nobody waits for this one any more."""
+        while not self._turn.acquire(timeout=_POLL):
+            if self.cancel.is_set():
+                raise CancelledError
+        self._has_turn = True
+
+    def settle(self, error: BaseException | None, outcome: T | None = None) -> None:
+        """Give those who wait their outcome, and the next flight its turn; only the first outcome counts.
+
+        A prompter that does not return when it is cancelled keeps its thread, but nobody waits for it.
+        """
+        with self._lock:
+            if self.future.done():
+                return
+            if self._has_turn:
+                self._turn.release()
+            if error is not None:
+                self.future.set_exception(error)
+            else:
+                self.future.set_result(cast(T, outcome))
 
 
 class Ticket(Generic[T]):
@@ -62,42 +89,50 @@ class Flights(Generic[T]):
         self._under_way: dict[Hashable, Flight[T]] = {}
         self._failed: dict[Hashable, Flight[T]] = {}
 
-    def join(self, key: Hashable, since: float, ceremony: Callable[[Event], T]) -> Ticket[T]:
+    def join(self, key: Hashable, since: float, ceremony: Callable[[Flight[T]], T]) -> Ticket[T]:
         """Share the flight for `key`, or start it.
 
         Args:
             key: what the ceremony is for; a unique object where it must not be shared.
             since: when the caller set out. If a flight failed after that, the person has answered this caller, too.
-            ceremony: does the work, in the flight's thread; is given the event that cancels it.
+            ceremony: does the work, in the flight's thread; is given the flight, whose event cancels it.
         """
         with self._lock:
             flight = self._under_way.get(key) or self._failed.get(key)
             if flight is None or (flight.failed_at is not None and flight.failed_at < since):
-                flight = self._under_way[key] = Flight[T]()
+                flight = self._under_way[key] = Flight[T](self._turn)
                 arguments = (key, flight, ceremony)
                 Thread(target=self._run, args=arguments, name="upstile ceremony", daemon=True).start()
             flight.waiters += 1
             return Ticket(self, flight)
 
-    def _run(self, key: Hashable, flight: Flight[T], ceremony: Callable[[Event], T]) -> None:
+    def _run(self, key: Hashable, flight: Flight[T], ceremony: Callable[[Flight[T]], T]) -> None:
         try:
-            with self._turn:
-                outcome = ceremony(flight.cancel)
+            flight.take_turn()
+            outcome = ceremony(flight)
         except BaseException as error:
             flight.failed_at = self._monotonic()
             self._land(key, flight)
-            flight.future.set_exception(error)
+            flight.settle(error)
         else:
             self._land(key, flight)
-            flight.future.set_result(outcome)
+            flight.settle(None, outcome)
+
+    def abandon(self, flight: Flight[T], error: BaseException) -> None:
+        """End a flight whose thread does not come back: those who wait get `error`, the next caller starts anew."""
+        flight.failed_at = self._monotonic()
+        with self._lock:
+            self._forget(flight)
+        flight.settle(error)
 
     def _land(self, key: Hashable, flight: Flight[T]) -> None:
-        """From now on a new caller starts anew; those who wait get this outcome."""
+        """From now on a new caller starts anew; those who wait, or set out before a failure, get this outcome."""
+        now = self._monotonic()
         with self._lock:
+            self._failed = {k: f for k, f in self._failed.items() if now - (f.failed_at or now) < _REMEMBERED}
             if self._under_way.get(key) is flight:
                 del self._under_way[key]
-                self._failed.pop(key, None)
-                if flight.failed_at is not None and flight.waiters > 0 and len(self._failed) < _REMEMBERED:
+                if flight.failed_at is not None and flight.waiters > 0:
                     self._failed[key] = flight
 
     def leave(self, flight: Flight[T]) -> None:
@@ -106,5 +141,8 @@ class Flights(Generic[T]):
             flight.waiters -= 1
             if flight.waiters == 0:
                 flight.cancel.set()
-                for key in [key for key, known in self._under_way.items() if known is flight]:
-                    del self._under_way[key]
+                self._forget(flight)
+
+    def _forget(self, flight: Flight[T]) -> None:
+        for key in [key for key, known in self._under_way.items() if known is flight]:
+            del self._under_way[key]

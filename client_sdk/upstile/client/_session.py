@@ -14,7 +14,7 @@ from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
-from upstile.client._flight import Flights, Ticket
+from upstile.client._flight import Flight, Flights, Ticket
 from upstile.client._proof_key import ProofKey
 from upstile.client._tokens import ElevatedToken, Token, Tokens
 from upstile.client._trust import Pins, reason_in
@@ -24,6 +24,8 @@ from upstile.protocol import Requirement, StepUpChallenge
 
 Interaction = Literal["auto", "never"]
 
+GRACE = 1.0
+"""Seconds that a prompter has to return after the person's time is up."""
 REMEMBERED = 30.0
 """Seconds for which an API that does not honour a ceremony is not prompted for again."""
 
@@ -102,14 +104,14 @@ class Session:
         if self._unsatisfied.get(requirement, 0.0) > self.monotonic():
             raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
         key = object() if requirement.for_this_call else requirement
-        return self._flights.join(key, asked.since, lambda cancel: self._fly(asked, cancel))
+        return self._flights.join(key, asked.since, lambda flight: self._fly(asked, flight))
 
     def unsatisfied(self, asked: Asked, response: Incoming | None) -> Unsatisfied:
         """Remember that a ceremony was not honoured, so that nobody is asked again at once."""
         self._unsatisfied[asked.requirement] = self.monotonic() + REMEMBERED
         return Unsatisfied("The API asks again although the ceremony succeeded", response=response)
 
-    def _fly(self, asked: Asked, cancel: Event) -> ElevatedToken:
+    def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
         found = self.tokens.find(asked.requirement)
         if found is not None and found is not asked.refused:
@@ -117,8 +119,8 @@ class Session:
         began = self.monotonic()
         report(self.on_event, Report(kind="started", requirement=asked.requirement))
         try:
-            with self._human_time(cancel):
-                token = self._run(asked, cancel)
+            with self._human_time(flight):
+                token = self._run(asked, flight.cancel)
         except StepUpError as error:
             failed = Report(kind="failed", requirement=asked.requirement, error=error.code)
             report(self.on_event, failed)
@@ -148,22 +150,28 @@ class Session:
         return self.tokens.keep(ceremony.run(authority), asked.requirement)
 
     @contextmanager
-    def _human_time(self, cancel: Event) -> Generator[None]:
+    def _human_time(self, flight: Flight[ElevatedToken]) -> Generator[None]:
+        """Cancel the ceremony when the person's time is up, and give it up if the prompter does not even notice."""
+        late = StepUpTimeout(f"Nobody answered within {self.human_timeout:.0f} seconds")
         expired = Event()
 
         def expire() -> None:
             expired.set()
-            cancel.set()
+            flight.cancel.set()
 
-        timer = Timer(self.human_timeout, expire)
-        timer.daemon = True
-        timer.start()
+        timers = [
+            Timer(self.human_timeout, expire),
+            Timer(self.human_timeout + GRACE, lambda: self._flights.abandon(flight, late)),
+        ]
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
         try:
             yield
         except StepUpCancelled as error:
             if expired.is_set():
-                message = f"Nobody answered within {self.human_timeout:.0f} seconds"
-                raise StepUpTimeout(message, response=error.response) from error
+                raise late from error
             raise
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()

@@ -1,6 +1,7 @@
 """The httpx adapter with respx: what goes out, what is read, what is left alone."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from upstile.client import (
     StepUpAuth,
     StepUpCancelled,
     StepUpError,
+    StepUpTimeout,
     StepUpUnsatisfied,
     Totp,
     UntrustedChallenge,
@@ -159,6 +161,23 @@ def test_a_prompter_that_breaks_is_the_calls_error_not_a_hang(server: respx.Mock
 
     with client(CallbackPrompter(code=broken)) as bank, pytest.raises(RuntimeError, match="the app's own"):
         bank.post("/transfers")
+
+
+def test_a_prompter_that_never_returns_holds_nobody_up(server: respx.MockRouter) -> None:
+    stuck = threading.Event()
+
+    def code(label: str) -> str:
+        stuck.wait(30)
+        return "123456"
+
+    with client(CallbackPrompter(code=code), human_timeout=0.05) as bank:
+        with pytest.raises(StepUpTimeout):
+            bank.post("/transfers")
+        bank.step_up_auth.session.prompter = CallbackPrompter()
+        server["challenge"].mock(side_effect=lambda request: httpx.Response(403, json=STEP))
+        with pytest.raises(StepUpCancelled):
+            bank.post("/transfers")
+        stuck.set()
 
 
 def test_a_prompter_that_cannot_ask_cancels(server: respx.MockRouter) -> None:
