@@ -5,10 +5,9 @@ It yields what has to be done, and an adapter does it: `Send` a request with the
 call → 401 challenge → (can it be repeated? is a token here already?) → ceremony → repeat
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import cast
-from urllib.parse import urlsplit
 
 from upstile.client._errors import UnreplayableBody
 from upstile.client._events import Event, report
@@ -26,13 +25,13 @@ class Call:
 
     Attributes:
         method, url: of the request.
-        unreplayable: says why the body cannot be sent twice, or `None` if it can.
+        unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
     """
 
     method: str
     url: str
-    unreplayable: Callable[[], str | None]
+    unreplayable: str | None = None
     step_up: Requirement | None = None
 
 
@@ -71,7 +70,7 @@ def flow(session: Session, call: Call) -> Flow:
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
     began = session.monotonic()
-    token = session.tokens.for_call(call.method, urlsplit(call.url).path)
+    token = session.tokens.for_call(call.method, call.url)
     if call.step_up is not None:
         token = session.tokens.find(call.step_up)
         if token is None:
@@ -95,13 +94,12 @@ def flow(session: Session, call: Call) -> Flow:
 def _answer(session: Session, call: Call, token: Token | None, challenge: StepUpChallenge, asked: Asked) -> Flow:
     """Step up and repeat, once."""
     requirement, response = asked.requirement, asked.response
-    session.tokens.learn(call.method, urlsplit(call.url).path, requirement)
+    session.tokens.learn(call.method, call.url, requirement)
     report(session.on_event, Event(kind="challenged", requirement=requirement))
     if call.step_up is not None and isinstance(token, ElevatedToken):
         raise session.unsatisfied(asked, response)
-    why = call.unreplayable()
-    if why is not None:
-        raise UnreplayableBody(f"The API asks for a confirmation, but {why}", response=response)
+    if call.unreplayable is not None:
+        raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
     session.pins.metadata_url(challenge, response)  # an untrusted one ends the call before anybody is asked
     known = session.tokens.find(requirement)
     if known is not None and known is not token:
@@ -131,7 +129,7 @@ def _sent(
 ) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
     once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
     response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=repeat, once=once)))
-    if session.key.learn(response) and wants_nonce(response) and call.unreplayable() is None:
+    if session.key.learn(response) and wants_nonce(response) and call.unreplayable is None:
         response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=True, once=once)))
     return response
 

@@ -139,7 +139,7 @@ class _Pump:
         call = Call(
             method=request.method,
             url=self._url,
-            unreplayable=lambda: self._body.unreplayable,
+            unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
         )
         self._flow: Flow = flow(session, call)
@@ -149,9 +149,12 @@ class _Pump:
         """The request, ready to be sent as the flow says."""
         if action.repeat:
             self._body.rewind()
+        headers, ours = self._request.headers, dict(action.headers)
         for name in ("Authorization", "DPoP"):
-            self._request.headers.pop(name, None)
-        self._request.headers.update(action.headers)
+            if name in ours:
+                headers[name] = ours[name]
+            elif name in headers:
+                del headers[name]
         self._request.extensions[SIGNED] = id(self._request)
         self._request.extensions[ONCE] = action.once
         return self._request

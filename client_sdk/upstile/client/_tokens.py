@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
+from urllib.parse import urlsplit
 
 from upstile.protocol import Requirement, TokenResponse
 
@@ -82,17 +83,17 @@ class Tokens:
             self._source = BaseToken(access_token=response.access_token, token_type=response.token_type)
             self._elevated.clear()
 
-    def for_call(self, method: str, path: str) -> Token | None:
+    def for_call(self, method: str, url: str) -> Token | None:
         """The token to send first: an elevated one where an earlier challenge taught that it is needed."""
-        learned = self._learned.get((method, path)) if self._learned else None
+        learned = self._learned.get((method, urlsplit(url).path)) if self._learned else None
         return (learned and self.find(learned)) or self.base()
 
-    def learn(self, method: str, path: str, requirement: Requirement) -> None:
-        """Remember what a call was challenged for."""
+    def learn(self, method: str, url: str, requirement: Requirement) -> None:
+        """Remember what a call was challenged for; the query does not count."""
         with self._lock:
             if len(self._learned) >= _LEARNED:
                 self._learned.clear()
-            self._learned[method, path] = requirement
+            self._learned[method, urlsplit(url).path] = requirement
 
     def find(self, requirement: Requirement) -> ElevatedToken | None:
         """A live elevated token that can be expected to satisfy `requirement`."""

@@ -12,6 +12,7 @@ from upstile.protocol._errors import MalformedMessage
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _PADDING = (b"", b"===", b"==", b"=")
 # The last character of an unpadded text carries 2 or 4 bits that must be zero, or one value has many spellings.
+_WHITE_SPACE = " \t\n\r"  # RFC 8259 §2
 _CANONICAL_END = (None, frozenset[str](), frozenset("AQgw"), frozenset("AEIMQUYcgkosw048"))
 
 
@@ -43,10 +44,11 @@ def json_object(data: bytes | str) -> dict[str, Any]:
         MalformedMessage: the text is not one JSON object with unique names.
     """
     try:
-        value: object = _decoder.decode(data if isinstance(data, str) else data.decode())
+        text = (data if isinstance(data, str) else data.decode()).strip(_WHITE_SPACE)
+        value, end = _decoder.raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("not a JSON object") from error
-    if not isinstance(value, dict):
+    if type(value) is not dict or end != len(text):
         raise MalformedMessage("not a JSON object")
     return value  # pyright: ignore[reportUnknownVariableType]
 

@@ -116,8 +116,7 @@ class JWTVerifier:
 
     def _read(self, claims: dict[str, Any]) -> AccessToken:
         audience = claims.get("aud")
-        named: list[Any] = audience if isinstance(audience, list) else [audience]  # pyright: ignore[reportUnknownVariableType]
-        audiences = tuple(name for name in named if isinstance(name, str))
+        audiences = (audience,) if isinstance(audience, str) else _texts("aud", audience)
         if claims.get("iss") != self._issuer.identifier:
             raise InvalidToken("another issuer")
         if self._audience.isdisjoint(audiences):
@@ -144,7 +143,7 @@ def _access_token(claims: dict[str, Any], audience: tuple[str, ...], marks_singl
         audience,
         frozenset((_text(claims, "scope") or "").split()),
         _text(claims, "acr"),
-        _texts(get("amr", [])),
+        _texts("amr", get("amr", [])),
         None if get("auth_time") is None else _time(claims, "auth_time"),
         _time(claims, "iat"),
         _time(claims, "exp"),
@@ -163,9 +162,12 @@ def _text(claims: dict[str, Any], name: str) -> str | None:
     return value
 
 
-def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnknownVariableType]
-        raise InvalidToken("the claim amr is not a list of texts")
+def _texts(name: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise InvalidToken(f"the claim {name} is not a list of texts")
+    for value in values:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(value, str):
+            raise InvalidToken(f"the claim {name} is not a list of texts")
     return tuple(values)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
