@@ -92,23 +92,17 @@ class Story:
         self._expect("PUT /payout-address 401", *_CEREMONY, "PUT /payout-address 200")
 
     def _later(self) -> None:
-        if self._interactive:
-            # A real authenticator app knows the real time, so the clock stays; another machine has no recent proof.
-            self._app.client.close()
-            self._app = self._open_app()
-            self._step("5", "On another machine she signs in afresh and sends money: a wrong code, then the right one")
-            self._sign_in()
-            self._narrator.taken()
-            self._person.mistakes = 1
-            self._transfer()
-            self._person.mistakes = 0
-            self._expect("POST /transfers 401", *_METADATA, *_AFTER_A_MISTAKE, "POST /transfers 200")
-            return
-        self._clock.move(360)
+        if self._interactive:  # a real authenticator app knows the real time, so the clock stays
+            self._step("", "She signs in on another machine, which holds no recent proof", self._change_machine)
+            self._expect("POST /login 200", "GET /balance 200")
+            when, metadata = "There", _METADATA
+        else:
+            self._clock.move(360)
+            when, metadata = "Six minutes later (the demo's clock is moved)", []
         self._person.mistakes = 1
-        title = "Six minutes later (the demo's clock is moved) she sends money: a wrong code, then the right one"
-        self._step("5", title, self._transfer)
-        self._expect("POST /transfers 401", *_AFTER_A_MISTAKE, "POST /transfers 200")
+        self._step("5", f"{when} she sends money: a wrong code, then the right one", self._transfer)
+        self._person.mistakes = 0
+        self._expect("POST /transfers 401", *metadata, *_AFTER_A_MISTAKE, "POST /transfers 200")
 
     def _closing(self) -> None:
         token = _Recorded(self._app)
@@ -122,6 +116,11 @@ class Story:
     def _sign_in(self) -> None:
         self._app.sign_in("ada", PASSWORD)
         self._app.balance()
+
+    def _change_machine(self) -> None:
+        self._app.client.close()
+        self._app = self._open_app()
+        self._sign_in()
 
     def _totp(self) -> None:
         self._app.client.authenticators.enroll(Totp(), "phone")
@@ -142,7 +141,7 @@ class Story:
         """Your own security keys, if you are Ada and have one connected; else the software key."""
         return self._connected or [self._software_key]
 
-    def _step(self, number: str, title: str, act: Callable[[], Any] = lambda: None) -> None:
+    def _step(self, number: str, title: str, act: Callable[[], Any]) -> None:
         mark = f"({number}) " if number else ""
         self.console.print(f"\n[bold]{mark}{title}[/]")
         began = perf_counter()
