@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from support.wire_driver import URL, App, Passkey, bank_app, enrolled_app, error_of, mint, new_key, problem_of
+from upstile.protocol import base64url_encode
 
 pytestmark = pytest.mark.anyio
 ORDER = {"to": "ACME", "amount": "50.00"}
@@ -138,6 +139,24 @@ async def test_a_false_assertion_is_rejected(tmp_path: Path, lie: dict[str, Any]
             await app.elevate(acr_values="phr")
         reply = await app.assert_passkey(await app.start(acr_values="phr"), **lie)
         assert (reply.status_code, reply.json().get("result")) == (403, "rejected")
+
+
+@pytest.mark.parametrize(
+    ("member", "bytes_"),
+    [("clientDataJSON", b"\xff\xfe"), ("clientDataJSON", b"[" * 3000), ("authenticatorData", b"A" * 37)],
+    ids=["no UTF-8", "deep", "flags without what they announce"],
+)
+async def test_an_assertion_that_no_key_makes_is_rejected_and_counted(
+    tmp_path: Path, member: str, bytes_: bytes
+) -> None:
+    async with enrolled_app(tmp_path) as app:
+        await _with_passkey(app)
+        assert app.passkey is not None
+        started = await app.start(acr_values="phr")
+        response = app.passkey.sign(started.offer("webauthn")["options"])
+        response["response"][member] = base64url_encode(bytes_)
+        reply = await app.answer(started, authn_method="webauthn", authn_response=json.dumps(response))
+        assert (reply.status_code, reply.json()["result"], reply.json()["attempts_left"]) == (403, "rejected", 4)
 
 
 async def test_another_users_passkey_is_rejected(tmp_path: Path) -> None:

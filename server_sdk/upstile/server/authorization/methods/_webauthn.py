@@ -1,9 +1,9 @@
 """Security keys and passkeys (W3C WebAuthn Level 3); py_webauthn does the checking."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from secrets import token_bytes
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from webauthn import (
     generate_authentication_options,
@@ -12,7 +12,6 @@ from webauthn import (
     verify_registration_response,
 )
 from webauthn.helpers import options_to_json_dict, parse_authentication_credential_json, parse_client_data_json
-from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticationCredential,
     AuthenticatorSelectionCriteria,
@@ -33,6 +32,9 @@ from upstile.protocol import (
 from upstile.server.authorization._acr import Factor, Proof
 from upstile.server.authorization.methods._method import Offered, Purpose, Verified
 from upstile.server.storage import AuthenticatorRecord, User
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _TIMEOUT = 300_000  # milliseconds, a hint for the client: the life of a step
 _VERIFICATION = {True: UserVerificationRequirement.REQUIRED, False: UserVerificationRequirement.PREFERRED}
@@ -96,10 +98,10 @@ class WebAuthn:
         """The `AuthenticationResponseJSON`."""
         if answer.authn_response is None:
             raise MalformedMessage("authn_response is missing")
-        try:
-            return parse_authentication_credential_json(answer.authn_response)
-        except (WebAuthnException, ValueError) as error:
-            raise MalformedMessage("authn_response is not an AuthenticationResponseJSON") from error
+        response = _judged(parse_authentication_credential_json, answer.authn_response)
+        if response is None:
+            raise MalformedMessage("authn_response is not an AuthenticationResponseJSON")
+        return response
 
     async def verify(
         self,
@@ -112,17 +114,17 @@ class WebAuthn:
         record = next((known for known in authenticators if known.data["id"] == response.id), None)
         if record is None or not _same_user(response, record.user) or _cross_origin(response):
             return None
-        try:
-            verified = verify_authentication_response(
-                credential=response,
-                expected_challenge=base64url_decode(str(state["challenge"])),
-                expected_rp_id=self._rp_id,
-                expected_origin=self._origins,
-                credential_public_key=base64url_decode(str(record.data["public_key"])),
-                credential_current_sign_count=int(record.data["sign_count"]),
-                require_user_verification=bool(state["user_verification"]),
-            )
-        except WebAuthnException:
+        verified = _judged(
+            verify_authentication_response,
+            credential=response,
+            expected_challenge=base64url_decode(str(state["challenge"])),
+            expected_rp_id=self._rp_id,
+            expected_origin=self._origins,
+            credential_public_key=base64url_decode(str(record.data["public_key"])),
+            credential_current_sign_count=int(record.data["sign_count"]),
+            require_user_verification=bool(state["user_verification"]),
+        )
+        if verified is None:
             return None
         learnt = {"sign_count": verified.new_sign_count, "backed_up": verified.credential_backed_up}
         proof = self.potential(user_verification=verified.user_verified, now=now)
@@ -152,15 +154,15 @@ class WebAuthn:
         """The new key's registration."""
         if proof.registration_response is None:
             raise MalformedMessage("registration_response is missing")
-        try:
-            verified = verify_registration_response(
-                credential=proof.registration_response,
-                expected_challenge=base64url_decode(str(record.data["challenge"])),
-                expected_rp_id=self._rp_id,
-                expected_origin=self._origins,
-                require_user_verification=True,
-            )
-        except (WebAuthnException, ValueError):
+        verified = _judged(
+            verify_registration_response,
+            credential=proof.registration_response,
+            expected_challenge=base64url_decode(str(record.data["challenge"])),
+            expected_rp_id=self._rp_id,
+            expected_origin=self._origins,
+            require_user_verification=True,
+        )
+        if verified is None:
             return None
         return {
             "id": base64url_encode(verified.credential_id),
@@ -183,10 +185,20 @@ def _same_user(response: AuthenticationCredential, user: User) -> bool:
 
 
 def _cross_origin(response: AuthenticationCredential) -> bool:
+    client_data = _judged(parse_client_data_json, response.response.client_data_json)
+    return client_data is None or bool(client_data.cross_origin)
+
+
+def _judged(judge: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """What the library makes of bytes that the other side made; `None` for whatever it does not like.
+
+    It parses JSON, CBOR and COSE keys, and names no closed list of errors for them: whatever it raises is a refusal,
+    never a crash that an answer could provoke.
+    """
     try:
-        return bool(parse_client_data_json(response.response.client_data_json).cross_origin)
-    except WebAuthnException:
-        return True
+        return judge(*args, **kwargs)
+    except Exception:
+        return None
 
 
 def _descriptors(authenticators: Sequence[AuthenticatorRecord]) -> list[PublicKeyCredentialDescriptor]:

@@ -1,0 +1,90 @@
+"""Whatever a client makes of a WebAuthn response, the method answers yes, no or malformed, and never breaks."""
+
+import asyncio
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from webauthn.helpers import base64url_to_bytes
+
+from support.wire_driver import NOON, URL, Passkey
+from upstile.protocol import AnswerRequest, MalformedMessage, VerifyRequest, base64url_encode
+from upstile.server.authorization.methods import WebAuthn
+from upstile.server.authorization.methods._method import Purpose
+from upstile.server.storage import AuthenticatorRecord, User
+
+METHOD = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
+ADA = User(URL, "ada")
+NONSENSE = st.sampled_from([None, 0, True, "", "é", "\ud800", [], {}, {"a": {}}, "A" * 500, "AAAA="])
+BYTES = st.one_of(
+    st.binary(max_size=80),
+    st.sampled_from([b"{}", b"[]", b"null", b'"x"', b"[" * 3000, b"\xff{}", b'{"type":1,"challenge":[],"origin":{}}']),
+)
+
+
+def _record(data: dict[str, Any]) -> AuthenticatorRecord:
+    return AuthenticatorRecord(
+        id="a", user=ADA, method="webauthn", name="key", state="active", created=int(NOON), data=data
+    )
+
+
+def _registered() -> tuple[Passkey, dict[str, Any], dict[str, Any]]:
+    state, message = METHOD.enroll(ADA, "ada@example.com", [])
+    passkey = Passkey()
+    return passkey, state, passkey.register(message["options"])
+
+
+PASSKEY, STATE, REGISTRATION = _registered()
+ENROLLED = asyncio.run(METHOD.confirm(_record(STATE), VerifyRequest(registration_response=REGISTRATION), NOON))
+assert ENROLLED is not None
+KNOWN = _record(ENROLLED)
+OFFERED = METHOD.offer([KNOWN], Purpose(client_id="cli", jkt=None, resource=URL), user_verification=True)
+assert OFFERED.offer.options is not None
+ASSERTION = PASSKEY.sign(OFFERED.offer.options)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, response: dict[str, Any]) -> dict[str, Any]:
+    """The response with one member changed: nonsense, other bytes, or its own bytes cut, grown or with one changed."""
+    inner = dict(response["response"])
+    how = draw(st.sampled_from(["outer", "inner", "bytes", "bytes", "bytes"]))
+    if how == "outer":
+        return {**response, draw(st.sampled_from([*response, "authenticatorAttachment"])): draw(NONSENSE)}
+    name = draw(st.sampled_from(list(inner)))
+    if how == "inner":
+        return {**response, "response": {**inner, name: draw(NONSENSE)}}
+    whole = base64url_to_bytes(inner[name])
+    at = draw(st.integers(0, len(whole)))
+    tail = draw(st.sampled_from([whole[at:], whole[at + 1 :], b""]))
+    return {**response, "response": {**inner, name: base64url_encode(whole[:at] + draw(BYTES) + tail)}}
+
+
+def _judge_assertion(response: Any) -> bool:
+    form = {"client_id": "cli", "auth_session": "s", "authn_method": "webauthn"}
+    try:
+        answer = METHOD.read(AnswerRequest(**form, authn_response=json.dumps(response)))
+    except MalformedMessage:
+        return False
+    return asyncio.run(METHOD.verify(answer, OFFERED.state, [KNOWN], NOON)) is not None
+
+
+def test_the_sound_ones_are_accepted() -> None:
+    assert _judge_assertion(ASSERTION)
+
+
+@settings(max_examples=400)
+@given(spoilt(ASSERTION))
+def test_an_assertion_counts_only_with_what_was_signed(response: dict[str, Any]) -> None:
+    signed = ("clientDataJSON", "authenticatorData")
+    inner = response["response"] if isinstance(response["response"], dict) else {}
+    intact = all(inner.get(name) == ASSERTION["response"][name] for name in signed)
+    accepted = _judge_assertion(response)
+    assert intact or not accepted
+
+
+@settings(max_examples=400)
+@given(spoilt(REGISTRATION))
+def test_a_registration_is_confirmed_or_refused(response: dict[str, Any]) -> None:
+    confirmed = asyncio.run(METHOD.confirm(_record(STATE), VerifyRequest(registration_response=response), NOON))
+    assert confirmed is None or base64url_to_bytes(confirmed["public_key"])
