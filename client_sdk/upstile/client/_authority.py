@@ -1,5 +1,6 @@
 """The authorization server's side of the line: forms with proofs out, JSON in, refusals as errors."""
 
+import re
 from collections.abc import Callable, Mapping
 from threading import Event
 
@@ -8,6 +9,7 @@ from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transpo
 from upstile.client._proof_key import ProofKey
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
+_delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
 _PATIENCE = 3
 _STEP = "insufficient_authorization"
 _NEXT_STEP = {
@@ -116,4 +118,4 @@ def _error(response: Incoming) -> str | None:
 
 def _retry_after(response: Incoming) -> int | None:
     value = response.header("retry-after")
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+    return int(value) if value is not None and _delay_seconds.fullmatch(value) else None

@@ -39,7 +39,7 @@ class Client(httpx.Client):
         api: the API's base URL.
         client_id: the app.
         options: those of `StepUpAuth`, and those of `httpx.Client`. The connection to the authorization server takes
-            over `verify`, `cert`, `proxy` and `trust_env`.
+            over `verify`, `cert`, `proxy`, `trust_env` and a `transport` that can be used without asyncio.
     """
 
     def __init__(self, api: str, *, client_id: str, **options: Any) -> None:
@@ -177,6 +177,8 @@ def _auth(api: str, client_id: str, options: dict[str, Any]) -> StepUpAuth:
     """Take our own options out of `options`."""
     own = {name: options.pop(name) for name in _OWN if name in options}
     shared = {name: options[name] for name in _SHARED if name in options}
+    if isinstance(options.get("transport"), httpx.BaseTransport):
+        shared["transport"] = options["transport"]
     return StepUpAuth(api, client_id=client_id, transport=shared, **own)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
 from upstile.client._exchange import Incoming
+from upstile.client._text import harmless
 from upstile.protocol import MalformedMessage, Problem, Requirement, UpstileError
 
 _CLOCK_TOLERANCE = 30.0
@@ -24,6 +25,8 @@ _CLOCK_TOLERANCE = 30.0
 
 class StepUpError(UpstileError):
     """A call that asked for a stronger or fresher authentication did not go through.
+
+    Its text may quote a server; it holds nothing that a terminal would obey.
 
     Attributes:
         response: the challenge that began it, or the refusal that ended it; `None` where there was none.
@@ -34,10 +37,10 @@ class StepUpError(UpstileError):
     next_step = "Try again."
 
     def __init__(self, message: str, *, response: Incoming | None = None, next_step: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(harmless(message) or "")
         self.response = response
         if next_step is not None:
-            self.next_step = next_step
+            self.next_step = harmless(next_step) or self.next_step
 
     @property
     def correlation_id(self) -> str | None:
@@ -45,7 +48,7 @@ class StepUpError(UpstileError):
         if self.response is None:
             return None
         try:
-            return Problem.from_json(self.response.body).instance
+            return harmless(Problem.from_json(self.response.body).instance)
         except MalformedMessage:
             return None
 
@@ -161,7 +164,7 @@ def clock_hint(response: Incoming, now: float) -> str | None:
     date = response.header("date")
     try:
         ahead = now - parsedate_to_datetime(date).timestamp() if date else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if abs(ahead) < _CLOCK_TOLERANCE:
         return None

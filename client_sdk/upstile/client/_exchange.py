@@ -1,11 +1,15 @@
 """Requests and responses as the core sees them, and what it needs of an HTTP library for its own requests."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
-from urllib.parse import urlsplit
 
+_http_url = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?:[/?#][!-~]*)?",
+    re.IGNORECASE,
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -62,10 +66,14 @@ def lowered(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=256)
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL in one spelling (RFC 6454 §4)."""
-    parts = urlsplit(url)
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
-    host = f"[{host}]" if ":" in host else host
-    if parts.port is None or parts.port == _DEFAULT_PORTS.get(scheme):
-        return f"{scheme}://{host}"
-    return f"{scheme}://{host}:{parts.port}"
+    """Scheme, host and port of a URL in one spelling (RFC 6454 §4).
+
+    Empty for what is no http URL, and for what two parsers could read differently: a user before the host, a back
+    slash in it, characters that no URL holds.
+    """
+    found = _http_url.fullmatch(url)
+    if found is None:
+        return ""
+    scheme, host = found["scheme"].lower(), found["host"].lower()
+    port = int(found["port"] or _DEFAULT_PORTS[scheme])
+    return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"

@@ -163,10 +163,8 @@ class _Pump:
         """Hand a response on; the flow says what comes next."""
         told, status = response.headers, response.status_code
         url = self._url if response.request is self._request else str(response.request.url)
-        incoming = Incoming(status=status, url=url)
-        if status == 401 or "dpop-nonce" in told:  # the core acts on nothing else
-            body = b"" if "content-encoding" in told else raw
-            incoming = Incoming(status=status, url=url, headers=lowered(told.multi_items()), body=body)
+        acted_on = status == 401 or "dpop-nonce" in told  # the core acts on nothing else
+        incoming = _incoming(response, url, raw) if acted_on else Incoming(status=status, url=url)
         self._next(lambda: self._flow.send(incoming))
 
     def waited(self, action: Wait) -> None:
@@ -202,21 +200,25 @@ class HttpxTransport:
 
     def send(self, request: Outgoing) -> Incoming:
         """Send and read, at most 64 KiB."""
-        headers = dict(request.headers)
-        outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
+        headers = {"accept-encoding": "identity", **dict(request.headers)}
         try:
+            outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
             response = self._client.send(outgoing, stream=True)
-            body = _read_bounded(response)
-        except httpx.TransportError as error:
+            raw = _read_bounded(response)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ConnectionLost from error
-        body = response.read() if body else b""
-        return Incoming(
-            status=response.status_code, url=request.url, headers=lowered(response.headers.multi_items()), body=body
-        )
+        return _incoming(response, request.url, raw)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+
+def _incoming(response: httpx.Response, url: str, raw: bytes) -> Incoming:
+    """A response for the core; an encoded body is no body: it could unfold without bound."""
+    headers = lowered(response.headers.multi_items())
+    body = b"" if "content-encoding" in response.headers else raw
+    return Incoming(status=response.status_code, url=url, headers=headers, body=body)
 
 
 def _acted_on(response: httpx.Response) -> bool:

@@ -1,11 +1,12 @@
 """The tokens that a client holds: one base token, and elevated ones in memory only."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from urllib.parse import urlsplit
 
-from upstile.protocol import Requirement, TokenResponse
+from upstile.protocol import B64TOKEN, Requirement, TokenResponse
 
 _EXPIRY_MARGIN = 5.0
 _LEARNED = 1024
@@ -18,10 +19,17 @@ class BaseToken:
     Args:
         access_token: the token.
         token_type: `Bearer`, or `DPoP` if it is bound to the client's key.
+
+    Raises:
+        ValueError: the token could not stand in a header (RFC 6750 §2.1).
     """
 
     access_token: str = field(repr=False)
     token_type: str = "Bearer"  # noqa: S105 - a name
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(B64TOKEN, self.access_token):
+            raise ValueError("the access token holds characters that no token has, such as a line break at its end")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +73,7 @@ class Tokens:
     """
 
     def __init__(self, source: TokenSource, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
-        self._source = source
+        self._source = BaseToken(access_token=source) if isinstance(source, str) else source
         self._clock = clock
         self._monotonic = monotonic
         self._lock = Lock()

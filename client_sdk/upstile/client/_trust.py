@@ -40,12 +40,10 @@ class Pins:
     @classmethod
     def of(cls, api: str, issuer: str | None) -> "Pins":
         """The pins of a client, checked."""
-        pins = cls(api=origin_of(api), issuer=issuer if issuer is not None else origin_of(api))
-        for url in (pins.api, pins.issuer):
-            parts = urlsplit(url)
-            if not parts.hostname or not (parts.scheme == "https" or _is_loopback_http(url)):
-                raise ValueError(f"{url!r} must be https, or http on localhost")
-        return pins
+        for url in (api, api if issuer is None else issuer):
+            if not (origin_of(url).startswith("https://") or _is_loopback_http(url)):
+                raise ValueError(f"{url!r} must be an https URL, or http on localhost, in ASCII, without a user name")
+        return cls(api=origin_of(api), issuer=origin_of(api) if issuer is None else issuer)
 
     def is_api(self, url: str) -> bool:
         """Whether a request to `url` may carry a token."""
@@ -63,7 +61,7 @@ class Pins:
         if named is None:
             return well_known_url(self.api, RESOURCE_METADATA_PATH)
         if not self.is_api(named):
-            raise UntrustedChallenge(f"The challenge names metadata at {origin_of(named)}", response=response)
+            raise UntrustedChallenge(f"The challenge names metadata at {named}", response=response)
         return named
 
     def check_resource(self, metadata: ResourceMetadata, requested: str) -> None:
@@ -98,5 +96,5 @@ def reason_in(response: Incoming) -> str | None:
 
 
 def _is_loopback_http(url: str) -> bool:
-    parts = urlsplit(url)
+    parts = urlsplit(origin_of(url))
     return parts.scheme == "http" and parts.hostname in _LOOPBACK

@@ -12,6 +12,7 @@ from upstile.protocol._authenticators import (
 from upstile.protocol._binding import bound_challenge
 from upstile.protocol._ceremony import (
     ACCESS_TOKEN_TYPE,
+    B64TOKEN,
     AnswerRequest,
     CodeResponse,
     ErrorResponse,
@@ -67,6 +68,7 @@ from upstile.protocol._requirement import Requirement
 __all__ = [
     "ACCESS_TOKEN_TYPE",
     "AUTHENTICATORS_SCOPE",
+    "B64TOKEN",
     "DPOP_ALGORITHMS",
     "FORM_TYPE",
     "INSUFFICIENT_USER_AUTHENTICATION",

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from upstile.protocol._ceremony import OptionalSecret
-from upstile.protocol._message import Message
+from upstile.protocol._message import Message, WholeNumber
 
 AUTHENTICATORS_SCOPE = "authenticators"
 
@@ -16,10 +16,10 @@ class Authenticator(Message):
     id: str
     method: str
     name: str
-    created: int
-    last_used: int | None = None
+    created: WholeNumber
+    last_used: WholeNumber | None = None
     state: Literal["pending", "active", "disabled"]
-    expires_in: int | None = None
+    expires_in: WholeNumber | None = None
 
 
 class AuthenticatorList(Message):
@@ -42,7 +42,7 @@ class EnrollResponse(Message):
 
     id: str
     state: Literal["pending", "active"]
-    expires_in: int | None = None
+    expires_in: WholeNumber | None = None
     options: dict[str, Any] | None = Field(default=None, repr=False)
     otpauth_uri: OptionalSecret = None
     codes: tuple[str, ...] | None = Field(default=None, repr=False)

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from upstile.protocol._errors import MalformedMessage
-from upstile.protocol._message import Message
+from upstile.protocol._message import Message, WholeNumber
 from upstile.protocol._pkce import is_code_challenge
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
+B64TOKEN = r"^[A-Za-z0-9._~+/-]+=*$"
+"""What may stand behind `Bearer` and `DPoP` (RFC 6750 §2.1, RFC 9449 §7.1)."""
 
 Secret = Annotated[str, Field(repr=False)]
 OptionalSecret = Annotated[str | None, Field(repr=False)]
@@ -96,12 +98,12 @@ class Step(Message):
 
     error: Literal["insufficient_authorization"] = "insufficient_authorization"
     auth_session: Secret
-    expires_in: int = Field(gt=0)
-    attempts_left: int = Field(gt=0)
+    expires_in: WholeNumber = Field(gt=0)
+    attempts_left: WholeNumber = Field(gt=0)
     account: str | None = None
     authn_methods: tuple[Offer, ...]
     result: Literal["sent", "rejected", "accepted"] | None = None
-    resend_after: int | None = None
+    resend_after: WholeNumber | None = None
 
 
 class CodeResponse(Message):
@@ -120,13 +122,13 @@ class TokenResponse(Message):
         acr, auth_time: what was reached and when (epoch seconds), so that nobody needs to look into the token.
     """
 
-    access_token: Secret
+    access_token: Secret = Field(pattern=B64TOKEN)
     token_type: str
-    expires_in: int | None = Field(default=None, ge=0)
+    expires_in: WholeNumber | None = None
     scope: str | None = None
     authorization_details: tuple[dict[str, Any], ...] | None = None
     acr: str | None = None
-    auth_time: int | None = None
+    auth_time: WholeNumber | None = None
 
     @model_validator(mode="after")
     def _known_type(self) -> "TokenResponse":

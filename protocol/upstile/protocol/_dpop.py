@@ -109,7 +109,7 @@ def verify_proof(
     if expected_nonce is not None and not _same(payload.get("nonce"), expected_nonce):
         raise InvalidProof("the nonce is missing or not the one that was asked for")
     iat, jti = payload.get("iat"), payload.get("jti")
-    if type(iat) is not int or abs(now - iat) > leeway:
+    if type(iat) is not int or not now - leeway <= iat <= now + leeway:
         raise InvalidProof("the proof was not made just now: compare the clocks")
     if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI:
         raise InvalidProof("the proof has no usable jti")

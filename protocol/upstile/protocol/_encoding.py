@@ -38,14 +38,16 @@ def base64url_decode(text: str) -> bytes:
 
 
 def json_object(data: bytes | str) -> dict[str, Any]:
-    """Read a JSON object; a name that stands twice, NaN or another type than an object is refused (RFC 8259 §4).
+    """Read a JSON object, as strict as I-JSON (RFC 7493 §2): no name twice, no NaN, no half of a surrogate pair.
 
     Raises:
-        MalformedMessage: the text is not one JSON object with unique names.
+        MalformedMessage: the text is not one JSON object with unique names and whole characters.
     """
     try:
         text = (data if isinstance(data, str) else data.decode()).strip(_WHITE_SPACE)
         value, end = _decoder.raw_decode(text)
+        if "\\u" in text:  # the only way to half a pair, which no header, form or hash could carry on
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("not a JSON object") from error
     if type(value) is not dict or end != len(text):

@@ -1,11 +1,14 @@
 """The frame of all wire models: frozen, tolerant of unknown members, one error for what does not fit."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from upstile.protocol._encoding import json_object
 from upstile.protocol._errors import MalformedMessage
+
+WholeNumber = Annotated[int, Field(ge=0, lt=2**53)]
+"""A count, or seconds; no more than every JSON reader can carry exactly (RFC 7493 §2.2)."""
 
 
 class Message(BaseModel):

@@ -55,7 +55,10 @@ def well_known_url(identifier: str, path: str) -> str:
 
 def resource_covers(resource: str, url: str) -> bool:
     """Whether `resource` is the origin of `url` or a whole-segment prefix of it (RFC 9728 §3.3, profile §2)."""
-    prefix, target = urlsplit(resource), urlsplit(url)
+    try:
+        prefix, target = urlsplit(resource), urlsplit(url)
+    except ValueError:
+        return False
     if prefix.query or prefix.fragment or (prefix.scheme, prefix.netloc) != (target.scheme, target.netloc):
         return False
     segments = prefix.path.rstrip("/")

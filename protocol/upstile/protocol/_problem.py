@@ -1,6 +1,6 @@
 """The body of every error of a resource server (RFC 9457)."""
 
-from upstile.protocol._message import Message
+from upstile.protocol._message import Message, WholeNumber
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:upstile:problem:"
@@ -20,11 +20,11 @@ class Problem(Message):
 
     type: str
     title: str
-    status: int
+    status: WholeNumber
     detail: str | None = None
     instance: str | None = None
     acr_values: tuple[str, ...] | None = None
-    max_age: int | None = None
+    max_age: WholeNumber | None = None
 
     @property
     def name(self) -> str:

@@ -1,8 +1,10 @@
 """The httpx adapter with respx: what goes out, what is read, what is left alone."""
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
+from gzip import compress
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ import respx
 from upstile.client import (
     BaseToken,
     CallbackPrompter,
+    CeremonyFailed,
     Client,
     Event,
     StepUpAuth,
@@ -21,8 +24,9 @@ from upstile.client import (
     StepUpUnsatisfied,
     Totp,
     UntrustedChallenge,
+    WebAuthn,
 )
-from upstile.client.testing import ScriptedPrompter
+from upstile.client.testing import ScriptedPrompter, VirtualKey
 
 API = "https://api.example.com"
 CHALLENGE = (
@@ -235,6 +239,8 @@ def test_documents_that_point_elsewhere_end_the_call_before_anybody_is_asked(
         httpx.Response(400, json={"error": "invalid_grant"}),
         httpx.Response(429, json={"error": "temporarily_locked"}, headers={"retry-after": "30"}),
         httpx.Response(302, headers={"location": "https://evil.example"}),
+        httpx.Response(429, json={"error": "slow_down"}, headers={"retry-after": "9" * 5000}),
+        httpx.Response(400, json={"error": "invalid_dpop_proof"}, headers={"date": "Mon, 01 Jan 0001 00:00:00 +2300"}),
     ],
 )
 def test_a_reply_that_makes_no_sense_is_one_typed_error(server: respx.MockRouter, reply: httpx.Response) -> None:
@@ -257,11 +263,62 @@ def test_a_401_without_a_challenge_of_ours_is_the_callers_own(server: respx.Mock
 
 
 @pytest.mark.parametrize(
-    "url", ["http://api.example.com", "ftp://api.example.com", "api.example.com", "http://10.0.0.1"]
+    "url",
+    [
+        "http://api.example.com",
+        "ftp://api.example.com",
+        "api.example.com",
+        "http://10.0.0.1",
+        "https://ada@api.example.com",
+        "https://api.example.com\\@evil.example",
+        "https://bücher.example",
+    ],
 )
 def test_an_api_without_https_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
         StepUpAuth(url, client_id="cli", token=BaseToken(access_token="t"))
+
+
+@pytest.mark.requirement("rfc6750-2.1-b64token")
+@pytest.mark.parametrize("token", ["", "BASE-SECRET\n", "BASE SECRET", "Bearer BASE-SECRET"])
+def test_a_token_that_is_none_is_refused_at_once_and_not_shown(token: str) -> None:
+    with pytest.raises(ValueError, match="access token") as caught:
+        client(token=token)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        f"{API}\t.evil.example/",
+        "https://api.exam\tple.com/.well-known/oauth-protected-resource",
+        "https://ada@api.example.com/",
+        "https://api.example.com\\@evil.example/",
+        "https://[",
+        "",
+    ],
+)
+def test_metadata_at_an_address_that_is_none_is_not_fetched(server: respx.MockRouter, named: str) -> None:
+    written = named.replace("\\", "\\\\")
+    challenge = f'Bearer error="insufficient_user_authentication", acr_values="mfa", resource_metadata="{written}"'
+    server["transfers"].mock(side_effect=lambda request: httpx.Response(401, headers={"www-authenticate": challenge}))
+    person = ScriptedPrompter(["123456"])
+    with client(person) as bank, pytest.raises(UntrustedChallenge):
+        bank.post("/transfers")
+    assert person.occasions == []
+    assert server["resource"].call_count == 0
+
+
+def test_an_encoded_reply_is_not_unfolded(server: respx.MockRouter) -> None:
+    bomb = compress(b" " * 10_000_000 + b"{}")
+    server["challenge"].mock(
+        side_effect=lambda request: httpx.Response(
+            403, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(bomb)
+        )
+    )
+    with client() as bank, pytest.raises(CeremonyFailed):
+        bank.post("/transfers")
+    assert server["challenge"].calls[0].request.headers["accept-encoding"] == "identity"
 
 
 def test_an_api_on_this_machine_may_do_without() -> None:
@@ -284,3 +341,40 @@ def test_no_other_origin_gets_the_token(server: respx.MockRouter, url: str) -> N
         bank.get(url)
     assert all(not call.request.headers.get("authorization", "").endswith("SECRET") for call in route.calls)
     assert all("dpop" not in call.request.headers for call in route.calls)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (httpx.Response(201, json={"id": 7}), "cannot be read"),
+        (httpx.Response(201, text="<html>"), "cannot be read"),
+        (httpx.Response(403, json=["no"]), "refused: status 403"),
+        (httpx.Response(403, json={"type": "x", "title": "No\x1b[2J", "status": 403}), "refused: No [2J"),
+        (httpx.Response(201, json={"id": "../login", "state": "pending", "options": {}}), "cannot be read"),
+    ],
+    ids=["members", "html", "no problem", "escape codes", "options"],
+)
+def test_an_enrolment_that_is_answered_with_nonsense_is_one_typed_error(
+    server: respx.MockRouter, reply: httpx.Response, said: str
+) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    server.post(f"{API}/authenticators").mock(return_value=reply)
+    with client() as bank, pytest.raises(CeremonyFailed, match=re.escape(said)):
+        bank.authenticators.enroll(WebAuthn(lambda: [VirtualKey()]), "key")
+
+
+def test_what_is_not_ours_to_name_stays_within_its_segment(server: respx.MockRouter) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    removed = server.delete(url__startswith=API).respond(204)
+    with client() as bank:
+        bank.authenticators.remove("../login?x#y")
+    assert removed.calls[0].request.url.raw_path == b"/authenticators/..%2Flogin%3Fx%23y"
+
+
+def test_no_key_at_enrolment_says_so(server: respx.MockRouter) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    options = {"rp": {"id": "api.example.com", "name": "x"}, "challenge": "AAAA", "pubKeyCredParams": []}
+    pending = {"id": "a", "state": "pending", "options": {**options, "user": {"id": "AA", "name": "a"}}}
+    server.post(f"{API}/authenticators").respond(201, json=pending)
+    with client() as bank, pytest.raises(CeremonyFailed, match="no security key"):
+        bank.authenticators.enroll(WebAuthn(list), "key")

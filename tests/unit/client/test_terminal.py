@@ -67,7 +67,8 @@ def test_the_prompt_names_account_app_server_and_the_apis_words(
 
 
 @pytest.mark.parametrize(
-    ("typed", "chosen"), [("\n", "webauthn"), ("2\n", "totp"), ("9\n", "webauthn"), ("x\n", "webauthn")]
+    ("typed", "chosen"),
+    [("\n", "webauthn"), ("2\n", "totp"), ("9\n", "webauthn"), ("²\n", "webauthn"), ("x\n", "webauthn")],
 )
 def test_another_method_can_be_chosen(terminal: Terminal, typed: str, chosen: str) -> None:
     typing = terminal.types(typed, after="change with 1 webauthn, 2 totp: ")

@@ -50,7 +50,19 @@ def test_another_spelling_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "1", '{"a":1,"a":2}', '{"a":NaN}', "{", "", '{"a":{"b":1,"b":1}}', "[" * 100000]
+    "text",
+    [
+        "[]",
+        "1",
+        '{"a":1,"a":2}',
+        '{"a":NaN}',
+        "{",
+        "",
+        '{"a":{"b":1,"b":1}}',
+        "[" * 100000,
+        '{"a":"\\ud800"}',
+        '{"\\uDC00":1}',
+    ],
 )
 def test_json_that_is_not_one_clear_object_is_refused(text: str) -> None:
     with pytest.raises(MalformedMessage):

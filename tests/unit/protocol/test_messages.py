@@ -162,6 +162,24 @@ def test_an_unknown_token_type_is_refused() -> None:
         TokenResponse.from_members({"access_token": "t", "token_type": "mac"})
 
 
+@pytest.mark.requirement("rfc6750-2.1-b64token")
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"access_token": "t\r\nx: y"},
+        {"access_token": ""},
+        {"access_token": "tö"},
+        {"expires_in": 2**53},
+        {"expires_in": -1},
+        {"auth_time": 10**400},
+        {"auth_time": -1},
+    ],
+)
+def test_a_token_that_no_header_and_a_time_that_no_clock_can_hold_are_refused(member: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessage):
+        TokenResponse.from_members({"access_token": "t", "token_type": "DPoP", **member})
+
+
 @pytest.mark.parametrize(
     ("resource", "url", "covers"),
     [
@@ -175,6 +193,7 @@ def test_an_unknown_token_type_is_refused() -> None:
         ("http://api.example", "https://api.example/a", False),
         ("https://api.example.evil", "https://api.example/a", False),
         ("https://api.example?x", "https://api.example/a", False),
+        ("https://[", "https://api.example/a", False),
     ],
 )
 def test_a_resource_covers_whole_segments_of_its_own_origin(resource: str, url: str, covers: bool) -> None:

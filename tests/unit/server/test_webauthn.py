@@ -16,7 +16,9 @@ from upstile.server.storage import AuthenticatorRecord, User
 
 METHOD = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
 ADA = User(URL, "ada")
-NONSENSE = st.sampled_from([None, 0, True, "", "é", "\ud800", [], {}, {"a": {}}, "A" * 500, "AAAA="])
+NONSENSE: st.SearchStrategy[Any] = st.sampled_from(
+    [None, 0, True, "", "é", "\ud800", [], {}, {"a": {}}, "A" * 500, "AAAA="]
+)
 BYTES = st.one_of(
     st.binary(max_size=80),
     st.sampled_from([b"{}", b"[]", b"null", b'"x"', b"[" * 3000, b"\xff{}", b'{"type":1,"challenge":[],"origin":{}}']),

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +13,24 @@ from fido2.ctap import CtapDevice, CtapError
 from fido2.ctap2.base import Ctap2
 from fido2.ctap2.pin import ClientPin
 from fido2.hid import CtapHidDevice
-from fido2.webauthn import PublicKeyCredentialCreationOptions, PublicKeyCredentialRequestOptions
+from fido2.webauthn import (
+    PublicKeyCredentialCreationOptions,
+    PublicKeyCredentialDescriptor,
+    PublicKeyCredentialRequestOptions,
+    UserVerificationRequirement,
+)
 
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client.methods._method import MethodUnavailable, Moment
-from upstile.protocol import EnrollResponse, MalformedMessage, Offer, base64url_decode
+from upstile.protocol import EnrollResponse, Offer
 
 T = TypeVar("T")
+Options = TypeVar("Options", PublicKeyCredentialRequestOptions, PublicKeyCredentialCreationOptions)
+
+_OPTIONS = frozenset(
+    {"challenge", "rpId", "allowCredentials", "userVerification"}
+    | {"rp", "user", "pubKeyCredParams", "excludeCredentials", "authenticatorSelection", "attestation"}
+)
 
 _LAST_TRY = 1
 """A key is asked for its PIN while it has more than this many tries left; the last one is the owner's to risk."""
@@ -48,33 +60,32 @@ class WebAuthn:
 
     def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
         """Let the right key sign the challenge."""
-        options = _without_timeout(offer.options or {})
-        if not isinstance(options.get("rpId"), str):
+        request = _read(PublicKeyCredentialRequestOptions, offer.options)
+        if request.rp_id is None:
             raise CeremonyFailed("The authorization server names no relying party for the key")
-        device = self._key_with(options)
-        if options.get("userVerification") == "preferred" and not _has_verification(device):
-            options["userVerification"] = "discouraged"  # python-fido2 would refuse a key whose PIN is not set
-        request = PublicKeyCredentialRequestOptions.from_dict(options)
+        device = self._key_with(request.rp_id, request.allow_credentials or ())
+        if request.user_verification == UserVerificationRequirement.PREFERRED and not _has_verification(device):
+            # python-fido2 would refuse a key whose PIN is not set
+            request = replace(request, user_verification=UserVerificationRequirement.DISCOURAGED)
         selection = _asking(device, moment, lambda client: client.get_assertion(request, moment.cancel))
         return {"authn_response": json.dumps(dict(selection.get_response(0)))}
 
     def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
         """Let a key make a new credential."""
+        creation = _read(PublicKeyCredentialCreationOptions, pending.options)
         devices = list(self._devices())
         if not devices:
             raise CeremonyFailed(_nothing_here())
-        options = _without_timeout(pending.options or {})
-        creation = PublicKeyCredentialCreationOptions.from_dict(options)
         response = _asking(devices[0], moment, lambda client: client.make_credential(creation, moment.cancel))
         return {"registration_response": dict(response)}
 
-    def _key_with(self, options: Mapping[str, Any]) -> CtapDevice:
+    def _key_with(self, rp_id: str, allowed: Sequence[PublicKeyCredentialDescriptor]) -> CtapDevice:
         """The connected key that has one of the allowed credentials, found without a touch."""
         devices = list(self._devices())
         if not devices:
             raise MethodUnavailable(_nothing_here())
         for device in devices:
-            if _knows(device, options):
+            if not allowed or any(_knows(device, rp_id, credential) for credential in allowed):
                 return device
         raise MethodUnavailable("none of the connected keys is enrolled here")
 
@@ -106,6 +117,8 @@ def _asking(device: CtapDevice, moment: Moment, work: Callable[[Fido2Client], T]
             return work(Fido2Client(device, collector, _Person(moment, device)))
         except PinRequiredError as error:
             raise StepUpCancelled("No PIN was given") from error
+        except OSError as error:
+            raise MethodUnavailable("the key was taken out, or cannot be reached") from error
         except ClientError as error:
             if _cause(error) not in _WRONG_PIN:
                 raise _meaning(error, moment) from error
@@ -130,32 +143,34 @@ def _cause(error: ClientError) -> object:
     return getattr(vars(error).get("cause"), "code", None)
 
 
-def _knows(device: CtapDevice, options: Mapping[str, Any]) -> bool:
-    """Ask a key, without a touch, whether it has an allowed credential (CTAP 2.1 §6.2)."""
-    allowed: Sequence[Mapping[str, Any]] = options.get("allowCredentials") or ()
-    if not allowed:
-        return True
-    for credential in allowed:
-        try:
-            descriptor = {"type": "public-key", "id": base64url_decode(str(credential["id"]))}
-            Ctap2(device).get_assertion(options["rpId"], b"\0" * 32, [descriptor], options={"up": False})
-        except (CtapError, MalformedMessage, KeyError, ValueError):
-            continue
-        return True
-    return False
+def _knows(device: CtapDevice, rp_id: str, credential: PublicKeyCredentialDescriptor) -> bool:
+    """Ask a key, without a touch, whether it has a credential (CTAP 2.1 §6.2)."""
+    try:
+        descriptor = {"type": "public-key", "id": credential.id}
+        Ctap2(device).get_assertion(rp_id, b"\0" * 32, [descriptor], options={"up": False})
+    except (CtapError, ValueError, OSError):
+        return False
+    return True
 
 
 def _has_verification(device: CtapDevice) -> bool:
     try:
         options = Ctap2(device).info.options
-    except (CtapError, ValueError):
+    except (CtapError, ValueError, OSError):
         return False
     return bool(options.get("clientPin") or options.get("uv"))
 
 
-def _without_timeout(options: Mapping[str, Any]) -> dict[str, Any]:
-    # python-fido2 would start a timer that sets our cancel event; `human_timeout` is the only time limit.
-    return {name: value for name, value in options.items() if name != "timeout"}
+def _read(kind: type[Options], options: Mapping[str, Any] | None) -> Options:
+    """The server's options: what we know of them, and nothing else.
+
+    No `timeout`: python-fido2 would start a timer that sets our cancel event, and `human_timeout` is the only limit. No
+    `extensions`: some make a key compute secrets for whoever asks.
+    """
+    try:
+        return kind.from_dict({name: value for name, value in (options or {}).items() if name in _OPTIONS})
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CeremonyFailed("The authorization server's options for the key cannot be read") from error
 
 
 def _nothing_here() -> str:

@@ -36,7 +36,7 @@ class TerminalPrompter:
         names = [method, *others]
         numbered = ", ".join(f"{n} {name}" for n, name in enumerate(names, 1))
         answer = self._ask(f"  Continuing with {method}; Enter, or change with {numbered}: ", Event(), hidden=False)
-        return names[int(answer) - 1] if answer.isdigit() and 0 < int(answer) <= len(names) else method
+        return dict(zip(map(str, range(1, len(names) + 1)), names, strict=True)).get(answer, method)
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code; it is shown while it is typed, because it is good once."""
