@@ -8,10 +8,9 @@ from time import time
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from upstile.protocol import TokenResponse
-from upstile.server import Authentication, Client
+from upstile.server import Authentication, Client, TokenResponse
 from upstile.server.fastapi import StepUp
 
 
@@ -22,7 +21,7 @@ class Credentials(BaseModel):
 
 class Transfer(BaseModel):
     to: str
-    amount: Decimal
+    amount: Annotated[Decimal, Field(gt=0)]
 
 
 class PayoutAddress(BaseModel):

@@ -1,22 +1,13 @@
 """What the README shows of the API author's side."""
 
+# README: guard
 from typing import Annotated
 
-from fastapi import Depends, FastAPI
-from pydantic import BaseModel
+from fastapi import Depends, FastAPI, Request
 
-from upstile.server import Authentication, Client
+from upstile.server import Authentication, Client, TokenResponse
 from upstile.server.fastapi import StepUp
 
-
-class Transfer(BaseModel):
-    """An order."""
-
-    to: str
-    amount: str
-
-
-# README
 app = FastAPI()
 server = StepUp.embedded(
     url="https://api.example.com", storage="sqlite:///stepup.db", clients=[Client("bank-cli", scopes={"payments"})]
@@ -26,8 +17,27 @@ RECENT_MFA = server.requirement(acr="mfa", max_age=300, reason="Confirm this tra
 
 
 @app.post("/transfers")
-async def transfer(order: Transfer, auth: Annotated[Authentication, Depends(RECENT_MFA)]) -> dict[str, str]:
-    return {"sent": order.amount, "by": auth.subject}
+async def transfer(order: dict[str, str], auth: Annotated[Authentication, Depends(RECENT_MFA)]) -> dict[str, str]:
+    return {"sent": order["amount"], "by": auth.subject}
 
 
-# README
+# README: end
+
+
+def check_password(username: str, password: str) -> str:
+    """Your own check, as it is: the user, or your own refusal."""
+    if (username, password) != ("ada", "correct horse"):
+        from fastapi import HTTPException
+
+        raise HTTPException(403, "Unknown user or wrong password")
+    return username
+
+
+# README: sign-in
+@app.post("/login")
+async def login(who: dict[str, str], request: Request) -> TokenResponse:
+    user = check_password(who["username"], who["password"])  # your own, as it is
+    return await server.start_session(user, amr=["pwd"], request=request)
+
+
+# README: end

@@ -6,23 +6,24 @@ from time import time
 from typing import Any
 
 import pytest
-from fastapi import Request
 
 from examples.bank.serving import serving
 from support.totp import code_at, seed_in
 from upstile.client import CallbackPrompter, Client, Totp
 from upstile.client import _httpx as adapter
-from upstile.protocol import TokenResponse
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"<!-- from (?P<file>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+BLOCK = re.compile(r"<!-- from (?P<file>\S+): (?P<part>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
 
 
 def test_the_blocks_are_taken_from_the_examples() -> None:
-    blocks = {match["file"]: match["code"] for match in BLOCK.finditer((ROOT / "README.md").read_text())}
-    assert set(blocks) == {"examples/readme/api.py", "examples/readme/app.py"}
-    for file, code in blocks.items():
-        assert code.strip() == (ROOT / file).read_text().split("# README\n")[1].strip(), file
+    readme = (ROOT / "README.md").read_text()
+    blocks = {(match["file"], match["part"]): match["code"] for match in BLOCK.finditer(readme)}
+    assert {part for _, part in blocks} == {"guard", "sign-in", "app"}
+    assert len(blocks) == readme.count("```python")
+    for (file, part), code in blocks.items():
+        _, _, rest = (ROOT / file).read_text().partition(f"# README: {part}\n")
+        assert code.strip() == rest.partition("# README: end")[0].strip(), part
 
 
 def test_the_first_two_commands_are_what_ci_runs() -> None:
@@ -39,7 +40,7 @@ def test_the_readmes_api_and_app_confirm_a_transfer(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("getpass.getpass", lambda: "correct horse")
     with serving(_api) as url:
         with Client(url, client_id="bank-cli") as client:
-            client.sign_in("/login")
+            client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
             client.authenticators.enroll(Totp(), "phone")
         ran = _run("examples/readme/app.py", url)
     assert ran["reply"].json() == {"sent": "50.00", "by": "ada"}
@@ -65,15 +66,7 @@ class Person:
 
 
 def _api(url: str) -> Any:
-    api = _run("examples/readme/api.py", url)
-    server = api["server"]
-
-    async def login(request: Request) -> TokenResponse:
-        session: TokenResponse = await server.start_session("ada", amr=["pwd"], request=request)
-        return session
-
-    api["app"].add_api_route("/login", login, methods=["POST"])
-    return api["app"]
+    return _run("examples/readme/api.py", url)["app"]
 
 
 def _run(file: str, url: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ for _needed in ("jwt", "webauthn", "sqlalchemy", "aiosqlite"):
     if find_spec(_needed) is None:
         raise ImportError(f"upstile.server needs {_needed}: pip install 'upstile[server]'")
 
-from upstile.protocol import Requirement, UpstileError  # noqa: E402
+from upstile.protocol import Requirement, TokenResponse, UpstileError  # noqa: E402
 from upstile.server._errors import (  # noqa: E402
     AuthorizationError,
     ConfigurationError,
@@ -37,6 +37,7 @@ __all__ = [
     "Requirement",
     "SecurityEvent",
     "StorageUnavailable",
+    "TokenResponse",
     "UpstileError",
     "VerificationKeys",
 ]
