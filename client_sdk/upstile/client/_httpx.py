@@ -147,23 +147,24 @@ class _Pump:
 
     def prepared(self, action: Send) -> httpx.Request:
         """The request, ready to be sent as the flow says."""
+        headers = self._request.headers
+        if action.repeat or not action.headers:
+            for name in ("Authorization", "DPoP"):
+                headers.pop(name, None)
         if action.repeat:
             self._body.rewind()
-        headers, ours = self._request.headers, dict(action.headers)
-        for name in ("Authorization", "DPoP"):
-            if name in ours:
-                headers[name] = ours[name]
-            elif name in headers:
-                del headers[name]
+        for name, value in action.headers:
+            headers[name] = value
         self._request.extensions[SIGNED] = id(self._request)
         self._request.extensions[ONCE] = action.once
         return self._request
 
     def received(self, response: httpx.Response, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""
-        told, status = response.headers, response.status_code
+        status = response.status_code
         url = self._url if response.request is self._request else str(response.request.url)
-        acted_on = status == 401 or "dpop-nonce" in told  # the core acts on nothing else
+        # The core acts on nothing else; `raw`, because httpx would first guess the encoding of all headers.
+        acted_on = status == 401 or b"dpop-nonce" in [name.lower() for name, _ in response.headers.raw]
         incoming = _incoming(response, url, raw) if acted_on else Incoming(status=status, url=url)
         self._next(lambda: self._flow.send(incoming))
 
