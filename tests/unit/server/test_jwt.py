@@ -173,7 +173,7 @@ def test_another_spelling_of_the_signature_is_refused() -> None:
         verifier().verify(f"{head}.{twin}", NOW)
 
 
-def test_a_cached_token_expires_and_a_withdrawn_key_ends_new_ones() -> None:
+def test_a_cached_token_expires_and_a_withdrawn_key_ends_cached_and_new_ones() -> None:
     current = [VerificationKeys(JWKS)]
     cache = TokenCache()
     checked = JWTVerifier(
@@ -184,8 +184,22 @@ def test_a_cached_token_expires_and_a_withdrawn_key_ends_new_ones() -> None:
     with pytest.raises(InvalidToken, match="expired"):
         checked.verify(token, NOW + 300)
     current[0] = VerificationKeys([jwk for jwk in JWKS if jwk["alg"] == "RS256"])
+    for withdrawn in (token, made(jti="another")):
+        with pytest.raises(InvalidToken, match="no key"):
+            checked.verify(withdrawn, NOW)
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"1", b"{", b'{"a":NaN}', b'{"iss":"\\ud800"}', b"\xff", b"[" * 5000])
+def test_claims_that_are_no_json_object_are_refused_even_when_they_are_signed(payload: bytes) -> None:
+    signed = jwt.api_jws.encode(payload, KEYS["ES256"], "ES256", headers={"typ": "at+jwt", "kid": "ES256"})
     with pytest.raises(InvalidToken):
-        checked.verify(made(jti="another"), NOW)
+        verifier().verify(signed, NOW)
+
+
+def test_of_a_claim_that_stands_twice_the_last_counts_as_it_does_for_pyjwt() -> None:
+    twice = json.dumps(CLAIMS).removesuffix("}") + ', "acr": "phr"}'
+    signed = jwt.api_jws.encode(twice.encode(), KEYS["ES256"], "ES256", headers={"typ": "at+jwt", "kid": "ES256"})
+    assert verifier().verify(signed, NOW).acr == peer(signed)["acr"] == "phr"
 
 
 def test_the_cache_is_bounded_and_holds_no_token() -> None:
