@@ -241,6 +241,32 @@ async def test_several_guards_on_one_call_look_at_the_proof_once_and_consume_onc
     await server._deployment.aclose()
 
 
+async def test_what_one_deployment_verified_is_nothing_to_another(tmp_path: Path) -> None:
+    def deployment(url: str) -> StepUp:
+        return StepUp.embedded(
+            url=url,
+            storage=f"sqlite:///{tmp_path / url[-4:]}.db",
+            clients=[Client("cli")],
+            allow_insecure_loopback=True,
+            clock=lambda: NOON,
+        )
+
+    ours, theirs = deployment(URL), deployment("http://localhost:9000")
+    app = FastAPI(dependencies=[Depends(theirs.require())])
+    ours.install(app)
+
+    @app.get("/mine")
+    async def mine(auth: Annotated[Authentication, Depends(ours.require())]) -> str:
+        return auth.subject
+
+    token = (await theirs.start_session("mallory", amr=["pwd"])).access_token
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as http:
+        reply = await http.get("/mine", headers={"Authorization": f"Bearer {token}"})
+    assert (reply.status_code, error_of(reply)) == (401, "invalid_token")
+    for server in (ours, theirs):
+        await server._deployment.aclose()
+
+
 async def test_a_handler_can_ask_for_more(tmp_path: Path) -> None:
     server = StepUp.embedded(
         url=URL,

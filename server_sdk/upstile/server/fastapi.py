@@ -36,8 +36,6 @@ __all__ = ["Authentication", "Client", "StepUp"]
 
 _MAX_BODY = 65_536
 """Bytes that the endpoints of the embedded server read at most."""
-_VERIFIED = "upstile.authentication"
-"""Where a call keeps its verified token, so that several guards look at token and proof once."""
 
 
 class StepUp:
@@ -195,12 +193,14 @@ class _Guarded(SecurityBase):
     def __init__(self, deployment: Deployment, requirement: Requirement) -> None:
         self._deployment = deployment
         self.requirement = requirement
+        # Several guards of one deployment look at a call's token and proof once; another deployment looks for itself.
+        self._verified = f"upstile.authentication {id(deployment)}"
 
     async def __call__(self, request: Request) -> Authentication:
         scope = request.scope
-        authentication: Authentication | None = scope.get(_VERIFIED)
-        if authentication is None:  # another guard of the same call may have been here before
-            authentication = scope[_VERIFIED] = await self._deployment.authenticate(_head(request))
+        authentication: Authentication | None = scope.get(self._verified)
+        if authentication is None:
+            authentication = scope[self._verified] = await self._deployment.authenticate(_head(request))
         await self._deployment.require(authentication, self.requirement)
         return authentication
 
