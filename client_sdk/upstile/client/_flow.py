@@ -70,12 +70,12 @@ def flow(session: Session, call: Call) -> Flow:
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
     began = session.monotonic()
-    token = session.tokens.for_call(call.method, call.url)
+    token, ahead = session.tokens.for_call(call.method, call.url), None
     if call.step_up is not None:
         token = session.tokens.find(call.step_up)
         if token is None:
-            asked = Asked(requirement=call.step_up, url=call.url, since=began)
-            token = yield from _elevated(session, asked)
+            ahead = call.step_up
+            token = yield from _elevated(session, Asked(requirement=ahead, url=call.url, since=began))
     response = yield from _sent(session, call, token, repeat=False)
     challenge = session.pins.challenge_in(response, call.url)
     if challenge is None:
@@ -88,6 +88,8 @@ def flow(session: Session, call: Call) -> Flow:
         response=response,
         refused=token,
     )
+    if ahead is not None:  # this call has had its one ceremony
+        raise session.not_enough(asked, ahead)
     yield from _answer(session, call, token, challenge, asked)
 
 
@@ -96,8 +98,6 @@ def _answer(session: Session, call: Call, token: Token | None, challenge: StepUp
     requirement, response = asked.requirement, asked.response
     session.tokens.learn(call.method, call.url, requirement)
     report(session.on_event, Event(kind="challenged", requirement=requirement))
-    if call.step_up is not None and isinstance(token, ElevatedToken):
-        raise session.unsatisfied(asked, response)
     if call.unreplayable is not None:
         raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
     session.pins.metadata_url(challenge, response)  # an untrusted one ends the call before anybody is asked

@@ -111,6 +111,16 @@ class Session:
         self._unsatisfied[asked.requirement] = self.monotonic() + REMEMBERED
         return Unsatisfied("The API asks again although the ceremony succeeded", response=response)
 
+    def not_enough(self, asked: Asked, ahead: Requirement) -> Unsatisfied:
+        """The API asks, although the app has asked the person `ahead`: for the same, or for something else."""
+        if (ahead.acr, ahead.max_age) == (asked.requirement.acr, asked.requirement.max_age):
+            return self.unsatisfied(asked, asked.response)
+        return Unsatisfied(
+            f"The API asks for {asked.requirement}, and the app has asked ahead for {ahead}",
+            response=asked.response,
+            next_step="Repeat the call without step_up=, or with what the API asks for.",
+        )
+
     def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
         found = self.tokens.find(asked.requirement)

@@ -51,6 +51,15 @@ class Requirement:
         """Whether anything is asked of the person's authentication, beyond a valid token with a scope."""
         return bool(self.acr) or self.max_age is not None
 
+    def __str__(self) -> str:
+        """What is asked, in a few words: `mfa or phr of the last 300 seconds`."""
+        strength = " or ".join(self.acr) or "any authentication"
+        if self.max_age is None:
+            return strength
+        return (
+            f"{strength} for this very call" if self.for_this_call else f"{strength} of the last {self.max_age} seconds"
+        )
+
 
 def _names(member: str, values: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(values))

@@ -17,6 +17,7 @@ from upstile.client import (
     CeremonyFailed,
     Client,
     Event,
+    Requirement,
     StepUpAuth,
     StepUpCancelled,
     StepUpError,
@@ -49,6 +50,9 @@ TOKEN = {
     "acr": "mfa",
     "auth_time": 1_800_000_000,
 }
+STEPPED = httpx.Response(403, json=STEP)
+CODED = httpx.Response(200, json={"authorization_code": "CODE-SECRET"})
+TOKENED = httpx.Response(200, json=TOKEN)
 
 
 @pytest.fixture
@@ -64,12 +68,7 @@ def server() -> Iterator[respx.MockRouter]:
                 "token_endpoint": f"{API}/token",
             }
         )
-        router.post(f"{API}/challenge", name="challenge").mock(
-            side_effect=[
-                httpx.Response(403, json=STEP),
-                httpx.Response(200, json={"authorization_code": "CODE-SECRET"}),
-            ]
-        )
+        router.post(f"{API}/challenge", name="challenge").mock(side_effect=[STEPPED, CODED])
         router.post(f"{API}/token", name="token").respond(json=TOKEN)
         router.post(f"{API}/transfers", name="transfers").mock(side_effect=_guarded)
         yield router
@@ -188,6 +187,36 @@ def test_a_prompter_that_cannot_ask_cancels(server: respx.MockRouter) -> None:
     with client(CallbackPrompter()) as bank, pytest.raises(StepUpCancelled):
         bank.post("/transfers")
     assert server["transfers"].call_count == 1
+
+
+def test_what_was_asked_ahead_and_is_refused_is_the_end(server: respx.MockRouter) -> None:
+    server["transfers"].mock(side_effect=lambda _: httpx.Response(401, headers={"www-authenticate": CHALLENGE}))
+    with client() as bank:
+        for step_up in (Requirement(acr="mfa", max_age=300, reason="ours"), None):
+            with pytest.raises(StepUpUnsatisfied):
+                bank.request("POST", "/transfers", step_up=step_up)
+    assert len(server["challenge"].calls) == 2
+
+
+def test_an_api_that_asks_for_more_than_was_asked_ahead_says_so_and_may_be_asked_at_once(
+    server: respx.MockRouter,
+) -> None:
+    server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
+    server["token"].mock(side_effect=[httpx.Response(200, json={**TOKEN, "access_token": "WEAK"}), TOKENED])
+    with client(ScriptedPrompter(["1", "2"])) as bank:
+        with pytest.raises(StepUpUnsatisfied, match=r"mfa of the last 300 seconds, .* ahead for any authentication"):
+            bank.request("POST", "/transfers", step_up=Requirement(scope="payments"))
+        assert bank.post("/transfers").status_code == 200
+
+
+def test_a_token_of_an_earlier_ceremony_that_is_refused_is_followed_by_one_for_this_call(
+    server: respx.MockRouter,
+) -> None:
+    server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
+    server["token"].mock(side_effect=[httpx.Response(200, json={**TOKEN, "access_token": "EARLIER"}), TOKENED])
+    with client(ScriptedPrompter(["1", "2"])) as bank:
+        bank.step_up(acr="mfa")
+        assert bank.request("POST", "/transfers", step_up=Requirement(acr="mfa")).status_code == 200
 
 
 def test_an_api_that_asks_again_is_the_end(server: respx.MockRouter) -> None:
