@@ -1,9 +1,9 @@
 """The bank's app, as its author writes it: plain calls, and the client does the rest."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
-from upstile.client import Client, Totp, WebAuthn
+from upstile.client import Client, ClientOptions, Totp, WebAuthn
 
 CLIENT_ID = "bank-cli"
 
@@ -13,11 +13,12 @@ class BankApp:
 
     Args:
         url: the bank's API.
-        client: options for `upstile.client.Client`, such as a prompter of one's own.
+        options: those of `upstile.client.Client`, such as a prompter of one's own.
     """
 
-    def __init__(self, url: str, **client: Any) -> None:
-        self.client = Client(url, client_id=CLIENT_ID, **{"methods": [Totp(), WebAuthn()], **client})
+    def __init__(self, url: str, **options: Unpack[ClientOptions]) -> None:
+        options.setdefault("methods", [Totp(), WebAuthn()])
+        self.client = Client(url, client_id=CLIENT_ID, **options)
 
     def sign_in(self, username: str, password: str) -> None:
         """Sign in; the token stays in the client."""

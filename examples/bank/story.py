@@ -12,7 +12,7 @@ from rich.console import Console
 from examples.bank.app import BankApp
 from examples.bank.narration import Exchange, Narrator
 from examples.bank.person import PIN, PersonAtTheTerminal, ScriptedPerson
-from upstile.client import Totp, WebAuthn
+from upstile.client import Method, Totp, WebAuthn
 from upstile.client.testing import Clock, VirtualKey
 
 PASSWORD = "correct horse"
@@ -49,7 +49,7 @@ class Story:
             if interactive
             else ScriptedPerson(console, clock)
         )
-        self._methods = [Totp(), WebAuthn(self._keys)]
+        self._methods: list[Method] = [Totp(), WebAuthn(self._keys)]
         self._app = self._open_app()
 
     def tell(self) -> None:

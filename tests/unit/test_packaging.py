@@ -14,7 +14,7 @@ MODULES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 PACKAGES = ["upstile.protocol", "upstile.client", "upstile.client.testing", "upstile.server"]
 IMPURE = {"httpx", "jwt", "asyncio", "socket", "threading", "time", "random", "secrets", "os", "fastapi", "starlette"}
 HTTP = {"httpx", "requests", "aiohttp", "urllib3", "httpcore"}
-ADAPTERS = {"_httpx.py", "_httpx_body.py", "_client.py", "_enrolment.py"}
+ADAPTERS = {"_httpx_options.py", "_httpx.py", "_httpx_body.py", "_client.py", "_enrolment.py"}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -21,6 +21,7 @@ from upstile.client._errors import (  # noqa: E402
 )
 from upstile.client._events import Event  # noqa: E402
 from upstile.client._httpx import StepUpAuth  # noqa: E402
+from upstile.client._httpx_options import AsyncClientOptions, ClientOptions  # noqa: E402
 from upstile.client._tokens import BaseToken  # noqa: E402
 from upstile.client.methods import Method, Totp, WebAuthn  # noqa: E402
 from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter  # noqa: E402
@@ -28,10 +29,12 @@ from upstile.protocol import Requirement, UpstileError  # noqa: E402
 
 __all__ = [
     "AsyncClient",
+    "AsyncClientOptions",
     "BaseToken",
     "CallbackPrompter",
     "CeremonyFailed",
     "Client",
+    "ClientOptions",
     "Event",
     "Method",
     "NoMethodAvailable",

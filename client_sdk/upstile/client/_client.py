@@ -1,33 +1,20 @@
 """`Client` and `AsyncClient`: httpx clients for one API that step up by themselves."""
 
 from asyncio import wrap_future
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
 
 import httpx
 
 from upstile.client._enrolment import AsyncAuthenticators, Authenticators
 from upstile.client._errors import CeremonyFailed, OutcomeUnknown
 from upstile.client._httpx import ONCE, SIGNED, STEP_UP, StepUpAuth
+from upstile.client._httpx_options import OWN, SHARED, AsyncClientOptions, ClientOptions
 from upstile.client._session import Asked
 from upstile.protocol import MalformedMessage, Requirement, TokenResponse
 
-_OWN = (
-    "token",
-    "methods",
-    "prompter",
-    "issuer",
-    "interaction",
-    "human_timeout",
-    "webauthn_origin",
-    "on_event",
-    "dpop_key",
-    "clock",
-    "monotonic",
-)
 NO_AUTH = httpx.Auth()
 """Sends a request as it is."""
-
-_SHARED = ("verify", "cert", "proxy", "trust_env")
 
 
 class Client(httpx.Client):
@@ -42,9 +29,9 @@ class Client(httpx.Client):
             over `verify`, `cert`, `proxy`, `trust_env` and a `transport` that can be used without asyncio.
     """
 
-    def __init__(self, api: str, *, client_id: str, **options: Any) -> None:
-        self.step_up_auth = _auth(api, client_id, options)
-        super().__init__(base_url=api, auth=self.step_up_auth, **options)
+    def __init__(self, api: str, *, client_id: str, **options: Unpack[ClientOptions]) -> None:
+        self.step_up_auth, http = _split(api, client_id, options)
+        super().__init__(base_url=api, auth=self.step_up_auth, **http)
         self.event_hooks["request"].append(self._on_hop)
 
     @property
@@ -81,9 +68,16 @@ class Client(httpx.Client):
         response = self.post(url, auth=NO_AUTH, **_proving(self, self.step_up_auth, url, request))
         _signed_in(self.step_up_auth, response)
 
-    def step_up(self, **requirement: Any) -> None:
+    def step_up(
+        self,
+        *,
+        acr: str | Iterable[str] = (),
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+    ) -> None:
         """Ask the person now; the calls that follow use what came out of it. Arguments as for `Requirement`."""
-        ticket = self.step_up_auth.session.step_up(_asked(self.step_up_auth, requirement))
+        ticket = self.step_up_auth.session.step_up(_ahead(self.step_up_auth, acr, max_age, scope, reason))
         try:
             ticket.future.result()
         finally:
@@ -105,9 +99,9 @@ class Client(httpx.Client):
 class AsyncClient(httpx.AsyncClient):
     """The same for `async` code (asyncio). Arguments as for `Client`."""
 
-    def __init__(self, api: str, *, client_id: str, **options: Any) -> None:
-        self.step_up_auth = _auth(api, client_id, options)
-        super().__init__(base_url=api, auth=self.step_up_auth, **options)
+    def __init__(self, api: str, *, client_id: str, **options: Unpack[AsyncClientOptions]) -> None:
+        self.step_up_auth, http = _split(api, client_id, options)
+        super().__init__(base_url=api, auth=self.step_up_auth, **http)
         self.event_hooks["request"].append(self._on_hop)
 
     @property
@@ -135,9 +129,16 @@ class AsyncClient(httpx.AsyncClient):
         response = await self.post(url, auth=NO_AUTH, **_proving(self, self.step_up_auth, url, request))
         _signed_in(self.step_up_auth, response)
 
-    async def step_up(self, **requirement: Any) -> None:
+    async def step_up(
+        self,
+        *,
+        acr: str | Iterable[str] = (),
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+    ) -> None:
         """Ask the person now, as `Client.step_up`."""
-        ticket = self.step_up_auth.session.step_up(_asked(self.step_up_auth, requirement))
+        ticket = self.step_up_auth.session.step_up(_ahead(self.step_up_auth, acr, max_age, scope, reason))
         try:
             await wrap_future(ticket.future)
         finally:
@@ -173,13 +174,14 @@ def guard_hop(auth: StepUpAuth, request: httpx.Request) -> None:
         request.headers["DPoP"] = session.key.proof(request.method, str(request.url), token)
 
 
-def _auth(api: str, client_id: str, options: dict[str, Any]) -> StepUpAuth:
-    """Take our own options out of `options`."""
-    own = {name: options.pop(name) for name in _OWN if name in options}
-    shared = {name: options[name] for name in _SHARED if name in options}
+def _split(api: str, client_id: str, options: Mapping[str, Any]) -> tuple[StepUpAuth, dict[str, Any]]:
+    """Our part of the options, as an auth, and httpx's part."""
+    own = {name: value for name, value in options.items() if name in OWN}
+    http = {name: value for name, value in options.items() if name not in OWN}
+    shared = {name: options[name] for name in SHARED if name in options}
     if isinstance(options.get("transport"), httpx.BaseTransport):
         shared["transport"] = options["transport"]
-    return StepUpAuth(api, client_id=client_id, transport=shared, **own)
+    return StepUpAuth(api, client_id=client_id, transport=shared, **own), http
 
 
 def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[str, Any]:
@@ -188,9 +190,11 @@ def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[
     return {**request, "extensions": {**(request.get("extensions") or {}), STEP_UP: step_up}}
 
 
-def _asked(auth: StepUpAuth, requirement: dict[str, Any]) -> Asked:
-    session = auth.session
-    return Asked(requirement=Requirement(**requirement), url=session.pins.api + "/", since=session.monotonic())
+def _ahead(
+    auth: StepUpAuth, acr: str | Iterable[str], max_age: int | None, scope: str | Iterable[str], reason: str | None
+) -> Asked:
+    session, requirement = auth.session, Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+    return Asked(requirement=requirement, url=session.pins.api + "/", since=session.monotonic())
 
 
 def _proving(

@@ -72,7 +72,7 @@ class StepUpRequired(StepUpError):
     next_step = "Call client.step_up(...) when the person is ready, then repeat the call."
 
     def __init__(self, requirement: Requirement, methods: Sequence[str], *, response: Incoming | None) -> None:
-        super().__init__("The API asks for another authentication", response=response)
+        super().__init__(f"The API asks for {requirement}", response=response)
         self.requirement = requirement
         self.methods = tuple(methods)
 

@@ -1,0 +1,69 @@
+"""The options of `Client` and `AsyncClient`, so that an editor completes them and a type checker reads them."""
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from upstile.client._events import OnEvent
+from upstile.client._session import Interaction
+from upstile.client._tokens import TokenSource
+from upstile.client.methods import Method
+from upstile.client.prompts import Prompter
+
+
+class StepUpOptions(TypedDict, total=False):
+    """Our own options; `StepUpAuth` says what each is for."""
+
+    token: TokenSource
+    methods: Sequence[Method] | None
+    prompter: Prompter | None
+    issuer: str | None
+    interaction: Interaction
+    human_timeout: float
+    webauthn_origin: str | None
+    on_event: OnEvent | None
+    dpop_key: ec.EllipticCurvePrivateKey | None
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class _HttpOptions(TypedDict, total=False):
+    """The options of `httpx.Client` and `httpx.AsyncClient`; `auth` and `base_url` are ours to set."""
+
+    params: Any
+    headers: Any
+    cookies: Any
+    verify: ssl.SSLContext | str | bool
+    cert: Any
+    trust_env: bool
+    http1: bool
+    http2: bool
+    proxy: httpx.URL | str | httpx.Proxy | None
+    mounts: Mapping[str, Any] | None
+    timeout: Any
+    follow_redirects: bool
+    limits: httpx.Limits
+    max_redirects: int
+    event_hooks: Mapping[str, list[Callable[..., Any]]] | None
+    default_encoding: str | Callable[[bytes], str]
+
+
+class ClientOptions(StepUpOptions, _HttpOptions, total=False):
+    """What `Client` takes."""
+
+    transport: httpx.BaseTransport | None
+
+
+class AsyncClientOptions(StepUpOptions, _HttpOptions, total=False):
+    """What `AsyncClient` takes."""
+
+    transport: httpx.AsyncBaseTransport | None
+
+
+OWN = frozenset(StepUpOptions.__annotations__)
+"""The names of our own options."""
+SHARED = ("verify", "cert", "proxy", "trust_env")
+"""Those that the connection to the authorization server takes over."""
