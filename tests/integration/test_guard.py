@@ -57,6 +57,23 @@ async def test_a_weak_token_is_challenged_in_its_own_scheme(tmp_path: Path) -> N
         assert reply.json()["acr_values"] == ["mfa"]
 
 
+async def test_the_correlation_id_of_a_refusal_is_in_the_audit_log_with_user_and_app_and_no_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="upstile.server.audit")
+    async with bank_app(tmp_path) as app:
+        token = await app.sign_in()
+        refused = await app.call("POST", "/transfers", json=ORDER)
+        anonymous = await app.call("POST", "/transfers", token="", json=ORDER)
+    lines = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert lines == [
+        "refused insufficient_user_authentication status=401 "
+        f"instance={refused.json()['instance']} subject='ada' client='bank-cli'",
+        f"refused missing-token status=401 instance={anonymous.json()['instance']} subject=None client=None",
+    ]
+    assert token not in caplog.text
+
+
 async def test_two_authorization_headers_are_a_bad_request(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         token = await app.sign_in()

@@ -77,7 +77,7 @@ class Guard:
         except StorageUnavailable as error:
             raise self.refusals.unavailable() from error
         if self._revocations.is_revoked(token.jti, token.sid):
-            raise self.refusals.invalid_token(scheme, "revoked")
+            raise self.refusals.invalid_token(scheme, "revoked", token)
         if scheme == "dpop" or token.jkt is not None:
             self._check_binding(request, scheme, text, token, now)
         return GuardedCall(token, scheme)
@@ -96,7 +96,7 @@ class Guard:
         except StorageUnavailable as error:
             raise self.refusals.unavailable() from error
         if not call.consumed:
-            raise self.refusals.step_up(call.scheme, requirement, used=True)
+            raise self.refusals.step_up(call.scheme, requirement, token, used=True)
 
     def judge(self, call: GuardedCall, requirement: Requirement, now: float) -> bool:
         """Whether the token, which suffices, has to be used up for this call.
@@ -107,16 +107,18 @@ class Guard:
         verdict = evaluate(requirement, call.token, issuer=self._verifier.issuer, now=now)
         if isinstance(verdict, Satisfied):
             return verdict.consumes
-        raise self._refusal(verdict, call.scheme, requirement)
+        raise self._refusal(verdict, call.scheme, requirement, call.token)
 
-    def _refusal(self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement) -> Rejection:
+    def _refusal(
+        self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement, token: AccessToken
+    ) -> Rejection:
         if isinstance(verdict, Challenge):
-            return self.refusals.step_up(scheme, requirement, scope_missing=verdict.scope_missing)
+            return self.refusals.step_up(scheme, requirement, token, scope_missing=verdict.scope_missing)
         if verdict.cause is Cause.SCOPE:
-            return self.refusals.insufficient_scope(scheme, requirement)
+            return self.refusals.insufficient_scope(scheme, requirement, token)
         if verdict.cause is Cause.ACR_NOT_OFFERED:
-            return self.refusals.acr_not_offered(requirement)
-        return self.refusals.invalid_token(scheme, "this token serves one call of another kind")
+            return self.refusals.acr_not_offered(requirement, token)
+        return self.refusals.invalid_token(scheme, "this token serves one call of another kind", token)
 
     def _credentials(self, request: HttpRequest) -> tuple[str, str]:
         lines = request.lines(b"authorization")
@@ -131,7 +133,7 @@ class Guard:
     def _check_binding(self, request: HttpRequest, scheme: str, text: str, token: AccessToken, now: float) -> None:
         if scheme != "dpop" or token.jkt is None:
             bound = "bound to a key and was sent as Bearer" if token.jkt else "not bound and was sent as DPoP"
-            raise self.refusals.invalid_token(scheme, f"the token is {bound}")
+            raise self.refusals.invalid_token(scheme, f"the token is {bound}", token)
         proofs = request.lines(b"dpop")
         if len(proofs) != 1:
             raise self.refusals.invalid_proof("exactly one DPoP header is needed")
@@ -149,6 +151,6 @@ class Guard:
         except StorageUnavailable as error:
             raise self.refusals.unavailable() from error
         if proof.jkt != token.jkt:
-            raise self.refusals.invalid_token("dpop", "the proof is by another key than the token's")
+            raise self.refusals.invalid_token("dpop", "the proof is by another key than the token's", token)
         if not first:
             raise self.refusals.invalid_proof("the proof was used before")

@@ -1,5 +1,9 @@
-"""How the resource server says no: the challenges and problem documents of the upstile profile §1."""
+"""How the resource server says no: the challenges and problem documents of the upstile profile §1.
 
+Each refusal is a line of the audit log under the correlation id that its problem document carries (`instance`).
+"""
+
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
@@ -15,7 +19,9 @@ from upstile.protocol import (
 )
 from upstile.server._errors import Rejection
 from upstile.server._http import HttpResponse
+from upstile.server.resource._access_token import AccessToken
 
+_log = logging.getLogger("upstile.server.audit")
 _SCHEMES = {"bearer": "Bearer", "dpop": "DPoP"}
 
 
@@ -39,35 +45,41 @@ class Refusals:
         lines = [self._challenge(scheme, {"realm": self.realm}) for scheme in schemes]
         return _rejection("missing-token", 401, "An access token is needed", lines)
 
-    def invalid_token(self, scheme: str, description: str) -> Rejection:
+    def invalid_token(self, scheme: str, description: str, token: AccessToken | None = None) -> Rejection:
         """Row 2: the token cannot be accepted (RFC 6750 §3.1)."""
-        return self._refuse(401, scheme, "invalid_token", description, "The access token is not acceptable")
+        return self._refuse(401, scheme, "invalid_token", description, "The access token is not acceptable", token)
 
     def invalid_proof(self, description: str) -> Rejection:
         """Row 2: the DPoP proof cannot be accepted (RFC 9449 §7.1)."""
         title = "The DPoP proof is not acceptable"
         return self._refuse(401, "dpop", "invalid_dpop_proof", description, title)
 
-    def insufficient_scope(self, scheme: str, requirement: Requirement) -> Rejection:
+    def insufficient_scope(self, scheme: str, requirement: Requirement, token: AccessToken) -> Rejection:
         """Row 3: only scope is missing (RFC 6750 §3.1)."""
         params = {"error": "insufficient_scope", "scope": " ".join(requirement.scope)}
         lines = [self._challenge(scheme, params)]
-        return _rejection("insufficient_scope", 403, "The access token lacks a scope", lines)
+        return _rejection("insufficient_scope", 403, "The access token lacks a scope", lines, token=token)
 
     def step_up(
-        self, scheme: str, requirement: Requirement, *, scope_missing: bool = False, used: bool = False
+        self,
+        scheme: str,
+        requirement: Requirement,
+        token: AccessToken,
+        *,
+        scope_missing: bool = False,
+        used: bool = False,
     ) -> Rejection:
         """Row 4: a stronger or fresher authentication is needed (RFC 9470 §3); `used` is the token that served."""
         params = step_up_params(requirement, scope_missing=scope_missing)
         name = "token-used" if used else str(params["error"])
         title = "The access token was used already" if used else "A stronger or fresher authentication is needed"
         lines = [self._challenge(scheme, params)]
-        return _rejection(name, 401, title, lines, requirement)
+        return _rejection(name, 401, title, lines, requirement, token=token)
 
-    def acr_not_offered(self, requirement: Requirement) -> Rejection:
+    def acr_not_offered(self, requirement: Requirement, token: AccessToken) -> Rejection:
         """The end of the road: no authentication that the issuer offers would satisfy the requirement."""
         title = "The authorization server offers no authentication that this call would accept"
-        return _rejection("acr-not-offered", 403, title, [], requirement)
+        return _rejection("acr-not-offered", 403, title, [], requirement, token=token)
 
     def invalid_request(self, title: str) -> Rejection:
         """The request contradicts itself, e.g. with two `Authorization` lines."""
@@ -77,9 +89,11 @@ class Refusals:
         """State that must be consumed once is out of reach."""
         return _rejection("temporarily-unavailable", 503, "Please try again in a moment", [])
 
-    def _refuse(self, status: int, scheme: str, error: str, description: str, title: str) -> Rejection:
+    def _refuse(
+        self, status: int, scheme: str, error: str, description: str, title: str, token: AccessToken | None = None
+    ) -> Rejection:
         line = self._challenge(scheme, {"error": error, "error_description": description})
-        return _rejection(error, status, title, [line])
+        return _rejection(error, status, title, [line], token=token)
 
     def _challenge(self, scheme: str, params: Mapping[str, str | int]) -> str:
         members = {**params, "resource_metadata": self.resource_metadata}
@@ -105,15 +119,19 @@ def _rejection(
     title: str,
     challenges: list[str],
     requirement: Requirement | None = None,
+    *,
     detail: str | None = None,
+    token: AccessToken | None = None,
 ) -> Rejection:
-    asked = requirement or Requirement()
+    asked, instance = requirement or Requirement(), uuid4().urn
+    subject, client = (token.subject, token.client_id) if token else (None, None)
+    _log.info("refused %s status=%d instance=%s subject=%r client=%r", code, status, instance, subject, client)
     document = Problem(
         type=problem_type(code.replace("_", "-")),
         title=title,
         status=status,
         detail=asked.reason or detail,
-        instance=uuid4().urn,
+        instance=instance,
         acr_values=asked.acr or None,
         max_age=asked.max_age,
     )
