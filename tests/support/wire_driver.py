@@ -229,7 +229,7 @@ async def enrolled_app(folder: Path) -> AsyncGenerator[App]:
 async def mint(folder: Path, claims: Mapping[str, Any]) -> str:
     """A token signed with the bank's own key, which is opened as another process of the deployment would."""
     file = folder / "bank.db"
-    store = SqlDurableStore(f"sqlite+aiosqlite:///{file}")
+    store = SqlDurableStore(f"sqlite:///{file}")
     try:
         keys = SigningKeys(store, find_seal(None, file, development=True))
         await keys.prepare()

@@ -5,7 +5,7 @@ The adapter for your framework has the entry point, e.g. `upstile.server.fastapi
 
 from importlib.util import find_spec
 
-for _needed in ("jwt", "webauthn", "sqlalchemy", "aiosqlite"):
+for _needed in ("jwt", "webauthn", "sqlalchemy"):
     if find_spec(_needed) is None:
         raise ImportError(f"upstile.server needs {_needed}: pip install 'upstile[server]'")
 

@@ -90,7 +90,7 @@ class StepUp:
             origin=origin,
             clients=Clients(clients),
             seal=find_seal(secret_keys, path, development=allow_insecure_loopback),
-            durable=SqlDurableStore(f"sqlite+aiosqlite:///{path}"),
+            durable=SqlDurableStore(f"sqlite:///{path}"),
             ephemeral=SqliteEphemeralStore(str(path)),
             name=name or origin.host,
             rp_id=party,
