@@ -1,4 +1,4 @@
-"""Measure, and show ratios: `uv run python -m benchmarks [--quick] [--only verify|guard|server|client] [--write]`."""
+"""Measure, and show ratios: `uv run python -m benchmarks [--quick] [--only PART] [--write]`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.ceremony import ceremony_rows
 from benchmarks.serving import client_rows, server_rows
 from benchmarks.table import Row, markdown, show
 from benchmarks.verification import guard_rows, verify_rows
@@ -14,6 +15,7 @@ from benchmarks.verification import guard_rows, verify_rows
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "verify": verify_rows,
     "guard": guard_rows,
+    "ceremony": ceremony_rows,
     "server": server_rows,
     "client": client_rows,
 }

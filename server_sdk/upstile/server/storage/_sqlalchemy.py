@@ -42,6 +42,27 @@ _signing_keys = sa.Table(
 _a = _authenticators.c
 T = TypeVar("T")
 
+# Statements are put together once: that takes SQLAlchemy longer than running them takes SQLite.
+_OWN = (_a.issuer == sa.bindparam("of_issuer"), _a.subject == sa.bindparam("of_subject"))
+_ONE = (*_OWN, _a.id == sa.bindparam("of_id"))
+_own = sa.select(_authenticators).where(*_OWN).order_by(_a.created, _a.id)
+_change_one = sa.update(_authenticators).where(*_ONE)
+_activate_one = _change_one.where(_a.state == "pending")
+_remove_one = sa.delete(_authenticators).where(*_ONE)
+_other = _authenticators.alias()
+_remove_one_of_several = _remove_one.where(
+    sa.or_(
+        _a.state == "pending",
+        sa.exists().where(
+            _other.c.issuer == _a.issuer,
+            _other.c.subject == _a.subject,
+            _other.c.state == "active",
+            _other.c.id != _a.id,
+        ),
+    )
+)
+_keys = sa.select(_signing_keys).order_by(_signing_keys.c.generation.desc())
+
 
 class SqlDurableStore:
     """A `DurableStore` in a relational database.
@@ -60,8 +81,7 @@ class SqlDurableStore:
 
     async def authenticators(self, user: User) -> list[AuthenticatorRecord]:
         """All of a user's authenticators, the oldest first."""
-        query = sa.select(_authenticators).where(*_owned(user)).order_by(_a.created, _a.id)
-        return self._run(lambda connection: [_record(row) for row in connection.execute(query).mappings()])
+        return self._run(lambda c: [_record(row) for row in c.execute(_own, _owner(user)).mappings()])
 
     async def add_authenticator(self, record: AuthenticatorRecord) -> None:
         """Keep a new authenticator."""
@@ -78,53 +98,41 @@ class SqlDurableStore:
             "expires_at": record.expires_at,
             "data": dict(record.data),
         }
-        self._run(lambda connection: connection.execute(sa.insert(_authenticators).values(values)))
+        self._run(lambda c: c.execute(sa.insert(_authenticators), values))
 
     async def activate(self, user: User, id: str, data: Mapping[str, Any], now: int) -> bool:
         """Turn a pending authenticator into an active one; one caller succeeds."""
         change = {"state": "active", "data": dict(data), "last_used": now, "begun_by": None, "expires_at": None}
-        change["credential_id"] = data.get("id")
         try:
-            return self._change(user, id, change, _a.state == "pending")
+            return self._changed(_activate_one, user, id, **change, credential_id=data.get("id"))
         except IntegrityError:  # the credential is enrolled already, by this user or another (WebAuthn §7.1)
             return False
 
     async def touch(self, user: User, id: str, data: Mapping[str, Any], now: int) -> None:
         """Note a use."""
-        self._change(user, id, {"data": dict(data), "last_used": now})
+        self._changed(_change_one, user, id, data=dict(data), last_used=now)
 
     async def rename(self, user: User, id: str, name: str) -> bool:
         """Give an authenticator another name."""
-        return self._change(user, id, {"name": name})
+        return self._changed(_change_one, user, id, name=name)
 
     async def disable(self, user: User, id: str) -> None:
         """Take an authenticator out of use."""
-        self._change(user, id, {"state": "disabled"})
+        self._changed(_change_one, user, id, state="disabled")
 
     async def remove(self, user: User, id: str, *, keep_one: bool) -> bool:
         """Remove an authenticator; the check for the last one is part of the same statement."""
-        other = _authenticators.alias()
-        rest = sa.select(other.c.id).where(
-            other.c.issuer == user.issuer,
-            other.c.subject == user.subject,
-            other.c.state == "active",
-            other.c.id != id,
-        )
-        statement = sa.delete(_authenticators).where(*_owned(user), _a.id == id)
-        if keep_one:
-            statement = statement.where(sa.or_(_a.state == "pending", sa.exists(rest)))
-        return self._changed_one(statement)
+        return self._changed(_remove_one_of_several if keep_one else _remove_one, user, id)
 
     async def signing_keys(self) -> list[SigningKeyRecord]:
         """All signing keys, the newest first."""
-        query = sa.select(_signing_keys).order_by(_signing_keys.c.generation.desc())
-        return self._run(lambda connection: [SigningKeyRecord(**row) for row in connection.execute(query).mappings()])
+        return self._run(lambda c: [SigningKeyRecord(**row) for row in c.execute(_keys).mappings()])
 
     async def add_signing_key(self, record: SigningKeyRecord) -> bool:
         """Add a key, unless another process made one of the same generation."""
         values = {"generation": record.generation, "kid": record.kid, "sealed": record.sealed}
         try:
-            self._run(lambda connection: connection.execute(sa.insert(_signing_keys).values(values)))
+            self._run(lambda c: c.execute(sa.insert(_signing_keys), values))
         except IntegrityError:
             return False
         return True
@@ -133,11 +141,8 @@ class SqlDurableStore:
         """Close all connections."""
         self._engine.dispose()
 
-    def _change(self, user: User, id: str, values: dict[str, Any], *where: sa.ColumnElement[bool]) -> bool:
-        return self._changed_one(sa.update(_authenticators).where(*_owned(user), _a.id == id, *where).values(values))
-
-    def _changed_one(self, statement: sa.Update | sa.Delete) -> bool:
-        return self._run(lambda connection: connection.execute(statement).rowcount == 1)
+    def _changed(self, statement: sa.Update | sa.Delete, user: User, id: str, **values: Any) -> bool:
+        return self._run(lambda c: c.execute(statement, {**_owner(user), "of_id": id, **values}).rowcount == 1)
 
     def _run(self, work: Callable[[sa.Connection], T]) -> T:
         """Do some work in one transaction."""
@@ -150,8 +155,8 @@ class SqlDurableStore:
             raise StorageUnavailable(f"the database refused: {type(error).__name__}") from error
 
 
-def _owned(user: User) -> tuple[sa.ColumnElement[bool], ...]:
-    return _a.issuer == user.issuer, _a.subject == user.subject
+def _owner(user: User) -> dict[str, str]:
+    return {"of_issuer": user.issuer, "of_subject": user.subject}
 
 
 def _record(row: sa.RowMapping) -> AuthenticatorRecord:

@@ -1,0 +1,165 @@
+"""What the embedded authorization server adds to the cryptography that a ceremony cannot do without."""
+
+import asyncio
+import hmac
+import json
+from base64 import b32decode
+from collections.abc import Iterator, Mapping
+from hashlib import sha1, sha256
+from itertools import cycle
+from pathlib import Path
+from secrets import token_urlsafe
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from benchmarks.interleaved import measure, ratio
+from benchmarks.table import Row
+from upstile.protocol import ACCESS_TOKEN_TYPE, FORM_TYPE, code_challenge, create_proof, serialize_form
+from upstile.server import Client
+from upstile.server._http import HttpRequest, HttpResponse
+from upstile.server.fastapi import StepUp
+
+URL = "http://localhost:8000"
+NOON = 1_800_000_000.0
+APART = 61.0
+"""Seconds between two ceremonies: the clock is moved, so that there is a fresh code and the budget of starts lasts."""
+TIMES = 10
+_ES256 = ec.ECDSA(SHA256())
+_START, _TOKEN, _AUTHENTICATORS = "/stepup/challenge", "/stepup/token", "/stepup/authenticators"
+
+
+def ceremony_rows(rounds: int) -> Iterator[Row]:
+    """A whole TOTP step-up in process: start, answer, token."""
+    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        app = _App(Path(folder))
+        runner.run(app.enroll())
+        due = iter([app.prepared() for _ in range(TIMES * (rounds + 1))])
+
+        def ours(times: int) -> None:
+            runner.run(_all([next(due) for _ in range(times)]))
+
+        seconds = measure({"ours": ours, "bare": _bare()}, times=TIMES, rounds=rounds)
+        runner.run(app.server._deployment.aclose())
+    beside = "its three proofs, one signature, hashes"
+    yield Row("a whole TOTP step-up at the server", beside, ratio(seconds, "ours", "bare"), 4)
+
+
+async def _all(ceremonies: "list[_Ceremony]") -> None:
+    for ceremony in ceremonies:
+        await ceremony.run()
+
+
+class _App:
+    """The app's side of the line; what it signs is signed before the clock of the benchmark runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = NOON
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.server = StepUp.embedded(
+            url=URL,
+            storage=f"sqlite:///{folder / 'state.db'}",
+            clients=[Client("cli", scopes={"payments"})],
+            clock=lambda: self.now,
+            allow_insecure_loopback=True,
+        )
+        self.endpoints = {(route.method, route.path): route.endpoint for route in self.server._deployment.routes}
+        self.token, self.seed = "", b""
+
+    async def enroll(self) -> None:
+        """Sign in and enrol an authenticator app."""
+        sign_in = HttpRequest(method="POST", path="/login", headers=[self.proof("POST", "/login")])
+        login = await self.server._deployment.start_session(
+            "ada", amr=["pwd"], request=sign_in, client_id=None, account="ada@example.com"
+        )
+        self.token = login.access_token
+        pending = await self._call(_AUTHENTICATORS, {"method": "totp", "name": "phone"})
+        self.seed = b32decode(parse_qs(urlsplit(pending["otpauth_uri"]).query)["secret"][0])
+        await self._call(f"{_AUTHENTICATORS}/{{id}}/verify", {"otp": self.code()}, id=pending["id"])
+
+    def prepared(self) -> "_Ceremony":
+        """The next ceremony; nothing of it has been sent."""
+        self.now += APART
+        return _Ceremony(self)
+
+    def code(self) -> str:
+        """What the authenticator app shows."""
+        mac = hmac.digest(self.seed, (int(self.now) // 30).to_bytes(8, "big"), "sha1")
+        start = mac[-1] & 15
+        return f"{(int.from_bytes(mac[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+    def proof(self, method: str, path: str, token: str | None = None) -> tuple[bytes, bytes]:
+        """A DPoP header."""
+        proof = create_proof(
+            self.key, htm=method, htu=URL + path, now=self.now, jti=token_urlsafe(12), access_token=token
+        )
+        return b"dpop", proof.encode()
+
+    async def _call(self, path: str, body: Mapping[str, str], **parameters: str) -> Any:
+        actual = path.format(**parameters)
+        headers = [
+            (b"authorization", f"DPoP {self.token}".encode()),
+            self.proof("POST", actual, self.token),
+            (b"content-type", b"application/json"),
+        ]
+        request = HttpRequest(method="POST", path=actual, headers=headers, body=json.dumps(body).encode())
+        return json.loads((await self.endpoints["POST", path](request, parameters)).body)
+
+
+class _Ceremony:
+    """One step-up, with everything the app computes computed before."""
+
+    def __init__(self, app: _App) -> None:
+        self._app, self._now, self._verifier = app, app.now, token_urlsafe(48)
+        self._code = app.code()
+        self._proofs = [app.proof("POST", path) for path in (_START, _START, _TOKEN)]
+        self._start = {
+            "response_type": "code",
+            "client_id": "cli",
+            "code_challenge": code_challenge(self._verifier),
+            "code_challenge_method": "S256",
+            "acr_values": "mfa",
+            "max_age": "300",
+            "scope": "payments",
+            "resource": URL,
+            "subject_token": app.token,
+            "subject_token_type": ACCESS_TOKEN_TYPE,
+        }
+
+    async def run(self) -> None:
+        """Start, answer, redeem."""
+        self._app.now = self._now
+        step = json.loads((await self._post(_START, self._start)).body)
+        answer = {"client_id": "cli", "auth_session": step["auth_session"], "authn_method": "totp", "otp": self._code}
+        code = json.loads((await self._post(_START, answer)).body)["authorization_code"]
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": self._verifier, "client_id": "cli"}
+        if (await self._post(_TOKEN, form)).status != 200:
+            raise RuntimeError("no token")
+
+    async def _post(self, path: str, form: Mapping[str, str]) -> HttpResponse:
+        headers = [(b"content-type", FORM_TYPE.encode()), self._proofs.pop(0)]
+        request = HttpRequest(method="POST", path=path, headers=headers, body=serialize_form(form))
+        return await self._app.endpoints["POST", path](request, {})
+
+
+def _bare() -> Any:
+    """The limit: three proofs are checked, one token is signed, verifier and code are hashed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    messages = cycle([token_urlsafe(300).encode() for _ in range(50)])
+    public = key.public_key()
+    signed = {message: key.sign(message, _ES256) for message in (next(messages) for _ in range(50))}
+
+    def bare(times: int) -> None:
+        for _ in range(times):
+            for message in (next(messages), next(messages), next(messages)):
+                public.verify(signed[message], message, _ES256)
+            message = next(messages)
+            key.sign(message, _ES256)
+            for _ in range(2):
+                sha256(message).digest()
+                hmac.digest(message, message, sha1)
+
+    return bare
