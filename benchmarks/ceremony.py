@@ -4,24 +4,44 @@ import asyncio
 import hmac
 import json
 from base64 import b32decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha1, sha256
 from itertools import cycle
 from pathlib import Path
 from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
-from typing import Any
+from threading import Event
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from webauthn import verify_authentication_response
 
 from benchmarks.interleaved import measure, ratio
 from benchmarks.table import Row
-from upstile.protocol import ACCESS_TOKEN_TYPE, FORM_TYPE, code_challenge, create_proof, serialize_form
+from upstile.client import WebAuthn as ClientWebAuthn
+from upstile.client.methods import Moment
+from upstile.client.testing import ScriptedPrompter, VirtualKey
+from upstile.protocol import (
+    ACCESS_TOKEN_TYPE,
+    FORM_TYPE,
+    AnswerRequest,
+    EnrollResponse,
+    VerifyRequest,
+    base64url_decode,
+    code_challenge,
+    create_proof,
+    serialize_form,
+)
 from upstile.server import Client
 from upstile.server._http import HttpRequest, HttpResponse
+from upstile.server.authorization.methods import Purpose, WebAuthn
 from upstile.server.fastapi import StepUp
+from upstile.server.storage import AuthenticatorRecord, User
+
+T = TypeVar("T")
 
 URL = "http://localhost:8000"
 NOON = 1_800_000_000.0
@@ -33,6 +53,78 @@ _START, _TOKEN, _AUTHENTICATORS = "/stepup/challenge", "/stepup/token", "/stepup
 
 
 def ceremony_rows(rounds: int) -> Iterator[Row]:
+    """One answer of a security key, and a whole TOTP step-up."""
+    yield from _webauthn_rows(rounds)
+    yield from _totp_rows(rounds)
+
+
+def _webauthn_rows(rounds: int) -> Iterator[Row]:
+    """What judging an assertion costs beside the signature and the hash in it."""
+    method = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
+    moment = Moment(prompter=ScriptedPrompter(pin="2468"), cancel=Event(), webauthn_origin=URL)
+    key = VirtualKey(pin="2468", algorithms=[-7])
+    device, user = ClientWebAuthn(devices=lambda: [key]), User(URL, "ada")
+    data, members = method.enroll(user, "ada", [])
+    pending = EnrollResponse(id="a", state="pending", **members)
+    proof = VerifyRequest.from_members(dict(device.enroll(pending, moment)))
+    record = AuthenticatorRecord(
+        id="a", user=user, method="webauthn", name="key", state="pending", created=0, data=data
+    )
+    kept = _finished(method.confirm(record, proof, NOON))
+    if kept is None:
+        raise RuntimeError("the key was not enrolled")
+    enrolled = [replace(record, state="active", data=kept)]
+    purpose = Purpose(client_id="cli", jkt=None, resource=URL)
+    answers: list[tuple[AnswerRequest, Mapping[str, Any]]] = []
+    for _ in range(20):
+        offered = method.offer(enrolled, purpose, user_verification=True)
+        form = {"client_id": "cli", "auth_session": "s", "authn_method": "webauthn"}
+        answers.append((AnswerRequest(**form, **device.answer(offered.offer, moment)), offered.state))
+
+    def ours(times: int) -> None:
+        for answer, state in answers[:times]:
+            if _finished(method.verify(method.read(answer), state, enrolled, NOON)) is None:
+                raise RuntimeError("not accepted")
+
+    def library(times: int) -> None:
+        for answer, state in answers[:times]:
+            verify_authentication_response(
+                credential=answer.authn_response or "",
+                expected_challenge=base64url_decode(state["challenge"]),
+                expected_rp_id="localhost",
+                expected_origin=URL,
+                credential_public_key=base64url_decode(kept["public_key"]),
+                credential_current_sign_count=0,
+            )
+
+    seconds = measure({"ours": ours, "library": library, "bare": _bare_signature()}, times=20, rounds=rounds)
+    yield Row("a security key's answer, judged", "bare ECDSA check and hash", ratio(seconds, "ours", "bare"), 2.5)
+    yield Row("  py_webauthn by itself", "bare ECDSA check and hash", ratio(seconds, "library", "bare"), None)
+
+
+def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that does not wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("it waited")
+
+
+def _bare_signature() -> Any:
+    key, message = ec.generate_private_key(ec.SECP256R1()), token_urlsafe(100).encode()
+    public, signature = key.public_key(), key.sign(message, _ES256)
+
+    def bare(times: int) -> None:
+        for _ in range(times):
+            sha256(message).digest()
+            public.verify(signature, message, _ES256)
+
+    return bare
+
+
+def _totp_rows(rounds: int) -> Iterator[Row]:
     """A whole TOTP step-up in process: start, answer, token."""
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         app = _App(Path(folder))
