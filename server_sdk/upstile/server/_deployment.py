@@ -57,16 +57,24 @@ class Deployment:
         await self.durable.aclose()
         await self.ephemeral.aclose()
 
-    async def authenticate(self, request: HttpRequest) -> Authentication:
-        """Verify the token of one call, once: a DPoP proof is good for one look. Raises `Rejection`."""
+    async def authenticate(self, request: HttpRequest, asks_once: Callable[[], bool]) -> Authentication:
+        """Verify the token of one call, once: a DPoP proof is good for one look. Raises `Rejection`.
+
+        Args:
+            request: the call.
+            asks_once: whether any guard of its route asks for an authentication for this very call.
+        """
         if not self._ready:
             await self.prepare()
         call = await self.guard.authenticate(request, self.clock())
+        call.asks_once = asks_once
         return Authentication(self.guard, call, self.clock)
 
-    async def require(self, authentication: Authentication, requirement: Requirement) -> None:
+    async def require(
+        self, authentication: Authentication, requirement: Requirement, *, once_in_handler: bool = False
+    ) -> None:
         """Judge a verified call; raises `Rejection` with the response to send instead."""
-        await self.guard.require(authentication.call, requirement, self.clock())
+        await self.guard.require(authentication.call, requirement, self.clock(), once_in_handler=once_in_handler)
 
     def check(self, requirement: Requirement) -> Requirement:
         """A requirement that can be met here.

@@ -9,8 +9,9 @@ async def transfer(auth: Annotated[Authentication, Depends(server.require(acr="m
 ```
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from time import time
 from typing import Any, Literal
 
@@ -117,6 +118,7 @@ class StepUp:
         max_age: int | None = None,
         scope: str | Iterable[str] = (),
         reason: str | None = None,
+        once_in_handler: bool = False,
     ) -> Callable[[Request], Awaitable[Authentication]]:
         """A requirement to declare once and use on many routes: `Depends(RECENT_MFA)`.
 
@@ -125,12 +127,14 @@ class StepUp:
             max_age: seconds since the user authenticated; `0` asks for an authentication for this very call.
             scope: the scopes that the token must carry.
             reason: what the person is told.
+            once_in_handler: the handler may call `auth.require(max_age=0)`. A token that serves one call passes this
+                guard and is used up by the call, whatever the handler does then.
 
         Raises:
             ConfigurationError: the requirement could never be met here.
         """
         declared = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
-        return _Guarded(self._deployment, self._deployment.check(declared))
+        return _Guarded(self._deployment, self._deployment.check(declared), once_in_handler=once_in_handler)
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
@@ -190,9 +194,10 @@ class _Guarded(SecurityBase):
     model = HTTPBearer(bearerFormat="at+jwt")
     scheme_name = "StepUp"
 
-    def __init__(self, deployment: Deployment, requirement: Requirement) -> None:
+    def __init__(self, deployment: Deployment, requirement: Requirement, *, once_in_handler: bool) -> None:
         self._deployment = deployment
         self.requirement = requirement
+        self._once_in_handler = once_in_handler
         # Several guards of one deployment look at a call's token and proof once; another deployment looks for itself.
         self._verified = f"upstile.authentication {id(deployment)}"
 
@@ -200,9 +205,27 @@ class _Guarded(SecurityBase):
         scope = request.scope
         authentication: Authentication | None = scope.get(self._verified)
         if authentication is None:
-            authentication = scope[self._verified] = await self._deployment.authenticate(_head(request))
-        await self._deployment.require(authentication, self.requirement)
+            asks_once = partial(_asks_once, self._deployment, scope.get("route"))
+            authentication = await self._deployment.authenticate(_head(request), asks_once)
+            scope[self._verified] = authentication
+        await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
         return authentication
+
+    def asks_once(self, deployment: Deployment) -> bool:
+        """Whether a call of this deployment may need an authentication for this very call here."""
+        return self._deployment is deployment and (self.requirement.for_this_call or self._once_in_handler)
+
+
+def _asks_once(deployment: Deployment, route: object) -> bool:
+    """Whether any guard of a route asks for an authentication for this very call, now or in its handler."""
+    return any(guard.asks_once(deployment) for guard in _guards(getattr(route, "dependant", None)))
+
+
+def _guards(dependant: Any) -> Iterator[_Guarded]:
+    for dependency in getattr(dependant, "dependencies", ()):
+        if isinstance(dependency.call, _Guarded):
+            yield dependency.call
+        yield from _guards(dependency)
 
 
 def _mounted(deployment: Deployment, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:

@@ -80,6 +80,22 @@ def test_a_token_is_judged_as_the_profile_says(asked: dict[str, Any], facts: dic
     assert evaluate(Requirement(**asked), token(**facts), issuer=OWN, now=NOW) == verdict
 
 
+@pytest.mark.parametrize(
+    ("asked", "facts", "verdict"),
+    [
+        ({}, {"single_use": True}, FREE),
+        ({"acr": "mfa", "max_age": 300}, {"single_use": True}, FREE),
+        ({"acr": "phr"}, {"single_use": True}, WEAK),
+        ({}, {"single_use": True, "authorization_details": ({},)}, Unmet(cause=Cause.SINGLE_USE)),
+        ({}, {}, FREE),
+    ],
+)
+def test_a_token_for_one_call_passes_the_other_guards_of_a_call_that_asks_for_one(
+    asked: dict[str, Any], facts: dict[str, Any], verdict: object
+) -> None:
+    assert evaluate(Requirement(**asked), token(**facts), issuer=OWN, now=NOW, once=True) == verdict
+
+
 def test_another_issuers_names_have_no_order() -> None:
     assert evaluate(Requirement(acr="mfa"), token(acr="phr"), issuer=EXTERNAL, now=NOW) == WEAK
     assert evaluate(Requirement(acr="gold"), token(), issuer=EXTERNAL, now=NOW) == WEAK

@@ -11,6 +11,7 @@ from upstile.protocol import (
     MalformedMessage,
     Message,
     RenameRequest,
+    Requirement,
     VerifyRequest,
 )
 from upstile.server._errors import Rejection
@@ -63,13 +64,13 @@ class Enrolment:
 
     async def show(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
         """`GET`: all authenticators of the user; a token for this server suffices."""
-        call = await self._guard.authenticate(request, now)
+        call = await self._authenticated(request, now)
         entries = [_entry(record, now).to_members() for record in await self._live(_user(call), now)]
         return json_response(200, {"authenticators": entries})
 
     async def begin(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
         """`POST`: a pending authenticator, and what the user's device needs."""
-        call = await self._guard.authenticate(request, now)
+        call = await self._authenticated(request, now)
         user, wanted = _user(call), _read(EnrollRequest, request)
         records = await self._live(user, now)
         await self._rights.to_add(call, records, wanted.enrolment_code, now)
@@ -95,7 +96,7 @@ class Enrolment:
 
     async def verify(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`POST /{id}/verify`: the first proof; who began it finishes it, whatever the token's age."""
-        call = await self._guard.authenticate(request, now)
+        call = await self._authenticated(request, now)
         user = _user(call)
         record = await self._find(user, path["id"], now)
         if record.state != "pending" or record.begun_by != _beginner(call):
@@ -119,8 +120,14 @@ class Enrolment:
         await self._tell("authenticator-removed", call, record, now)
         return HttpResponse(status=204)
 
-    async def _changeable(self, request: HttpRequest, id: str, now: float) -> tuple[GuardedCall, AuthenticatorRecord]:
+    async def _authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
+        """A call with any token of ours, but one that serves one call of another kind."""
         call = await self._guard.authenticate(request, now)
+        await self._guard.require(call, Requirement(), now)
+        return call
+
+    async def _changeable(self, request: HttpRequest, id: str, now: float) -> tuple[GuardedCall, AuthenticatorRecord]:
+        call = await self._authenticated(request, now)
         user = _user(call)
         await self._rights.to_change(call, await self._live(user, now), now)
         return call, await self._find(user, id, now)

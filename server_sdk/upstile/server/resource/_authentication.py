@@ -39,6 +39,11 @@ class Authentication:
         return self.call.token.client_id
 
     @property
+    def scope(self) -> frozenset[str]:
+        """What the token may do."""
+        return self.call.token.scope
+
+    @property
     def acr(self) -> str | None:
         """The authentication context class that was reached."""
         return self.call.token.acr
@@ -71,9 +76,12 @@ class Authentication:
 
         Raises:
             Rejection: the authentication does not suffice; the framework's adapter sends the challenge.
-            ConfigurationError: with `max_age=0`, where the storage cannot consume a token without waiting.
+            ConfigurationError: `max_age=0` on a route whose guard does not say `once_in_handler=True`, or where the
+                storage cannot consume a token without waiting.
         """
         requirement = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        if requirement.for_this_call and self._guard.marks_single_use and not self.call.asks_once():
+            raise ConfigurationError("auth.require(max_age=0) needs once_in_handler=True at the guard of its route")
         _run_without_waiting(self._guard.require(self.call, requirement, self._clock()))
 
     def __repr__(self) -> str:

@@ -57,10 +57,14 @@ _SATISFIED = (Satisfied(consumes=False), Satisfied(consumes=True))
 
 
 def evaluate(
-    requirement: Requirement, token: AccessToken, *, issuer: Issuer, now: float
+    requirement: Requirement, token: AccessToken, *, issuer: Issuer, now: float, once: bool = False
 ) -> Satisfied | Challenge | Unmet:
-    """Judge `token`, issued by `issuer`, at `now` (epoch seconds)."""
-    if token.single_use and not _serves_once(requirement, token):
+    """Judge `token`, issued by `issuer`, at `now` (epoch seconds).
+
+    `once` says that the same call also asks, elsewhere, for an authentication for this very call; a token that serves
+    one call passes this requirement, too, then.
+    """
+    if token.single_use and not _serves_once(requirement, token, once):
         return Unmet(cause=Cause.SINGLE_USE)
     scope_missing = not token.scope.issuperset(requirement.scope)
     why = _why(requirement, token, issuer, now)
@@ -71,9 +75,9 @@ def evaluate(
     return Challenge(why=why, scope_missing=scope_missing)
 
 
-def _serves_once(requirement: Requirement, token: AccessToken) -> bool:
+def _serves_once(requirement: Requirement, token: AccessToken, once: bool) -> bool:
     # A token that approves details serves the transaction that has them, never a `max_age=0` route.
-    return requirement.for_this_call and not token.authorization_details
+    return (requirement.for_this_call or once) and not token.authorization_details
 
 
 def _why(requirement: Requirement, token: AccessToken, issuer: Issuer, now: float) -> Why | None:

@@ -3,7 +3,8 @@
 credentials → token → proof → requirement → single use
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from upstile.protocol import InvalidProof, Requirement, verify_proof
 from upstile.server._errors import Rejection, StorageUnavailable
@@ -18,6 +19,14 @@ from upstile.server.storage import EphemeralStore, Revocations, use_once
 _SCHEMES = frozenset({"bearer", "dpop"})
 
 
+def _yes() -> bool:
+    return True
+
+
+def _no() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class GuardedCall:
     """A call whose token was verified, with what later requirements on the same call need to know.
@@ -25,12 +34,14 @@ class GuardedCall:
     Attributes:
         token: what the token says.
         scheme: `bearer` or `dpop`; challenges answer in the same scheme.
+        asks_once: whether any requirement of the call asks for an authentication for this very call.
         consumed: the single-use token was used up for this call already.
     """
 
     token: AccessToken
     scheme: str
-    consumed: bool = field(default=False)
+    asks_once: Callable[[], bool] = _no
+    consumed: bool = False
 
 
 class Guard:
@@ -82,15 +93,27 @@ class Guard:
             self._check_binding(request, scheme, text, token, now)
         return GuardedCall(token, scheme)
 
-    async def require(self, call: GuardedCall, requirement: Requirement, now: float) -> None:
+    async def require(
+        self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool = False
+    ) -> None:
         """Judge a verified call against a requirement, and use a single-use token up.
+
+        Args:
+            call: the call.
+            requirement: what is asked.
+            now: epoch seconds.
+            once_in_handler: the handler may ask for an authentication for this very call; a token that serves one
+                call serves this one, whatever the handler does then.
 
         Raises:
             Rejection: rows 3 and 4, or 503 where the token cannot be consumed.
         """
-        if not self.judge(call, requirement, now) or call.consumed:
-            return
+        if once_in_handler or requirement.max_age == 0:
+            call.asks_once = _yes
         token = call.token
+        consumes = self.judge(call, requirement, now) or (once_in_handler and token.single_use)
+        if not consumes or call.consumed:
+            return
         try:
             call.consumed = await use_once(self._store, f"used:{token.issuer} {token.jti}", token.expires_at + 1, now)
         except StorageUnavailable as error:
@@ -104,10 +127,16 @@ class Guard:
         Raises:
             Rejection: the token does not suffice.
         """
-        verdict = evaluate(requirement, call.token, issuer=self._verifier.issuer, now=now)
+        once = call.token.single_use and call.asks_once()
+        verdict = evaluate(requirement, call.token, issuer=self._verifier.issuer, now=now, once=once)
         if isinstance(verdict, Satisfied):
             return verdict.consumes
         raise self._refusal(verdict, call.scheme, requirement, call.token)
+
+    @property
+    def marks_single_use(self) -> bool:
+        """Whether a token tells that it serves one call; then every guard of the call has to expect it."""
+        return self._verifier.issuer.marks_single_use
 
     def _refusal(
         self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement, token: AccessToken
