@@ -165,6 +165,8 @@ def _check_request(payload: dict[str, Any], expected_htm: str, expected_htu: str
     if payload.get("htm") != expected_htm:
         raise InvalidProof("htm is not the method of this request")
     htu = payload.get("htu")
+    if "?" in expected_htu or "#" in expected_htu:  # cut off, it would be another resource's proof
+        raise InvalidProof("the URL of this request has characters that no path holds")
     if htu == expected_htu:
         return
     if not isinstance(htu, str) or normalized_htu(htu) != normalized_htu(expected_htu):

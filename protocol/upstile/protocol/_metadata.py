@@ -37,6 +37,7 @@ class ServerMetadata(Message):
     response_types_supported: tuple[str, ...] = ()
     grant_types_supported: tuple[str, ...] | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
+    revocation_endpoint_auth_methods_supported: tuple[str, ...] | None = None
     code_challenge_methods_supported: tuple[str, ...] | None = None
     acr_values_supported: tuple[str, ...] | None = None
     dpop_signing_alg_values_supported: tuple[str, ...] | None = None

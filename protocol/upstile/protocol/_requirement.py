@@ -36,6 +36,8 @@ class Requirement:
         scope: str | Iterable[str] = (),
         reason: str | None = None,
     ) -> None:
+        if reason is not None and not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"reason must be a text or None, not {reason!r}")
         object.__setattr__(self, "acr", _names("acr", (acr,) if isinstance(acr, str) else acr))
         object.__setattr__(self, "max_age", _seconds(max_age))
         object.__setattr__(self, "scope", _names("scope", scope.split() if isinstance(scope, str) else scope))
@@ -62,9 +64,12 @@ class Requirement:
 
 
 def _names(member: str, values: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(values))
+    try:
+        names = tuple(dict.fromkeys(values))
+    except TypeError:
+        raise TypeError(f"{member} must be a text or a sequence of texts, not {values!r}") from None
     for name in names:
-        if not _name.fullmatch(name):
+        if not isinstance(name, str) or not _name.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"{member}: {name!r} is empty or has characters that a challenge cannot carry")
     return names
 

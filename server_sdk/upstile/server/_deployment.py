@@ -22,6 +22,7 @@ class Deployment:
 
     Attributes:
         issuer: whose tokens are accepted.
+        scopes: what tokens may carry.
         guard: judges calls.
         routes: the endpoints that an adapter mounts.
         sign_in: the seam to the application's own sign-in.
@@ -32,6 +33,7 @@ class Deployment:
     """
 
     issuer: Issuer
+    scopes: frozenset[str]
     guard: Guard
     routes: tuple[Route, ...]
     sign_in: SignIn
@@ -80,11 +82,14 @@ class Deployment:
         """A requirement that can be met here.
 
         Raises:
-            ConfigurationError: none of its acr values is offered, so that no call could ever pass.
+            ConfigurationError: none of its acr values is offered, or no client may have its scope, so that no call
+                could ever pass.
         """
         if requirement.acr and not self.issuer.can_satisfy(requirement.acr):
             offered = ", ".join(self.issuer.acr_values_supported or ())
             raise ConfigurationError(f"acr={requirement.acr} can never be reached: this server offers {offered}")
+        if not self.scopes.issuperset(requirement.scope):
+            raise ConfigurationError(f"scope={requirement.scope}: none of the clients may have all of it")
         return requirement
 
     async def start_session(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from upstile.protocol import (
+    AUTHENTICATORS_SCOPE,
     DPOP_ALGORITHMS,
     PROFILE_VERSION,
     RESOURCE_METADATA_PATH,
@@ -114,6 +115,7 @@ def embedded(settings: Settings) -> Deployment:
     }
     return Deployment(
         issuer=shared.verifier.issuer,
+        scopes=frozenset({*settings.clients.scopes, AUTHENTICATORS_SCOPE}),
         guard=shared.guard,
         routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
@@ -131,7 +133,7 @@ def _shared(settings: Settings) -> _Shared:
     signing = SigningKeys(settings.durable, settings.seal)
     verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification)
     revocations, replays = Revocations(settings.ephemeral), ReplaySet()
-    refusals = Refusals(realm=settings.name, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
+    refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
     return _Shared(
         verifier=verifier,
         signing=signing,
@@ -242,6 +244,7 @@ def _server_metadata(settings: Settings, methods: tuple[Method, ...]) -> ServerM
         response_types_supported=("code",),
         grant_types_supported=("authorization_code",),
         token_endpoint_auth_methods_supported=("none",),
+        revocation_endpoint_auth_methods_supported=("none",),
         code_challenge_methods_supported=("S256",),
         acr_values_supported=OFFERED,
         dpop_signing_alg_values_supported=DPOP_ALGORITHMS,

@@ -1,7 +1,7 @@
 """Requests and responses as the engine sees them; each framework's adapter translates at its edge."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from upstile.protocol import json_compact
@@ -22,8 +22,8 @@ class HttpRequest:
 
     method: str
     path: str
-    headers: RawHeaders
-    body: bytes = b""
+    headers: RawHeaders = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
 
     def lines(self, name: bytes) -> list[str]:
         """All field lines with this lower-case name."""
@@ -40,7 +40,7 @@ class HttpResponse:
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
 
 Endpoint = Callable[[HttpRequest, Mapping[str, str]], Awaitable[HttpResponse]]

@@ -1,17 +1,20 @@
 """What a deployment is configured with, checked at start-up: every mistake is named before the first request."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from upstile.protocol import normalized_htu
 from upstile.server._errors import ConfigurationError
 from upstile.server._sealing import Seal, development_key
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK = "localhost"
 SECRET_KEYS_VARIABLE = "UPSTILE_SECRET_KEYS"  # noqa: S105 - a name
 _SQLITE = "sqlite:///"
+_origin = re.compile(r"[a-z]+://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,30 +36,36 @@ def check_origin(url: str, *, allow_insecure_loopback: bool) -> Origin:
     Raises:
         ConfigurationError: it has a path, is no https, or is http elsewhere than on this machine.
     """
+    if not _is_origin(url):
+        raise ConfigurationError(f"url={url!r} must be an origin, such as https://api.example.com, in lower case")
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if not host or parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
-        raise ConfigurationError(f"url={url!r} must be an origin, such as https://api.example.com")
     if parts.scheme == "http":
-        if host not in LOOPBACK:
+        if host in ("127.0.0.1", "[::1]", "::1"):
+            raise ConfigurationError(f"url={url!r}: name this machine localhost, WebAuthn refuses its number")
+        if host != _LOOPBACK:
             raise ConfigurationError(f"url={url!r} must be https: tokens would travel in the clear")
         if not allow_insecure_loopback:
             raise ConfigurationError("plain http on this machine needs allow_insecure_loopback=True (development)")
     elif parts.scheme != "https":
         raise ConfigurationError(f"url={url!r} must be https")
-    return Origin(url=f"{parts.scheme}://{parts.netloc}", host=host)
+    return Origin(url=normalized_htu(url).removesuffix("/"), host=host)
 
 
 def sqlite_path(storage: str) -> Path:
-    """The file of a `sqlite:///path` storage.
+    """The file of a `sqlite:///path` storage, made if it is missing.
 
     Raises:
-        ConfigurationError: another kind of storage.
+        ConfigurationError: another kind of storage, or a file that cannot be written.
     """
-    path = storage.removeprefix(_SQLITE)
-    if path == storage or not path or path == ":memory:":
+    path = Path(storage.removeprefix(_SQLITE))
+    if not storage.startswith(_SQLITE) or path.name in ("", ":memory:"):
         raise ConfigurationError(f"storage={storage!r} must be sqlite:///path/to/file.db")
-    return Path(path)
+    try:
+        path.touch(mode=0o600)  # nobody else on this machine needs to read it
+    except OSError as error:
+        raise ConfigurationError(f"storage={storage!r} cannot be written: {error.strerror}") from error
+    return path
 
 
 def find_seal(secret_keys: Sequence[str | bytes] | None, path: Path, *, development: bool) -> Seal:
@@ -76,13 +85,32 @@ def find_seal(secret_keys: Sequence[str | bytes] | None, path: Path, *, developm
     )
 
 
+def check_choice(option: str, value: str, choices: Sequence[str]) -> str:
+    """Check that an option has one of its values.
+
+    Raises:
+        ConfigurationError: another one.
+    """
+    if value not in choices:
+        raise ConfigurationError(f"{option}={value!r} must be one of {', '.join(choices)}")
+    return value
+
+
 def check_webauthn_origins(rp_id: str, origins: Sequence[str]) -> None:
     """Check that each origin may use the relying party identifier (WebAuthn Level 3 §5.1.3).
 
     Raises:
-        ConfigurationError: an origin whose host is neither the identifier nor below it.
+        ConfigurationError: an origin whose host is neither the identifier nor below it, or that no browser would name.
     """
     for origin in origins:
         host = urlsplit(origin).hostname or ""
+        secure = origin.startswith("https://") or host == _LOOPBACK
+        if not secure or not _is_origin(origin) or origin.endswith("/"):
+            raise ConfigurationError(f"the WebAuthn origin {origin!r} must look like https://app.example.com")
         if host != rp_id and not host.endswith("." + rp_id):
             raise ConfigurationError(f"the WebAuthn origin {origin!r} does not belong to rp_id={rp_id!r}")
+
+
+def _is_origin(text: str) -> bool:
+    found = _origin.fullmatch(text)
+    return found is not None and int(found["port"] or 0) <= 65_535

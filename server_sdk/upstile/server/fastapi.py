@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from time import time
 from typing import Any, Literal
+from urllib.parse import quote
 
 try:
     from fastapi import FastAPI, Request, Response
@@ -28,9 +29,10 @@ from upstile.server._deployment import Deployment
 from upstile.server._embedded import Settings, embedded
 from upstile.server._events import Events
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse
-from upstile.server._settings import check_origin, check_webauthn_origins, find_seal, sqlite_path
+from upstile.server._settings import check_choice, check_origin, check_webauthn_origins, find_seal, sqlite_path
 from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._response import error_response
+from upstile.server.resource._authentication import declared
 from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
 
 __all__ = ["Authentication", "Client", "StepUp"]
@@ -90,13 +92,13 @@ class StepUp:
         settings = Settings(
             origin=origin,
             clients=Clients(clients),
-            seal=find_seal(secret_keys, path, development=allow_insecure_loopback),
+            seal=find_seal(secret_keys, path, development=origin.url.startswith("http:")),
             durable=SqlDurableStore(f"sqlite:///{path}"),
             ephemeral=SqliteEphemeralStore(str(path)),
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,
-            dpop_required=dpop == "required",
+            dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
             clock=clock,
             events=Events(notify),
         )
@@ -114,7 +116,7 @@ class StepUp:
     def requirement(
         self,
         *,
-        acr: str | Iterable[str] = (),
+        acr: str | Iterable[str] | None = None,
         max_age: int | None = None,
         scope: str | Iterable[str] = (),
         reason: str | None = None,
@@ -133,8 +135,8 @@ class StepUp:
         Raises:
             ConfigurationError: the requirement could never be met here.
         """
-        declared = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
-        return _Guarded(self._deployment, self._deployment.check(declared), once_in_handler=once_in_handler)
+        requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return _Guarded(self._deployment, self._deployment.check(requirement), once_in_handler=once_in_handler)
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
@@ -243,7 +245,8 @@ def _mounted(deployment: Deployment, endpoint: Endpoint) -> Callable[[Request], 
 def _head(request: Request) -> HttpRequest:
     scope = request.scope
     raw = scope.get("raw_path")
-    path = raw.split(b"?", 1)[0].decode("latin-1") if raw else request.url.path
+    # NOTE: never `request.url`: Starlette makes it from the Host header, which the client chooses.
+    path = raw.split(b"?", 1)[0].decode("latin-1") if raw else quote(scope["path"])
     return HttpRequest(method=scope["method"], path=path, headers=scope["headers"])
 
 

@@ -107,6 +107,8 @@ def test_a_sound_token_says_what_it_says(alg: str) -> None:
         made(acr=1),
         made(amr="otp"),
         made(auth_time="now"),
+        made(nbf=NOW + 1),
+        made(nbf="now"),
         made(cnf={"x5t#S256": "x"}),
         made(cnf={"jkt": "a", "jwk": {}}),
         made(cnf="x"),

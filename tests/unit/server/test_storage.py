@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from cryptography.fernet import Fernet
 
 from support.wire_driver import enrolled_app
 from upstile.protocol import DPoPProof
-from upstile.server import Client, ConfigurationError, StorageUnavailable
+from upstile.server import ConfigurationError, StorageUnavailable
 from upstile.server._replay import MEMORY, ReplaySet
 from upstile.server._sealing import Seal, development_key
 from upstile.server.authorization._budgets import _count_try
 from upstile.server.authorization.methods._totp import totp_code
-from upstile.server.fastapi import StepUp
 from upstile.server.storage import Record, SqliteEphemeralStore, increment, take, use_once
 
 NOW = 1_800_000_000.0
@@ -163,48 +162,3 @@ def test_a_full_memory_of_proofs_refuses_instead_of_forgetting() -> None:
     with pytest.raises(StorageUnavailable):
         replays.first_use(DPoPProof(jkt="k", jti="c", iat=0), NOW)
     assert not replays.first_use(DPoPProof(jkt="k", jti="a", iat=0), NOW)
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"url": "http://api.example.com"}, "must be https"),
-        ({"url": "http://localhost:8000"}, "allow_insecure_loopback=True"),
-        ({"url": "https://api.example.com/v1"}, "must be an origin"),
-        ({"url": "ftp://api.example.com"}, "must be https"),
-        ({"url": "https://ada:pw@api.example.com"}, "must be an origin"),
-        ({"storage": "postgresql://x"}, "must be sqlite"),
-        ({"storage": "sqlite:///:memory:"}, "must be sqlite"),
-        ({"clients": []}, "register at least one"),
-        ({"secret_keys": None}, "UPSTILE_SECRET_KEYS"),
-        ({"secret_keys": ["short"]}, "not a Fernet key"),
-        ({"rp_id": "other.example"}, "does not belong to rp_id"),
-        ({"webauthn_origins": ["https://evil.example"]}, "does not belong to rp_id"),
-    ],
-)
-def test_a_mistaken_deployment_is_named_at_start_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], sentence: str
-) -> None:
-    monkeypatch.delenv("UPSTILE_SECRET_KEYS", raising=False)
-    options: dict[str, Any] = {
-        "url": "https://api.example.com",
-        "storage": f"sqlite:///{tmp_path / 'x.db'}",
-        "clients": [Client("cli")],
-        "secret_keys": [Fernet.generate_key()],
-    }
-    with pytest.raises(ConfigurationError, match=sentence):
-        StepUp.embedded(**{**options, **changed})
-
-
-def test_a_requirement_that_could_never_be_met_is_named_at_start_up(tmp_path: Path) -> None:
-    server = StepUp.embedded(
-        url="https://api.example.com",
-        storage=f"sqlite:///{tmp_path / 'x.db'}",
-        clients=[Client("cli")],
-        secret_keys=[Fernet.generate_key()],
-    )
-    with pytest.raises(ConfigurationError, match="can never be reached"):
-        server.require(acr="gold")
-    declare: Callable[..., Any] = server.require
-    with pytest.raises(TypeError):
-        declare(acr_values="mfa")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from upstile.server._errors import ConfigurationError
+
 MFA, PHR, PHRH = "mfa", "phr", "phrh"
 
 SATISFIES = {PHRH: {PHR}, PHR: {MFA}}
@@ -32,6 +34,25 @@ _BASE_KINDS = {
     "swk": Factor.POSSESSION,
     "hwk": Factor.POSSESSION,
 }
+
+
+# RFC 8176 §2
+_REGISTERED = frozenset(
+    {"face", "fpt", "geo", "hwk", "iris", "kba", "mca", "mfa", "otp", "pin", "pop"}
+    | {"pwd", "rba", "retina", "sc", "sms", "swk", "tel", "user", "vbm", "wia"}
+)
+
+
+def check_amr(amr: Sequence[str]) -> None:
+    """Check what an application says its sign-in checked; a name that nobody knows would count for nothing.
+
+    Raises:
+        ConfigurationError: a text instead of a list of texts, or a name that is not registered.
+    """
+    unknown = [amr] if isinstance(amr, str) else sorted({str(name) for name in amr} - _REGISTERED)
+    if unknown:
+        hint = "a list of values of RFC 8176, such as ['pwd'] for a password or ['pwd', 'otp']"
+        raise ConfigurationError(f"amr holds {unknown[0]!r}; it must be {hint}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
 """An answer: found, claimed, counted, checked, in this order; then a code or another step (upstile profile §3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from upstile.protocol import AnswerRequest, MalformedMessage
@@ -25,7 +25,7 @@ class _Claimed:
     ceremony: Ceremony
     user: User
     method: Method
-    response: Any
+    response: Any = field(repr=False)
 
 
 class Answers:

@@ -13,26 +13,34 @@ class Client:
 
     Args:
         client_id: its identifier.
-        scopes: what its tokens may at most carry; `authenticators` is always among it.
+        scopes: what its tokens may at most carry, as a sequence or a space-separated text; `authenticators` is always
+            among it.
     """
 
     client_id: str
     scopes: frozenset[str]
 
-    def __init__(self, client_id: str, *, scopes: Iterable[str] = ()) -> None:
+    def __init__(self, client_id: str, *, scopes: str | Iterable[str] = ()) -> None:
         if not client_id or not client_id.isprintable():
             raise ConfigurationError("a client_id must be a printable text")
         object.__setattr__(self, "client_id", client_id)
-        object.__setattr__(self, "scopes", frozenset(scopes) - {AUTHENTICATORS_SCOPE})
+        names = scopes.split() if isinstance(scopes, str) else scopes
+        object.__setattr__(self, "scopes", frozenset(names) - {AUTHENTICATORS_SCOPE})
 
 
 class Clients:
     """All registered apps of a deployment."""
 
     def __init__(self, clients: Iterable[Client]) -> None:
-        self._clients = {client.client_id: client for client in clients}
-        if not self._clients:
-            raise ConfigurationError("clients is empty: register at least one Client(...)")
+        try:
+            registered = list(clients)
+            self._clients = {client.client_id: client for client in registered}
+        except (TypeError, AttributeError):
+            registered, self._clients = [], {}
+        if not registered:
+            raise ConfigurationError("clients takes the apps: [Client('my-app', scopes={'payments'})]")
+        if len(self._clients) < len(registered):
+            raise ConfigurationError("two clients have the same client_id")
 
     def get(self, client_id: str) -> Client:
         """The app with this identifier.

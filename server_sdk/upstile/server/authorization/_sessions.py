@@ -13,6 +13,7 @@ from secrets import token_urlsafe
 from typing import Literal
 
 from cryptography.fernet import Fernet
+from pydantic import Field
 
 from upstile.protocol import Message
 from upstile.server._http import HttpResponse
@@ -105,7 +106,7 @@ def form_mark(body: bytes) -> str:
 class _Reply(Message):
     status: int
     headers: tuple[tuple[str, str], ...]
-    body: str
+    body: str = Field(repr=False)
 
 
 def _seal(name: str, reply: HttpResponse) -> str:

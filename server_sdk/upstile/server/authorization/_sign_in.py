@@ -5,7 +5,9 @@ from hashlib import sha256
 from secrets import token_urlsafe
 
 from upstile.protocol import TokenResponse
+from upstile.server._errors import ConfigurationError
 from upstile.server._events import Events, SecurityEvent
+from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._logins import Logins
 from upstile.server.authorization._tokens import TokenMint
@@ -64,7 +66,13 @@ class SignIn:
             jkt: the key that the token will be bound to, if the app proved one.
             client_id: the app; may be left out where one is registered.
             account: what the user calls the account; prompts show it masked.
+
+        Raises:
+            ConfigurationError: `subject` or `amr` make no sense.
         """
+        if not subject or not isinstance(subject, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"subject={subject!r} must be a text that names the user")
+        check_amr(amr)
         client = self._clients.only() if client_id is None else self._clients.get(client_id)
         login = await self._logins.begin(
             now,

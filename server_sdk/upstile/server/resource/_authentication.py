@@ -61,7 +61,7 @@ class Authentication:
     def require(
         self,
         *,
-        acr: str | Iterable[str] = (),
+        acr: str | Iterable[str] | None = None,
         max_age: int | None = None,
         scope: str | Iterable[str] = (),
         reason: str | None = None,
@@ -79,13 +79,28 @@ class Authentication:
             ConfigurationError: `max_age=0` on a route whose guard does not say `once_in_handler=True`, or where the
                 storage cannot consume a token without waiting.
         """
-        requirement = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
         if requirement.for_this_call and self._guard.marks_single_use and not self.call.asks_once():
             raise ConfigurationError("auth.require(max_age=0) needs once_in_handler=True at the guard of its route")
         _run_without_waiting(self._guard.require(self.call, requirement, self._clock()))
 
     def __repr__(self) -> str:
         return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={self.acr!r})"
+
+
+def declared(
+    *, acr: str | Iterable[str] | None, max_age: int | None, scope: str | Iterable[str], reason: str | None
+) -> Requirement:
+    """A requirement as an API author writes it.
+
+    Raises:
+        ConfigurationError: `acr` is empty; a list that came out empty would let any token pass.
+        TypeError, ValueError: as `Requirement`.
+    """
+    requirement = Requirement(acr=() if acr is None else acr, max_age=max_age, scope=scope, reason=reason)
+    if acr is not None and not requirement.acr:
+        raise ConfigurationError("acr is empty: leave it out where any token will do")
+    return requirement
 
 
 def _run_without_waiting(work: Coroutine[Any, Any, None]) -> None:

@@ -89,12 +89,12 @@ class JWTVerifier:
         key = TokenCache.key(token)
         known = self._cache.get(key, now)
         if known is None:
-            known = self._decode(token, keys)
+            known = self._decode(token, keys, now)
             self._check_time(known, now)
             self._cache.put(key, known)
         return known
 
-    def _decode(self, token: str, keys: VerificationKeys) -> AccessToken:
+    def _decode(self, token: str, keys: VerificationKeys, now: float) -> AccessToken:
         signing_input, _, signature = token.rpartition(".")
         header, _, payload = signing_input.partition(".")
         if not payload or "." in payload or len(token) > _MAX_TOKEN:
@@ -107,7 +107,7 @@ class JWTVerifier:
             claims = from_json(base64url_decode(payload), allow_inf_nan=False)
         except (MalformedMessage, ValueError) as error:
             raise InvalidToken("malformed") from error
-        return self._read(claims)
+        return self._read(claims, now)
 
     def _judge_header(self, segment: str, keys: VerificationKeys) -> Verify:
         header = json_object(base64url_decode(segment))
@@ -121,7 +121,7 @@ class JWTVerifier:
         self._headers[segment] = verify
         return verify
 
-    def _read(self, claims: Any) -> AccessToken:
+    def _read(self, claims: Any, now: float) -> AccessToken:
         if type(claims) is not dict:
             raise InvalidToken("the claims are not a JSON object")
         claims = cast(dict[str, Any], claims)
@@ -131,6 +131,8 @@ class JWTVerifier:
             raise InvalidToken("another issuer")
         if self._audience.isdisjoint(audiences):
             raise InvalidToken("for another resource")
+        if "nbf" in claims and _time(claims, "nbf") > now + self._leeway:
+            raise InvalidToken("not good yet")
         return _access_token(claims, audiences, self._issuer.marks_single_use)
 
     def _check_time(self, token: AccessToken, now: float) -> None:

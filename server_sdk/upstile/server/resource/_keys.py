@@ -48,7 +48,9 @@ def _readable(jwk: Mapping[str, Any]) -> tuple[tuple[str, str], Verify]:
         key: object = PyJWK.from_dict(dict(jwk)).key
     except PyJWTError as error:
         raise ConfigurationError(f"a key of the issuer cannot be read: {error}") from error
-    kid = str(jwk.get("kid", ""))
+    kid = str(jwk.get("kid") or "")
+    if not kid:
+        raise ConfigurationError("a key of the issuer has no kid")
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return (kid, "ES256"), _es256(key)
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS and jwk.get("alg", "RS256") == "RS256":

@@ -72,7 +72,7 @@ class SqlDurableStore:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url)
+        self._engine = sa.create_engine(url, hide_parameters=True)
         event.listen(self._engine, "connect", _set_pragmas)  # pyright: ignore[reportUnknownMemberType]
 
     async def prepare(self) -> None:

@@ -1,0 +1,135 @@
+"""Mistakes in a deployment are named when it starts, not when somebody is waiting."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from upstile.server import Client, ConfigurationError
+from upstile.server.fastapi import StepUp
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The event loop that the server is built for."""
+    return "asyncio"
+
+
+def deployment(folder: Path, **changed: Any) -> StepUp:
+    options: dict[str, Any] = {
+        "url": "https://api.example.com",
+        "storage": f"sqlite:///{folder / 'x.db'}",
+        "clients": [Client("cli", scopes="payments")],
+        "secret_keys": [Fernet.generate_key()],
+    }
+    return StepUp.embedded(**{**options, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"url": "http://api.example.com"}, "must be https"),
+        ({"url": "http://localhost:8000"}, "allow_insecure_loopback=True"),
+        ({"url": "https://api.example.com/v1"}, "must be an origin"),
+        ({"url": "ftp://api.example.com"}, "must be https"),
+        ({"url": "https://ada:pw@api.example.com"}, "must be an origin"),
+        ({"storage": "postgresql://x"}, "must be sqlite"),
+        ({"storage": "sqlite:///:memory:"}, "must be sqlite"),
+        ({"url": "https://:pw@api.example.com"}, "must be an origin"),
+        ({"url": "https://api.example.com:port"}, "must be an origin"),
+        ({"url": "https://api.example.com:99999"}, "must be an origin"),
+        ({"url": "https://exa mple.com"}, "must be an origin"),
+        ({"url": "https://api.example.com\\\\evil"}, "must be an origin"),
+        ({"url": "https://api.example.com\n"}, "must be an origin"),
+        ({"url": "https://API.example.com"}, "in lower case"),
+        ({"url": "https://bänk.example"}, "must be an origin"),
+        ({"url": "http://127.0.0.1:8000", "allow_insecure_loopback": True}, "name this machine localhost"),
+        ({"allow_insecure_loopback": True, "secret_keys": None}, "secret_keys is missing"),
+        ({"storage": "sqlite:////nowhere/x.db"}, "cannot be written"),
+        ({"dpop": "Required"}, "required, optional"),
+        ({"dpop": True}, "required, optional"),
+        ({"clients": []}, "clients takes"),
+        ({"clients": ["cli"]}, "clients takes"),
+        ({"clients": Client("cli")}, "clients takes"),
+        ({"clients": [Client("cli"), Client("cli", scopes={"x"})]}, "same client_id"),
+        ({"secret_keys": None}, "UPSTILE_SECRET_KEYS"),
+        ({"secret_keys": ["short"]}, "not a Fernet key"),
+        ({"rp_id": "other.example"}, "does not belong to rp_id"),
+        ({"webauthn_origins": ["https://evil.example"]}, "does not belong to rp_id"),
+        ({"webauthn_origins": ["https://evilapi.example.com"]}, "does not belong to rp_id"),
+        ({"webauthn_origins": ["http://app.api.example.com"]}, "must look like"),
+        ({"webauthn_origins": ["https://app.api.example.com/"]}, "must look like"),
+    ],
+)
+def test_a_mistaken_deployment_is_named_at_start_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], sentence: str
+) -> None:
+    monkeypatch.delenv("UPSTILE_SECRET_KEYS", raising=False)
+    with pytest.raises(ConfigurationError, match=sentence):
+        deployment(tmp_path, **changed)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"acr": "gold"}, "can never be reached"),
+        ({"scope": "paymnts"}, "none of the clients"),
+        ({"acr": []}, "empty"),
+    ],
+)
+def test_a_requirement_that_could_never_be_met_is_named_at_start_up(
+    tmp_path: Path, asked: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        deployment(tmp_path).require(**asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"acr_values": "mfa"},
+        {"max_age": "300"},
+        {"max_age": True},
+        {"max_age": 0.5},
+        {"acr": 5},
+        {"acr": [5]},
+        {"scope": None},
+        {"reason": 5},
+    ],
+)
+def test_a_requirement_of_the_wrong_type_is_named_with_its_member(tmp_path: Path, asked: dict[str, Any]) -> None:
+    declare: Callable[..., Any] = deployment(tmp_path).require
+    with pytest.raises((TypeError, ValueError), match=next(iter(asked))):
+        declare(**asked)
+
+
+@pytest.mark.parametrize("amr", ["pwd", ["password"], ["pwd", 5]])
+async def test_what_a_sign_in_checked_is_said_in_registered_words(tmp_path: Path, amr: Any) -> None:
+    with pytest.raises(ConfigurationError, match="RFC 8176"):
+        await deployment(tmp_path).start_session("ada", amr=amr)
+
+
+@pytest.mark.parametrize("subject", ["", 7, None])
+async def test_a_session_is_somebodys(tmp_path: Path, subject: Any) -> None:
+    with pytest.raises(ConfigurationError, match="subject"):
+        await deployment(tmp_path).start_session(subject, amr=["pwd"])
+
+
+def test_a_name_may_have_any_letters(tmp_path: Path) -> None:
+    line = deployment(tmp_path, name="Bänk\n")._deployment.guard.refusals.missing_token().response.headers[0][1]
+    assert line.startswith('Bearer realm="api.example.com"')
+
+
+def test_the_state_is_its_owners_alone_to_read(tmp_path: Path) -> None:
+    deployment(tmp_path)
+    assert (tmp_path / "x.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_origin_has_one_spelling(tmp_path: Path) -> None:
+    assert deployment(tmp_path, url="https://api.example.com:443/")._deployment.issuer.identifier == (
+        "https://api.example.com"
+    )
