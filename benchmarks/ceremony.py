@@ -70,7 +70,7 @@ def _webauthn_rows(rounds: int) -> Iterator[Row]:
     record = AuthenticatorRecord(
         id="a", user=user, method="webauthn", name="key", state="pending", created=0, data=data
     )
-    kept = _finished(method.confirm(record, proof, NOON))
+    kept = _finished(method.confirm(record, method.read_first(proof), NOON))
     if kept is None:
         raise RuntimeError("the key was not enrolled")
     enrolled = [replace(record, state="active", data=kept)]

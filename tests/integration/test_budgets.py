@@ -94,6 +94,22 @@ async def test_an_eleventh_ceremony_in_ten_minutes_must_wait(tmp_path: Path) -> 
         assert (await app.start()).reply.status_code == 403
 
 
+async def test_a_thief_cannot_use_up_the_starts_of_a_key_that_is_known(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        await app.elevate()  # the key is known now
+        for _ in range(10):
+            assert (await app.start()).reply.status_code == 403
+        assert (await app.start()).reply.json()["error"] == "slow_down"
+        app.clock.now += 600
+        body = {"username": "ada", "password": "correct horse"}
+        stolen = (await app.http.post("/login", json=body)).json()["access_token"]
+        thief = App(app.http, app.clock, key=new_key(), token=stolen)
+        statuses = [(await thief.start()).reply.status_code for _ in range(11)]
+        assert statuses == [403] * 10 + [429]
+        owner = App(app.http, app.clock, key=app.key, token=stolen)
+        assert (await owner.start()).reply.status_code == 403
+
+
 async def _guess(app: App, times: int, **start: str) -> None:
     for _ in range(times):
         await app.answer(await app.start(**start), otp="000000")

@@ -11,6 +11,8 @@ import pytest
 
 from support.wire_driver import URL, App, Passkey, bank_app, enrolled_app, error_of, mint, new_key, problem_of
 from upstile.protocol import base64url_encode
+from upstile.server import StorageUnavailable
+from upstile.server.storage import SqlDurableStore
 
 pytestmark = pytest.mark.anyio
 ORDER = {"to": "ACME", "amount": "50.00"}
@@ -62,12 +64,28 @@ async def test_a_passkey_reaches_phr(tmp_path: Path) -> None:
         assert (claims["acr"], claims["amr"]) == ("phr", ["swk", "user", "mfa"])
 
 
+async def test_an_answer_that_could_not_be_judged_leaves_the_session_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with enrolled_app(tmp_path) as app:
+        started = await app.start()
+        with monkeypatch.context() as broken:
+            broken.setattr(SqlDurableStore, "authenticators", _out_of_reach)
+            reply = await app.answer(started, otp=app.code())
+            assert (reply.status_code, reply.json()["error"]) == (503, "temporarily_unavailable")
+        assert (await app.answer(started, otp=app.code())).status_code == 200
+
+
+async def _out_of_reach(store: SqlDurableStore, user: object) -> list[Any]:
+    raise StorageUnavailable("gone")
+
+
 async def test_totp_is_not_offered_for_phr(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         started = await app.start(acr_values="phr")
         body = started.reply.json()
         assert (started.reply.status_code, body["error"]) == (400, "unmet_authentication_requirements")
-        assert body["enrollable_methods"] == ["webauthn", "totp"]
+        assert body["enrollable_methods"] == ["webauthn"]
         assert body["enrollment_uri"].startswith(URL)
 
 

@@ -114,3 +114,8 @@ class Deployment:
         """A code for a first enrolment."""
         await self.prepare()
         return await self.sign_in.enrolment_code(subject, self.clock())
+
+    async def remove_authenticators(self, subject: str) -> None:
+        """Forget all that a user has enrolled."""
+        await self.prepare()
+        await self.sign_in.remove_authenticators(subject, self.clock())

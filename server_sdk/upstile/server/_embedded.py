@@ -105,6 +105,7 @@ def embedded(settings: Settings) -> Deployment:
         logins=logins,
         mint=mint,
         store=settings.ephemeral,
+        durable=settings.durable,
         events=settings.events,
     )
     endpoints = _endpoints(settings, shared, logins, mint)

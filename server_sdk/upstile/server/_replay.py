@@ -1,6 +1,8 @@
 """DPoP proofs seen by this node: each is accepted once (RFC 9449 §11.1)."""
 
+from collections.abc import Callable
 from hashlib import blake2b
+from time import monotonic
 
 from upstile.protocol import PROOF_LEEWAY, DPoPProof
 from upstile.server._errors import StorageUnavailable
@@ -15,21 +17,23 @@ class ReplaySet:
     Args:
         bound: the most proofs that are remembered in one generation. Beyond it nothing is accepted any more until
             the generation ends: forgetting early would let a recorded proof in again.
+        elapsed: seconds that only go forward; the time of day may be set, and would make the set forget too early.
     """
 
-    def __init__(self, bound: int = 500_000) -> None:
+    def __init__(self, bound: int = 500_000, elapsed: Callable[[], float] = monotonic) -> None:
         self._bound = bound
+        self._elapsed = elapsed
         self._current: set[bytes] = set()
         self._previous: set[bytes] = set()
-        self._began = 0.0
+        self._began = elapsed()
 
-    def first_use(self, proof: DPoPProof, now: float) -> bool:
+    def first_use(self, proof: DPoPProof) -> bool:
         """Whether this proof was not seen before; it is remembered from now on.
 
         Raises:
             StorageUnavailable: the set is full.
         """
-        self._turn(now)
+        self._turn()
         mark = blake2b(f"{proof.jkt}\x00{proof.jti}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if mark in self._current or mark in self._previous:
             return False
@@ -38,7 +42,8 @@ class ReplaySet:
         self._current.add(mark)
         return True
 
-    def _turn(self, now: float) -> None:
+    def _turn(self) -> None:
+        now = self._elapsed()
         age = now - self._began
         if age >= MEMORY:
             self._previous = self._current if age < 2 * MEMORY else set()

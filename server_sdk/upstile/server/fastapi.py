@@ -174,6 +174,13 @@ class StepUp:
         """
         return await self._deployment.enrolment_code(subject)
 
+    async def remove_authenticators(self, subject: str) -> None:
+        """Forget all that a user has enrolled, for the help desk of a person who lost their only device.
+
+        Make sure who is asking: afterwards a fresh sign-in, or an `enrolment_code`, enrols a first authenticator.
+        """
+        await self._deployment.remove_authenticators(subject)
+
     async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
         return _response(self._deployment.guard.refusals.unavailable().response)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from webauthn.helpers import base64url_to_bytes
 
 from support.wire_driver import NOON, URL, Passkey
-from upstile.protocol import AnswerRequest, MalformedMessage, VerifyRequest, base64url_encode
+from upstile.protocol import AnswerRequest, MalformedMessage, base64url_encode
 from upstile.server.authorization.methods import WebAuthn
 from upstile.server.authorization.methods._method import Purpose
 from upstile.server.storage import AuthenticatorRecord, User
@@ -38,7 +38,7 @@ def _registered() -> tuple[Passkey, dict[str, Any], dict[str, Any]]:
 
 
 PASSKEY, STATE, REGISTRATION = _registered()
-ENROLLED = asyncio.run(METHOD.confirm(_record(STATE), VerifyRequest(registration_response=REGISTRATION), NOON))
+ENROLLED = asyncio.run(METHOD.confirm(_record(STATE), REGISTRATION, NOON))
 assert ENROLLED is not None
 KNOWN = _record(ENROLLED)
 OFFERED = METHOD.offer([KNOWN], Purpose(client_id="cli", jkt=None, resource=URL), user_verification=True)
@@ -88,5 +88,5 @@ def test_an_assertion_counts_only_with_what_was_signed(response: dict[str, Any])
 @settings(max_examples=400)
 @given(spoilt(REGISTRATION))
 def test_a_registration_is_confirmed_or_refused(response: dict[str, Any]) -> None:
-    confirmed = asyncio.run(METHOD.confirm(_record(STATE), VerifyRequest(registration_response=response), NOON))
+    confirmed = asyncio.run(METHOD.confirm(_record(STATE), response, NOON))
     assert confirmed is None or base64url_to_bytes(confirmed["public_key"])

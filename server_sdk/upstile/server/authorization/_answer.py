@@ -87,8 +87,11 @@ class Answers:
         if not await self._sessions.claim(answer.auth_session, form, now):
             raise _being_judged()
         claimed = _Claimed(ceremony=found, user=user, method=method, response=response)
-        counted = await self._count(claimed, answer.auth_session, now)
-        reply = await self._judge(claimed, counted, now)
+        try:
+            reply = await self._judge(claimed, await self._count(claimed, now), now)
+        except BaseException:  # nothing was said, so the session is not over
+            await self._sessions.release(answer.auth_session, now)
+            raise
         await self._sessions.close(answer.auth_session, form, found, reply, now)
         return reply
 
@@ -97,7 +100,7 @@ class Answers:
             raise AuthorizationError("invalid_request", "this method was not offered")
         return self._steps.method(name)
 
-    async def _count(self, claimed: _Claimed, auth_session: str, now: float) -> Counted:
+    async def _count(self, claimed: _Claimed, now: float) -> Counted:
         if not claimed.method.guessable:
             return Counted(left=TRIES, retry_after=1)
         ceremony = claimed.ceremony
@@ -106,7 +109,6 @@ class Answers:
         except LoginLost as error:
             raise login_lost() from error
         if isinstance(counted, Locked):
-            await self._sessions.release(auth_session, now)
             raise temporarily_locked(counted.retry_after)
         return counted
 
@@ -138,7 +140,8 @@ class Answers:
             await self._disable_worn_out(claimed, authenticators, now)
         ceremony = claimed.ceremony.model_copy(update={"wrong": claimed.ceremony.wrong + 1})
         if min(counted.left, TRIES - ceremony.wrong) <= 0:
-            await self._tell("answer-locked", claimed, now)
+            if counted.left <= 0:
+                await self._tell("answer-locked", claimed, now)
             return error_response(temporarily_locked(counted.retry_after))
         return await self._ask_again(ceremony, now, result="rejected")
 

@@ -111,9 +111,14 @@ class Budgets:
         return count >= DISABLED_AFTER
 
     async def count_start(self, user: User, login: BaseLogin, jkt: str | None, now: float) -> Locked | None:
-        """Count one started ceremony; `Locked` if there were too many."""
-        kept = 0 if await self.knows_key(user, jkt, now) else STARTS_KEPT_FOR_KNOWN_KEYS
-        limits = {f"starts:{login.sid}": STARTS_PER_LOGIN, f"starts:{user}": STARTS_PER_USER - kept}
+        """Count one started ceremony; `Locked` if there were too many.
+
+        A known key has its own ten of a base login: who stole the login's token cannot use them up.
+        """
+        known = await self.knows_key(user, jkt, now)
+        of_login = f"starts:{login.sid} {jkt}" if known else f"starts:{login.sid}"
+        kept = 0 if known else STARTS_KEPT_FOR_KNOWN_KEYS
+        limits = {of_login: STARTS_PER_LOGIN, f"starts:{user}": STARTS_PER_USER - kept}
         for key, limit in limits.items():  # a refused start is not counted, so all are looked at first
             found = await self._store.get(key, now)
             if found and int(found.value) >= limit:

@@ -73,10 +73,10 @@ class Enrolment:
         call = await self._authenticated(request, now)
         user, wanted = _user(call), _read(EnrollRequest, request)
         records = await self._live(user, now)
-        await self._rights.to_add(call, records, wanted.enrolment_code, now)
         method = self._methods.get(wanted.method)
         if method is None or len(records) >= MOST_AUTHENTICATORS:
             raise problem("invalid-request", 400, "This method is not known, or there are too many authenticators")
+        first = await self._rights.to_add(call, records, wanted.enrolment_code, now)
         existing = [record for record in records if record.method == method.name]
         data, members = method.enroll(user, await self._rights.account(call, now), existing)
         record = AuthenticatorRecord(
@@ -88,6 +88,7 @@ class Enrolment:
             created=int(now),
             data=data,
             begun_by=_beginner(call),
+            first=first,
             expires_at=int(now) + PENDING_LIFE,
         )
         await self._durable.add_authenticator(record)
@@ -115,7 +116,7 @@ class Enrolment:
     async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`DELETE /{id}`: one less; the last one stays."""
         call, record = await self._changeable(request, path["id"], now)
-        if not await self._durable.remove(record.user, record.id, keep_one=True):
+        if not await self._durable.remove(record.user, record.id):
             raise problem("last-authenticator", 409, "The last authenticator cannot be removed: add another one first")
         await self._tell("authenticator-removed", call, record, now)
         return HttpResponse(status=204)
@@ -134,24 +135,25 @@ class Enrolment:
 
     async def _confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> None:
         method = self._methods[record.method]
-        if await increment(self._ephemeral, f"confirm:{record.id}", now + PENDING_LIFE, now) > CONFIRM_TRIES:
-            await self._durable.remove(record.user, record.id, keep_one=False)
-            raise _not_found()
         try:
-            data = await method.confirm(record, proof, now)
+            response = method.read_first(proof)
         except MalformedMessage as error:
             raise _invalid(str(error)) from error
+        if await increment(self._ephemeral, f"confirm:{record.id}", now + PENDING_LIFE, now) > CONFIRM_TRIES:
+            await self._durable.discard_pending(record.user, record.id)
+            raise _not_found()
+        data = await method.confirm(record, response, now)
         if data is not None and await self._durable.activate(record.user, record.id, data, int(now)):
             return
-        if not method.guessable:  # its challenge served: another try begins anew
-            await self._durable.remove(record.user, record.id, keep_one=False)
+        if data is not None or not method.guessable:  # its proof served: another try begins anew
+            await self._durable.discard_pending(record.user, record.id)
         raise problem("verification-failed", 400, "The new authenticator could not be verified")
 
     async def _live(self, user: User, now: float) -> list[AuthenticatorRecord]:
         records = await self._durable.authenticators(user)
         for record in records:
             if _expired(record, now):
-                await self._durable.remove(user, record.id, keep_one=False)
+                await self._durable.discard_pending(user, record.id)
         return [record for record in records if not _expired(record, now)]
 
     async def _find(self, user: User, id: str, now: float) -> AuthenticatorRecord:

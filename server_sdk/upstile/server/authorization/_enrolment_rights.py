@@ -40,13 +40,19 @@ class EnrolmentRights:
 
     async def to_add(
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
-    ) -> None:
-        """May the caller enrol another authenticator? Raises `Rejection` if not."""
+    ) -> bool:
+        """May the caller enrol another authenticator? Raises `Rejection` if not.
+
+        Returns:
+            Whether it may only because nothing is enrolled.
+        """
         if any(record.state == "active" for record in records):
             await self.to_change(call, records, now)
-        elif not await self._may_enrol_first(call, records, code, now):
+            return False
+        if not await self._may_enrol_first(call, records, code, now):
             title = "A first authenticator needs a fresh sign-in by an app that proves its key, or an enrolment code"
             raise problem("first-enrolment", 403, title)
+        return not any(record.state == "disabled" for record in records)
 
     async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
         """May the caller change what is enrolled? Raises `Rejection` if not."""
@@ -69,8 +75,7 @@ class EnrolmentRights:
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
     ) -> bool:
         if code is not None:
-            subject = await take(self._store, enrolment_key(code), now)
-            return subject is not None and subject == call.token.subject.encode()
+            return await take(self._store, enrolment_key(code), now, only=call.token.subject.encode())
         if any(record.state == "disabled" for record in records):
             return False  # it counts as enrolled: only the deployment can help
         login = await self._login(call, now)

@@ -52,6 +52,11 @@ def strongest_reachable(
     return tuple(acr for acr in OFFERED if any(reaches(acr, [proof], base, now) for proof in proofs))[:1]
 
 
+def could_complete(ceremony: Ceremony, method: Method, now: float) -> bool:
+    """Whether the ceremony would be complete if the user had this method."""
+    return _verification_needed(ceremony, method, now) is not None
+
+
 def _verification_needed(ceremony: Ceremony, method: Method, now: float) -> bool | None:
     """Whether the method needs user verification to complete the ceremony; `None` where it cannot complete it."""
     for verification in (False, True):

@@ -43,7 +43,7 @@ class ProofOfPossession:
             verified = verify_proof(proof, expected_htm=method, expected_htu=self._url + path, now=now)
         except InvalidProof as error:
             raise _refused(str(error)) from error
-        if not self._replays.first_use(verified, now):
+        if not self._replays.first_use(verified):
             raise _refused("the proof was used before")
         return verified.jkt
 

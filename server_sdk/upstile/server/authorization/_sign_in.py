@@ -1,4 +1,4 @@
-"""The seam to the application's own sign-in: it tells us who signed in, and we mint the base token."""
+"""What the application tells us on its own word: who signed in, and who may begin anew."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -11,7 +11,7 @@ from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._logins import Logins
 from upstile.server.authorization._tokens import TokenMint
-from upstile.server.storage import EphemeralStore, Record, User
+from upstile.server.storage import DurableStore, EphemeralStore, Record, User
 
 LOGIN_LIFE = 12 * 3600
 """Seconds that a base login lasts; as long as its factors count towards `mfa`."""
@@ -27,6 +27,7 @@ class SignIn:
         logins: keeps the base logins.
         mint: makes their tokens.
         store: keeps enrolment codes, hashed.
+        durable: the authenticators.
         events: is told.
     """
 
@@ -38,6 +39,7 @@ class SignIn:
         logins: Logins,
         mint: TokenMint,
         store: EphemeralStore,
+        durable: DurableStore,
         events: Events,
     ) -> None:
         self._issuer = issuer
@@ -45,6 +47,7 @@ class SignIn:
         self._logins = logins
         self._mint = mint
         self._store = store
+        self._durable = durable
         self._events = events
 
     async def start_session(
@@ -96,6 +99,12 @@ class SignIn:
         await self._store.update(enrolment_key(code), lambda _: (record, None), now)
         await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
         return code
+
+    async def remove_authenticators(self, subject: str, now: float) -> None:
+        """Forget all that a user has enrolled, on the deployment's own word."""
+        user = User(self._issuer, subject)
+        await self._durable.remove_all(user)
+        await self._events.tell(SecurityEvent(kind="authenticator-removed", user=user, at=now))
 
 
 def enrolment_key(code: str) -> str:

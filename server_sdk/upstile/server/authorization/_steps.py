@@ -8,7 +8,7 @@ from upstile.server._http import HttpResponse, json_response
 from upstile.server.authorization._budgets import TRIES, Budgets
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import masked
-from upstile.server.authorization._offers import Plan, plan_offers
+from upstile.server.authorization._offers import Plan, could_complete, plan_offers
 from upstile.server.authorization._sessions import SESSION_LIFE, Sessions
 from upstile.server.authorization.methods import Method, Purpose
 from upstile.server.storage import AuthenticatorRecord, DurableStore, User
@@ -56,7 +56,7 @@ class Steps:
         user = ceremony.login.user(self._issuer)
         plans = plan_offers(ceremony, self._methods, await self._store.authenticators(user), now)
         if not plans:
-            raise self._unmet()
+            raise self._unmet(ceremony, now)
         locked = await self._budgets.locked(user, now)
         if locked is None:
             return plans
@@ -99,14 +99,12 @@ class Steps:
         user = ceremony.login.user(self._issuer)
         return min(left, await self._budgets.left(user, ceremony.login, ceremony.jkt, now))
 
-    def _unmet(self) -> AuthorizationError:
+    def _unmet(self, ceremony: Ceremony, now: float) -> AuthorizationError:
+        would_do = [method.name for method in self._methods if could_complete(ceremony, method, now)]
         return AuthorizationError(
             "unmet_authentication_requirements",
             "nothing that this user has enrolled, and this client can do, reaches what was asked",
-            members={
-                "enrollable_methods": [method.name for method in self._methods],
-                "enrollment_uri": self._enrollment_uri,
-            },
+            members={"enrollable_methods": would_do, "enrollment_uri": self._enrollment_uri},
         )
 
 

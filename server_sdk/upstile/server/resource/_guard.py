@@ -174,7 +174,7 @@ class Guard:
                 expected_access_token=text,
                 now=now,
             )
-            first = self._replays.first_use(proof, now)
+            first = self._replays.first_use(proof)
         except InvalidProof as error:
             raise self.refusals.invalid_proof(str(error)) from error
         except StorageUnavailable as error:

@@ -24,6 +24,8 @@ class AuthenticatorRecord:
         id: random, unique.
         data: what its method keeps; secrets in it are sealed.
         begun_by: for a pending one: which base login and key began it.
+        first: for a pending one: it was begun because nothing was enrolled, so it may become active only while that
+            is so.
         expires_at: for a pending one: when it is forgotten (epoch seconds).
         created, last_used: epoch seconds.
     """
@@ -37,6 +39,7 @@ class AuthenticatorRecord:
     data: Mapping[str, Any]
     last_used: int | None = None
     begun_by: str | None = None
+    first: bool = False
     expires_at: int | None = None
 
 
@@ -65,7 +68,10 @@ class DurableStore(Protocol):
         ...
 
     async def activate(self, user: User, id: str, data: Mapping[str, Any], now: int) -> bool:
-        """Turn a pending authenticator into an active one; one caller succeeds, with a credential new to all users."""
+        """Turn a pending authenticator into an active one.
+
+        One caller succeeds, with a credential that is new to all users; a `first` one only while it would be the first.
+        """
         ...
 
     async def touch(self, user: User, id: str, data: Mapping[str, Any], now: int) -> None:
@@ -80,8 +86,16 @@ class DurableStore(Protocol):
         """Take an authenticator out of use; it still counts as enrolled."""
         ...
 
-    async def remove(self, user: User, id: str, *, keep_one: bool) -> bool:
-        """Remove an authenticator; with `keep_one` only if another active one remains. Whether it was removed."""
+    async def remove(self, user: User, id: str) -> bool:
+        """Remove an authenticator if another active one remains, or if it is pending. Whether it was removed."""
+        ...
+
+    async def discard_pending(self, user: User, id: str) -> None:
+        """Forget an authenticator that was never active."""
+        ...
+
+    async def remove_all(self, user: User) -> None:
+        """Forget all authenticators of a user."""
         ...
 
     async def signing_keys(self) -> list[SigningKeyRecord]:

@@ -57,9 +57,11 @@ async def use_once(store: EphemeralStore, key: str, expires_at: float, now: floa
     return await store.update(key, lambda found: (used, True) if found is None else (found, False), now)
 
 
-async def take(store: EphemeralStore, key: str, now: float) -> bytes | None:
-    """The value of `key`, which is gone afterwards; one caller gets it."""
-    return await store.update(key, lambda found: (None, found.value if found else None), now)
+async def take(store: EphemeralStore, key: str, now: float, *, only: bytes) -> bool:
+    """Whether `key` had the value `only`; it is gone afterwards, so one caller is told so. Another value stays."""
+    return await store.update(
+        key, lambda found: (None, True) if found is not None and found.value == only else (found, False), now
+    )
 
 
 async def increment(store: EphemeralStore, key: str, expires_at: float, now: float) -> int:

@@ -27,6 +27,7 @@ _authenticators = sa.Table(
     sa.Column("created", sa.BigInteger, nullable=False),
     sa.Column("last_used", sa.BigInteger),
     sa.Column("begun_by", sa.String(512)),
+    sa.Column("first", sa.Boolean, nullable=False),
     sa.Column("expires_at", sa.BigInteger),
     sa.Column("data", sa.JSON, nullable=False),
     sa.Column("credential_id", sa.String(1400), unique=True),
@@ -47,20 +48,16 @@ _OWN = (_a.issuer == sa.bindparam("of_issuer"), _a.subject == sa.bindparam("of_s
 _ONE = (*_OWN, _a.id == sa.bindparam("of_id"))
 _own = sa.select(_authenticators).where(*_OWN).order_by(_a.created, _a.id)
 _change_one = sa.update(_authenticators).where(*_ONE)
-_activate_one = _change_one.where(_a.state == "pending")
-_remove_one = sa.delete(_authenticators).where(*_ONE)
 _other = _authenticators.alias()
-_remove_one_of_several = _remove_one.where(
-    sa.or_(
-        _a.state == "pending",
-        sa.exists().where(
-            _other.c.issuer == _a.issuer,
-            _other.c.subject == _a.subject,
-            _other.c.state == "active",
-            _other.c.id != _a.id,
-        ),
-    )
+_ANOTHER = sa.exists().where(_other.c.issuer == _a.issuer, _other.c.subject == _a.subject, _other.c.id != _a.id)
+_activate_one = _change_one.where(
+    _a.state == "pending", sa.or_(~_a.first, ~_ANOTHER.where(_other.c.state != "pending"))
 )
+_remove_pending = sa.delete(_authenticators).where(*_ONE, _a.state == "pending")
+_remove_one = sa.delete(_authenticators).where(
+    *_ONE, sa.or_(_a.state == "pending", _ANOTHER.where(_other.c.state == "active"))
+)
+_remove_all = sa.delete(_authenticators).where(*_OWN)
 _keys = sa.select(_signing_keys).order_by(_signing_keys.c.generation.desc())
 
 
@@ -95,6 +92,7 @@ class SqlDurableStore:
             "created": record.created,
             "last_used": record.last_used,
             "begun_by": record.begun_by,
+            "first": record.first,
             "expires_at": record.expires_at,
             "data": dict(record.data),
         }
@@ -120,9 +118,17 @@ class SqlDurableStore:
         """Take an authenticator out of use."""
         self._changed(_change_one, user, id, state="disabled")
 
-    async def remove(self, user: User, id: str, *, keep_one: bool) -> bool:
+    async def remove(self, user: User, id: str) -> bool:
         """Remove an authenticator; the check for the last one is part of the same statement."""
-        return self._changed(_remove_one_of_several if keep_one else _remove_one, user, id)
+        return self._changed(_remove_one, user, id)
+
+    async def discard_pending(self, user: User, id: str) -> None:
+        """Forget an authenticator that was never active."""
+        self._changed(_remove_pending, user, id)
+
+    async def remove_all(self, user: User) -> None:
+        """Forget all authenticators of a user."""
+        self._run(lambda c: c.execute(_remove_all, _owner(user)))
 
     async def signing_keys(self) -> list[SigningKeyRecord]:
         """All signing keys, the newest first."""

@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS upstile_ephemeral
 CREATE INDEX IF NOT EXISTS upstile_ephemeral_expiry ON upstile_ephemeral (expires_at);
 """
 _SWEEP_EVERY = 60.0
+_GRACE = 3600.0
+"""Seconds for which what has expired stays: a clock that was ahead and is set back must not forget what is used up."""
 
 
 class SqliteEphemeralStore:
@@ -101,7 +103,7 @@ class SqliteEphemeralStore:
 
     def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
         if abs(now - self._swept) >= _SWEEP_EVERY:
-            connection.execute("DELETE FROM upstile_ephemeral WHERE expires_at <= ?", (now,))
+            connection.execute("DELETE FROM upstile_ephemeral WHERE expires_at <= ?", (now - _GRACE,))
             self._swept = now
 
 

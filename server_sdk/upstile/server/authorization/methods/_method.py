@@ -85,10 +85,14 @@ class Method(Protocol):
         """Begin to enrol: what a pending authenticator keeps, and the members of the `EnrollResponse`."""
         ...
 
-    async def confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> dict[str, Any] | None:
-        """Judge the first proof of a pending authenticator: what the active one keeps, or `None` if it is wrong.
+    def read_first(self, proof: VerifyRequest) -> Any:
+        """Take the method's member out of the first proof of a pending authenticator.
 
         Raises:
-            MalformedMessage: the proof's member is missing or malformed.
+            MalformedMessage: it is missing; nothing is counted then.
         """
+        ...
+
+    async def confirm(self, record: AuthenticatorRecord, response: Any, now: float) -> dict[str, Any] | None:
+        """Judge the first proof of a pending authenticator: what the active one keeps, or `None` if it is wrong."""
         ...

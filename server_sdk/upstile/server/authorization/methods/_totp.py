@@ -95,9 +95,13 @@ class Totp:
         uri = f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote)}&algorithm=SHA1"
         return {"seed": self._seal.close(seed).decode("ascii")}, {"otpauth_uri": uri}
 
-    async def confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> dict[str, Any] | None:
-        """The first code; its step counts as used."""
-        return dict(record.data) if await self._accept(record, _digits(proof.otp), now) else None
+    def read_first(self, proof: VerifyRequest) -> str:
+        """The first code."""
+        return _digits(proof.otp)
+
+    async def confirm(self, record: AuthenticatorRecord, response: str, now: float) -> dict[str, Any] | None:
+        """Judge the first code; its step counts as used."""
+        return dict(record.data) if await self._accept(record, response, now) else None
 
     async def _accept(self, record: AuthenticatorRecord, code: str, now: float) -> bool:
         seed = self._seal.open(str(record.data["seed"]).encode("ascii"))

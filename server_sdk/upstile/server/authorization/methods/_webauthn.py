@@ -124,8 +124,8 @@ class WebAuthn:
             credential_current_sign_count=int(record.data["sign_count"]),
             require_user_verification=bool(state["user_verification"]),
         )
-        if verified is None:
-            return None
+        if verified is None or verified.credential_device_type.value != record.data["device_type"]:
+            return None  # whether a key may be backed up never changes (WebAuthn §7.2)
         learnt = {"sign_count": verified.new_sign_count, "backed_up": verified.credential_backed_up}
         proof = self.potential(user_verification=verified.user_verified, now=now)
         return Verified(authenticator=record, proof=proof, data={**record.data, **learnt})
@@ -150,13 +150,17 @@ class WebAuthn:
         )
         return {"challenge": base64url_encode(challenge)}, {"options": options_to_json_dict(options)}
 
-    async def confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> dict[str, Any] | None:
-        """The new key's registration."""
+    def read_first(self, proof: VerifyRequest) -> dict[str, Any]:
+        """The new key's `RegistrationResponseJSON`."""
         if proof.registration_response is None:
             raise MalformedMessage("registration_response is missing")
+        return proof.registration_response
+
+    async def confirm(self, record: AuthenticatorRecord, response: dict[str, Any], now: float) -> dict[str, Any] | None:
+        """Judge the registration."""
         verified = _judged(
             verify_registration_response,
-            credential=proof.registration_response,
+            credential=response,
             expected_challenge=base64url_decode(str(record.data["challenge"])),
             expected_rp_id=self._rp_id,
             expected_origin=self._origins,

@@ -1,0 +1,127 @@
+"""Enrolment under attack and under bad luck: races, mistakes, a thief who was there first."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from support.nodes import nodes
+from support.totp import seed_in
+from support.wire_driver import App, Passkey, bank_app, enrolled_app, mint, new_key, problem_of, thumbprint
+from upstile.server import Client
+from upstile.server.fastapi import StepUp
+
+pytestmark = pytest.mark.anyio
+PATH = "/stepup/authenticators"
+
+
+async def _begin(app: App, method: str = "totp", **extra: Any) -> dict[str, Any]:
+    reply = await app.call("POST", PATH, json={"method": method, "name": "new", **extra})
+    assert reply.status_code == 201, reply.text
+    members: dict[str, Any] = reply.json()
+    return members
+
+
+async def _states(app: App) -> list[str]:
+    return [entry["state"] for entry in (await app.call("GET", PATH)).json()["authenticators"]]
+
+
+@pytest.mark.requirement("profile-8-first")
+async def test_who_began_a_first_enrolment_cannot_finish_it_as_a_second_one(tmp_path: Path) -> None:
+    async with bank_app(tmp_path) as app:
+        thief = App(app.http, app.clock, key=new_key())
+        await thief.sign_in()  # knows the password
+        begun = await _begin(thief, "webauthn")
+        await app.sign_in()
+        assert (await app.enroll_totp()).status_code == 200
+        proof = {"registration_response": Passkey().register(begun["options"])}
+        reply = await thief.call("POST", f"{PATH}/{begun['id']}/verify", json=proof)
+        assert (reply.status_code, problem_of(reply)) == (400, "verification-failed")
+        assert await _states(app) == ["active"]
+
+
+@pytest.mark.parametrize("method", ["totp", "webauthn"])
+async def test_of_many_verifications_at_once_one_activates_and_none_removes(tmp_path: Path, method: str) -> None:
+    async with bank_app(tmp_path) as app:
+        await app.sign_in()
+        begun = await _begin(app, method)
+        if method == "totp":
+            app.seed = _seed(begun)
+            proof: dict[str, Any] = {"otp": app.code()}
+        else:
+            proof = {"registration_response": Passkey().register(begun["options"])}
+        async with nodes(app, tmp_path) as everywhere:
+            path = f"{PATH}/{begun['id']}/verify"
+            calls = (everywhere[n % 3].call("POST", path, json=proof) for n in range(16))
+            statuses = [reply.status_code for reply in await asyncio.gather(*calls)]
+        assert statuses.count(200) == 1
+        assert 500 not in statuses
+        assert await _states(app) == ["active"]
+
+
+def _seed(begun: dict[str, Any]) -> bytes:
+    return seed_in(str(begun["otpauth_uri"]).partition("secret=")[2].partition("&")[0])
+
+
+async def test_a_proof_without_its_member_is_not_counted(tmp_path: Path) -> None:
+    async with bank_app(tmp_path) as app:
+        await app.sign_in()
+        begun = await _begin(app)
+        app.seed = _seed(begun)
+        path = f"{PATH}/{begun['id']}/verify"
+        for _ in range(8):
+            assert (await app.call("POST", path, json={})).status_code == 400
+        assert (await app.call("POST", path, json={"otp": app.code()})).status_code == 200
+
+
+async def test_an_enrolment_code_survives_a_mistake_and_another_users_try(tmp_path: Path) -> None:
+    async with bank_app(tmp_path) as app:
+        server = _deployment(tmp_path, app)
+        await app.sign_in()
+        app.clock.now += 601  # too late to enrol without a code
+        code = await server.enrolment_code("ada")
+        mistaken = await app.call("POST", PATH, json={"method": "pigeon", "name": "x", "enrolment_code": code})
+        assert (mistaken.status_code, problem_of(mistaken)) == (400, "invalid-request")
+        eve = App(app.http, app.clock)
+        eve.token = await mint(tmp_path, await _claims_of_eve(app, eve))
+        reply = await eve.call("POST", PATH, json={"method": "totp", "name": "x", "enrolment_code": code})
+        assert problem_of(reply) == "first-enrolment"
+        assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
+        assert problem_of(await app.enroll_totp(enrolment_code=code)) == "insufficient-user-authentication"
+        await server._deployment.aclose()
+
+
+async def test_the_help_desk_forgets_what_was_lost_and_hands_out_a_code(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        told: list[str] = []
+        server = _deployment(tmp_path, app, notify=lambda event: told.append(event.kind))
+        token = await app.elevate()
+        app.clock.now += 600
+        await server.remove_authenticators("ada")
+        code = await server.enrolment_code("ada")
+        assert await _states(app) == []
+        assert (await app.start()).reply.json()["error"] == "unmet_authentication_requirements"
+        assert problem_of(await app.enroll_totp()) == "first-enrolment"
+        assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
+        assert told == ["authenticator-removed", "enrolment-code-issued"]
+        assert token
+        await server._deployment.aclose()
+
+
+def _deployment(folder: Path, app: App, **options: Any) -> StepUp:
+    """Another process of the bank's deployment, such as its help desk."""
+    return StepUp.embedded(
+        url="http://localhost:8000",
+        storage=f"sqlite:///{folder / 'bank.db'}",
+        clients=[Client("bank-cli", scopes={"payments"})],
+        allow_insecure_loopback=True,
+        clock=app.clock,
+        **options,
+    )
+
+
+async def _claims_of_eve(app: App, eve: App) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(app.token, options={"verify_signature": False})
+    return {**claims, "sub": "eve", "cnf": {"jkt": thumbprint(eve.key)}, "jti": "eves"}
