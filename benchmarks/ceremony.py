@@ -158,7 +158,7 @@ class _App:
             clock=lambda: self.now,
             allow_insecure_loopback=True,
         )
-        self.endpoints = {(route.method, route.path): route.endpoint for route in self.server._deployment.routes}
+        self.routes = {route.path: route for route in self.server._deployment.routes}
         self.token, self.seed = "", b""
 
     async def enroll(self) -> None:
@@ -198,7 +198,7 @@ class _App:
             (b"content-type", b"application/json"),
         ]
         request = HttpRequest(method="POST", path=actual, headers=headers, body=json.dumps(body).encode())
-        return json.loads((await self.endpoints["POST", path](request, parameters)).body)
+        return json.loads((await self.routes[path].answer(request, parameters)).body)
 
 
 class _Ceremony:
@@ -234,7 +234,7 @@ class _Ceremony:
     async def _post(self, path: str, form: Mapping[str, str]) -> HttpResponse:
         headers = [(b"content-type", FORM_TYPE.encode()), self._proofs.pop(0)]
         request = HttpRequest(method="POST", path=path, headers=headers, body=serialize_form(form))
-        return await self._app.endpoints["POST", path](request, {})
+        return await self._app.routes[path].answer(request, {})
 
 
 def _bare() -> Any:

@@ -216,7 +216,7 @@ def _endpoints(settings: Settings, shared: _Shared, logins: Logins, mint: TokenM
         starts=starts,
         answers=answers,
         codes=codes,
-        revoker=Revoker(verifier=shared.verifier, logins=logins, revocations=shared.revocations),
+        revoker=Revoker(verifier=shared.verifier, logins=logins, revocations=shared.revocations, events=events),
         enrolment=enrolment,
         refusals=shared.guard.refusals,
     )

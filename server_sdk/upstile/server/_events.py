@@ -17,6 +17,7 @@ EventKind = Literal[
     "ceremony-succeeded",
     "token-issued",
     "code-replayed",
+    "token-revoked",
     "authenticator-added",
     "authenticator-removed",
     "authenticator-renamed",

@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from time import time
 from typing import Any, Literal
-from urllib.parse import quote
 
 try:
     from fastapi import FastAPI, Request, Response
@@ -24,21 +23,26 @@ except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
 from upstile.protocol import Requirement, TokenResponse
-from upstile.server import Authentication, AuthorizationError, Client, Notify, Rejection, StorageUnavailable
+from upstile.server import (
+    Authentication,
+    AuthorizationError,
+    Client,
+    ConfigurationError,
+    Notify,
+    Rejection,
+    StorageUnavailable,
+)
 from upstile.server._deployment import Deployment
 from upstile.server._embedded import Settings, embedded
 from upstile.server._events import Events
-from upstile.server._http import Endpoint, HttpRequest, HttpResponse
 from upstile.server._settings import check_choice, check_origin, check_webauthn_origins, find_seal, sqlite_path
+from upstile.server._starlette import METHODS, head, mounted, response
 from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._response import error_response
 from upstile.server.resource._authentication import declared
 from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
 
 __all__ = ["Authentication", "Client", "StepUp"]
-
-_MAX_BODY = 65_536
-"""Bytes that the endpoints of the embedded server read at most."""
 
 
 class StepUp:
@@ -106,8 +110,10 @@ class StepUp:
 
     def install(self, app: FastAPI) -> None:
         """Add the metadata, the authorization server's endpoints and the error responses to an application."""
+        if Rejection in app.exception_handlers:
+            raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         for route in self._deployment.routes:
-            app.router.add_route(route.path, _mounted(self._deployment, route.endpoint), methods=[route.method])
+            app.router.add_route(route.path, mounted(self._deployment, route), methods=METHODS)
         app.add_exception_handler(Rejection, _on_rejection)
         app.add_exception_handler(AuthorizationError, _on_authorization_error)
         app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
@@ -162,7 +168,7 @@ class StepUp:
         Raises:
             AuthorizationError: the DPoP proof is not acceptable, or the client is unknown.
         """
-        neutral = None if request is None else _head(request)
+        neutral = None if request is None else head(request)
         return await self._deployment.start_session(
             subject, amr=amr, request=neutral, client_id=client_id, account=account
         )
@@ -182,7 +188,7 @@ class StepUp:
         await self._deployment.remove_authenticators(subject)
 
     async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
-        return _response(self._deployment.guard.refusals.unavailable().response)
+        return response(self._deployment.guard.refusals.unavailable(error).response)
 
     def _around(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @asynccontextmanager
@@ -213,11 +219,16 @@ class _Guarded(SecurityBase):
     async def __call__(self, request: Request) -> Authentication:
         scope = request.scope
         authentication: Authentication | None = scope.get(self._verified)
-        if authentication is None:
-            asks_once = partial(_asks_once, self._deployment, scope.get("route"))
-            authentication = await self._deployment.authenticate(_head(request), asks_once)
-            scope[self._verified] = authentication
-        await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
+        try:
+            if authentication is None:
+                asks_once = partial(_asks_once, self._deployment, scope.get("route"))
+                authentication = await self._deployment.authenticate(head(request), asks_once)
+                scope[self._verified] = authentication
+            await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
+        except Rejection as rejection:
+            if Rejection not in request.app.exception_handlers:
+                raise ConfigurationError("call server.install(app) on the application of this route") from rejection
+            raise
         return authentication
 
     def asks_once(self, deployment: Deployment) -> bool:
@@ -237,45 +248,9 @@ def _guards(dependant: Any) -> Iterator[_Guarded]:
         yield from _guards(dependency)
 
 
-def _mounted(deployment: Deployment, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    async def handler(request: Request) -> Response:
-        await deployment.prepare()
-        head, body = _head(request), await _bounded_body(request)
-        if body is None:
-            return Response(status_code=413)
-        neutral = HttpRequest(method=head.method, path=head.path, headers=head.headers, body=body)
-        return _response(await endpoint(neutral, request.path_params))
-
-    return handler
-
-
-def _head(request: Request) -> HttpRequest:
-    scope = request.scope
-    raw = scope.get("raw_path")
-    # NOTE: never `request.url`: Starlette makes it from the Host header, which the client chooses.
-    path = raw.split(b"?", 1)[0].decode("latin-1") if raw else quote(scope["path"])
-    return HttpRequest(method=scope["method"], path=path, headers=scope["headers"])
-
-
-async def _bounded_body(request: Request) -> bytes | None:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            return None
-    return bytes(body)
-
-
-def _response(neutral: HttpResponse) -> Response:
-    response = Response(neutral.body, status_code=neutral.status)
-    for name, value in neutral.headers:  # NOTE: a mapping could not hold two WWW-Authenticate lines
-        response.headers.append(name, value)
-    return response
-
-
 async def _on_rejection(request: Request, error: Exception) -> Response:
-    return _response(error.response) if isinstance(error, Rejection) else Response(status_code=500)
+    return response(error.response) if isinstance(error, Rejection) else Response(status_code=500)
 
 
 async def _on_authorization_error(request: Request, error: Exception) -> Response:
-    return _response(error_response(error)) if isinstance(error, AuthorizationError) else Response(status_code=500)
+    return response(error_response(error)) if isinstance(error, AuthorizationError) else Response(status_code=500)

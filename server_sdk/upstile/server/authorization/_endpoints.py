@@ -1,5 +1,6 @@
 """The embedded server's endpoints: a request is read here, handed on, and its refusal written here."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,18 +25,31 @@ from upstile.server.authorization._response import error_response
 from upstile.server.authorization._revocation import RevocationRequest, Revoker
 from upstile.server.authorization._sessions import form_mark
 from upstile.server.authorization._start import Starts
-from upstile.server.resource._refusal import Refusals
+from upstile.server.resource._refusal import Refusals, problem
 
+_log = logging.getLogger("upstile.server")
 M = TypeVar("M")
+_Handle = Callable[[HttpRequest, Mapping[str, str], float], Awaitable[HttpResponse]]
+
+
+MAX_BODY = 65_536
+"""Bytes of a body that is read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """Where an endpoint is found; `path` may hold `{id}`."""
+    """One path and what answers there, by method; `path` may hold `{id}`."""
 
-    method: str
     path: str
-    endpoint: Endpoint
+    endpoints: Mapping[str, Endpoint]
+
+    async def answer(self, request: HttpRequest, parameters: Mapping[str, str]) -> HttpResponse:
+        """Hand a request to its endpoint; another method is told which ones there are (RFC 9110 §15.5.6)."""
+        endpoint = self.endpoints.get("GET" if request.method == "HEAD" else request.method)
+        if endpoint is not None:
+            return await endpoint(request, parameters)
+        members = {"error": "invalid_request", "error_description": "another method is needed"}
+        return json_response(405, members, ("allow", ", ".join(self.endpoints)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,24 +75,24 @@ class Endpoints:
 
     def routes(self, prefix: str, documents: Mapping[str, Callable[[], Any]]) -> tuple[Route, ...]:
         """All routes; `documents` are the JSON documents to serve, by path."""
-        authenticators = f"{prefix}/authenticators"
-        one, enrolment = f"{authenticators}/{{id}}", self.enrolment
-        posts = {
+        enrolment, authenticators = self.enrolment, f"{prefix}/authenticators"
+        forms = {
             f"{prefix}/challenge": self._oauth(read_request, self._challenge),
             f"{prefix}/token": self._oauth(_read_token_request, self._token),
             f"{prefix}/revoke": self._oauth(RevocationRequest.from_members, self._revoke),
         }
-        guarded = (
-            ("GET", authenticators, enrolment.show),
-            ("POST", authenticators, enrolment.begin),
-            ("POST", f"{one}/verify", enrolment.verify),
-            ("PATCH", one, enrolment.rename),
-            ("DELETE", one, enrolment.remove),
-        )
+        guarded: dict[str, dict[str, _Handle]] = {
+            authenticators: {"GET": enrolment.show, "POST": enrolment.begin},
+            f"{authenticators}/{{id}}": {"PATCH": enrolment.rename, "DELETE": enrolment.remove},
+            f"{authenticators}/{{id}}/verify": {"POST": enrolment.verify},
+        }
         return (
-            *(Route(method="GET", path=path, endpoint=_document(make)) for path, make in documents.items()),
-            *(Route(method="POST", path=path, endpoint=endpoint) for path, endpoint in posts.items()),
-            *(Route(method=method, path=path, endpoint=self._resource(handle)) for method, path, handle in guarded),
+            *(Route(path=path, endpoints={"GET": _document(make)}) for path, make in documents.items()),
+            *(Route(path=path, endpoints={"POST": endpoint}) for path, endpoint in forms.items()),
+            *(
+                Route(path=path, endpoints={method: self._resource(handle) for method, handle in handles.items()})
+                for path, handles in guarded.items()
+            ),
         )
 
     async def _challenge(self, request: HttpRequest, message: StartRequest | AnswerRequest, now: float) -> HttpResponse:
@@ -107,24 +121,29 @@ class Endpoints:
                 return await handle(request, _read_form(request, read), self.clock())
             except AuthorizationError as error:
                 return error_response(error)
-            except StorageUnavailable:
+            except StorageUnavailable as error:
+                _log.error("storage unavailable", exc_info=error)
                 return error_response(AuthorizationError("temporarily_unavailable", "try again later", status=503))
 
         return endpoint
 
-    def _resource(self, handle: Callable[[HttpRequest, Mapping[str, str], float], Awaitable[HttpResponse]]) -> Endpoint:
+    def _resource(self, handle: _Handle) -> Endpoint:
         async def endpoint(request: HttpRequest, path: Mapping[str, str]) -> HttpResponse:
             try:
+                if len(request.body) > MAX_BODY:
+                    raise problem("invalid-request", 413, "The body is too large")
                 return await handle(request, path, self.clock())
             except Rejection as rejection:
                 return rejection.response
-            except StorageUnavailable:
-                return self.refusals.unavailable().response
+            except StorageUnavailable as error:
+                return self.refusals.unavailable(error).response
 
         return endpoint
 
 
 def _read_form(request: HttpRequest, read: Callable[[dict[str, str]], M]) -> M:
+    if len(request.body) > MAX_BODY:
+        raise AuthorizationError("invalid_request", "the body is too large", status=413)
     if request.media_type() != FORM_TYPE:
         raise AuthorizationError("invalid_request", f"the body must be {FORM_TYPE}")
     try:

@@ -4,10 +4,11 @@ from pydantic import Field
 
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
+from upstile.server._events import Events, SecurityEvent
 from upstile.server.authorization._logins import Logins
 from upstile.server.authorization._tokens import LONGEST_LIFE
 from upstile.server.resource._jwt import InvalidToken, Verifier
-from upstile.server.storage import Revocations
+from upstile.server.storage import Revocations, User
 
 
 class RevocationRequest(Message):
@@ -24,12 +25,14 @@ class Revoker:
         verifier: for tokens of this server.
         logins: tells a base login's own token, whose end is the end of all that stems from it.
         revocations: where the revoked ones are kept.
+        events: is told.
     """
 
-    def __init__(self, *, verifier: Verifier, logins: Logins, revocations: Revocations) -> None:
+    def __init__(self, *, verifier: Verifier, logins: Logins, revocations: Revocations, events: Events) -> None:
         self._verifier = verifier
         self._logins = logins
         self._revocations = revocations
+        self._events = events
 
     async def revoke(self, request: RevocationRequest, now: float) -> None:
         """Revoke a token; one that is not good any more is no error (RFC 7009 §2.2).
@@ -48,3 +51,5 @@ class Revoker:
             await self._revocations.revoke(login.sid, token.expires_at + LONGEST_LIFE, now)
         else:
             await self._revocations.revoke(token.jti, token.expires_at, now)
+        user = User(token.issuer, token.subject)
+        await self._events.tell(SecurityEvent(kind="token-revoked", user=user, client_id=token.client_id, at=now))

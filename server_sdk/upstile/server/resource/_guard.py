@@ -86,7 +86,7 @@ class Guard:
         except InvalidToken as error:
             raise self.refusals.invalid_token(scheme, str(error)) from error
         except StorageUnavailable as error:
-            raise self.refusals.unavailable() from error
+            raise self.refusals.unavailable(error) from error
         if self._revocations.is_revoked(token.jti, token.sid):
             raise self.refusals.invalid_token(scheme, "revoked", token)
         if scheme == "dpop" or token.jkt is not None:
@@ -117,7 +117,7 @@ class Guard:
         try:
             call.consumed = await use_once(self._store, f"used:{token.issuer} {token.jti}", token.expires_at + 1, now)
         except StorageUnavailable as error:
-            raise self.refusals.unavailable() from error
+            raise self.refusals.unavailable(error) from error
         if not call.consumed:
             raise self.refusals.step_up(call.scheme, requirement, token, used=True)
 
@@ -178,7 +178,7 @@ class Guard:
         except InvalidProof as error:
             raise self.refusals.invalid_proof(str(error)) from error
         except StorageUnavailable as error:
-            raise self.refusals.unavailable() from error
+            raise self.refusals.unavailable(error) from error
         if proof.jkt != token.jkt:
             raise self.refusals.invalid_token("dpop", "the proof is by another key than the token's", token)
         if not first:

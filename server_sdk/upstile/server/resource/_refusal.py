@@ -85,8 +85,9 @@ class Refusals:
         """The request contradicts itself, e.g. with two `Authorization` lines."""
         return _rejection("invalid-request", 400, title, [])
 
-    def unavailable(self) -> Rejection:
-        """State that must be consumed once is out of reach."""
+    def unavailable(self, cause: Exception) -> Rejection:
+        """State that must be consumed once is out of reach; the log says why, the caller need not know."""
+        _log.error("storage unavailable", exc_info=cause)
         return _rejection("temporarily-unavailable", 503, "Please try again in a moment", [])
 
     def _refuse(
