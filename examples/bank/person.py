@@ -58,7 +58,7 @@ class ScriptedPerson:
         self.mistakes = 0
         self.asked: list[str] = []
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Hear why."""
         change = f" (could change to {', '.join(others)})" if others else ""
         self._say(f"{occasion.server} asks {occasion.app} as {occasion.account}: “{occasion.reason}”")
@@ -121,9 +121,9 @@ class PersonAtTheTerminal(TerminalPrompter):
         self.mistakes = 0
         self.asked: list[str] = []
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and hint at the mistake that the script wants."""
-        chosen = super().begin(occasion, method, others)
+        chosen = super().begin(occasion, method, others, cancel)
         if self.mistakes:
             self._console.print("         [cyan]Please type a wrong code first, then the right one.[/]")
         return chosen

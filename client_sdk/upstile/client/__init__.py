@@ -25,11 +25,12 @@ from upstile.client._httpx_options import AsyncClientOptions, ClientOptions  # n
 from upstile.client._tokens import BaseToken  # noqa: E402
 from upstile.client.methods import Method, Totp, WebAuthn  # noqa: E402
 from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter  # noqa: E402
-from upstile.protocol import Requirement, UpstileError  # noqa: E402
+from upstile.protocol import Authenticator, Requirement, UpstileError  # noqa: E402
 
 __all__ = [
     "AsyncClient",
     "AsyncClientOptions",
+    "Authenticator",
     "BaseToken",
     "CallbackPrompter",
     "CeremonyFailed",

@@ -14,9 +14,7 @@ _PATIENCE = 3
 _STEP = "insufficient_authorization"
 _NEXT_STEP = {
     "invalid_grant": "Sign in again, then repeat the call.",
-    "temporarily_locked": "Too many wrong answers: wait, then repeat the call.",
-    "slow_down": "Wait a moment, then repeat the call.",
-    "invalid_client": "The app's client_id is not registered: tell its developer.",
+    "invalid_client": "Tell the app's developer.",
     "invalid_session": "The ceremony took too long or was answered twice: repeat the call.",
 }
 
@@ -61,6 +59,7 @@ class Authority:
         raise self._refusal(response)
 
     def _exchange(self, url: str, body: bytes, *, repeatable: bool) -> Incoming:
+        nonce = self._key.nonce(url)
         try:
             response = self._send(url, body)
         except ConnectionLost as lost:
@@ -68,7 +67,7 @@ class Authority:
                 raise CeremonyFailed("The connection to the authorization server broke") from lost
             response = self._send_again(url, body)
         # A nonce demand judged nothing, so it is no repetition (RFC 9449 §8); it is obeyed once.
-        if self._key.learn(response) and _error(response) == "use_dpop_nonce":
+        if _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce:
             response = self._send_again(url, body)
         return response
 
@@ -76,7 +75,9 @@ class Authority:
         if self._cancel.is_set():
             raise StepUpCancelled("The ceremony was cancelled")
         headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", self._key.proof("POST", url)))
-        return self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
+        response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
+        self._key.learn(response)
+        return response
 
     def _send_again(self, url: str, body: bytes) -> Incoming:
         try:
@@ -98,12 +99,14 @@ class Authority:
         if refusal.error == "unmet_authentication_requirements":
             message = "Nothing that you have enrolled reaches what the API asks"
             return NoMethodAvailable(message, enrollable=refusal.enrollable_methods or (), response=response)
-        hint = clock_hint(response, self._clock()) if refusal.error == "invalid_dpop_proof" else None
-        said = refusal.error_description or refusal.error
+        hint = clock_hint(response.header("date"), self._clock()) if refusal.error == "invalid_dpop_proof" else None
+        said, wait = refusal.error_description or refusal.error, _retry_after(response)
+        if hint is None and wait is not None:
+            hint = f"Wait {wait} seconds, then repeat the call."
         return CeremonyFailed(
             f"The authorization server refused: {said}",
             error=refusal.error,
-            retry_after=_retry_after(response),
+            retry_after=wait,
             response=response,
             next_step=hint or _NEXT_STEP.get(refusal.error),
         )

@@ -3,8 +3,9 @@
 start → step → (bound challenge checked) → answer → … → code → token → (acr and age checked)
 """
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ from upstile.protocol import (
     code_challenge,
 )
 
+_log = logging.getLogger("upstile.client")
+
 FRESH_ENOUGH = 60
 """Seconds that `auth_time` of a new token may always lie back, however small `max_age` is."""
 _MOST_STEPS = 12
@@ -46,7 +49,7 @@ class Ceremony:
         target: where the authorization server is, and the resource's identifier.
         api: the API's origin, for prompts.
         client_id: the app.
-        jkt: the thumbprint of the ceremony's key.
+        jkt: the thumbprint of the ceremony's key; `None` where the server does without DPoP.
         subject_token: names the user.
         methods: what can be done here, in order of preference.
         moment: how to ask.
@@ -58,8 +61,8 @@ class Ceremony:
     target: Target
     api: str
     client_id: str
-    jkt: str
-    subject_token: str
+    jkt: str | None
+    subject_token: str = field(repr=False)
     methods: Sequence[Method]
     moment: Moment
     clock: Callable[[], float]
@@ -78,11 +81,20 @@ class Ceremony:
             self._check(token)
             accepted = True
         finally:
-            self.moment.prompter.finished(accepted)
+            self._finished(accepted)
         return token
 
+    def _finished(self, accepted: bool) -> None:
+        """Tell the person; whatever the prompter makes of it, the ceremony has ended as it has."""
+        try:
+            self.moment.prompter.finished(accepted)
+        except Exception:
+            _log.debug("the prompter could not say how it ended", exc_info=True)
+
     def _start(self, authority: Authority, verifier: str) -> Incoming:
-        asked = self.requirement
+        asked, able = self.requirement, [method.name for method in self.methods if method.available()]
+        if not able:
+            raise NoMethodAvailable("None of the app's methods can be used on this machine")
         form: dict[str, str | int | None] = {
             "response_type": "code",
             "client_id": self.client_id,
@@ -94,14 +106,14 @@ class Ceremony:
             "resource": self.target.resource,
             "subject_token": self.subject_token,
             "subject_token_type": ACCESS_TOKEN_TYPE,
-            "authn_methods_supported": " ".join(method.name for method in self.methods if method.available()),
+            "authn_methods_supported": " ".join(able),
         }
-        return authority.post(self._challenge_endpoint, form, repeatable=False)
+        return authority.post(self.target.endpoints[0], form, repeatable=False)
 
     def _prove(self, authority: Authority, reply: Incoming) -> str:
         """Answer steps until there is a code."""
         chosen: Method | None = None
-        unusable: set[str] = set()
+        unusable: dict[str, str] = {}
         for _ in range(_MOST_STEPS):
             if reply.status == 200:
                 return _read(CodeResponse, reply).authorization_code
@@ -110,10 +122,10 @@ class Ceremony:
                 self.moment.prompter.rejected(step.attempts_left)
             chosen, members = self._answer(step, chosen, unusable)
             form = {"client_id": self.client_id, "auth_session": step.auth_session, "authn_method": chosen.name}
-            reply = authority.post(self._challenge_endpoint, {**form, **members}, repeatable=True)
+            reply = authority.post(self.target.endpoints[0], {**form, **members}, repeatable=True)
         raise CeremonyFailed("The authorization server asks without end", response=reply)
 
-    def _answer(self, step: Step, chosen: Method | None, unusable: set[str]) -> tuple[Method, dict[str, str]]:
+    def _answer(self, step: Step, chosen: Method | None, unusable: dict[str, str]) -> tuple[Method, dict[str, str]]:
         """Ask the person by the first method that works; falls back when one turns out not to."""
         offers = {offer.method: offer for offer in step.authn_methods}
         for offer in offers.values():
@@ -121,12 +133,13 @@ class Ceremony:
         while True:
             usable = [m for m in self.methods if m.name in offers and m.name not in unusable and m.available()]
             if not usable:
-                raise NoMethodAvailable(f"The authorization server offers {', '.join(offers)}; none can be used here")
+                why = "".join(f"; {name}: {reason}" for name, reason in unusable.items())
+                raise NoMethodAvailable(f"The server offers {', '.join(offers)}, and none can be used here{why}")
             method = chosen if chosen in usable and step.result == "rejected" else self._choose(step, usable)
             try:
                 return method, dict(method.answer(offers[method.name], self.moment))
-            except MethodUnavailable:
-                unusable.add(method.name)
+            except MethodUnavailable as error:
+                unusable[method.name] = str(error)
 
     def _choose(self, step: Step, usable: Sequence[Method]) -> Method:
         occasion = Occasion(
@@ -137,7 +150,7 @@ class Ceremony:
             requirement=self.requirement,
         )
         names = [method.name for method in usable]
-        name = self.moment.prompter.begin(occasion, names[0], names[1:])
+        name = self.moment.prompter.begin(occasion, names[0], names[1:], self.moment.cancel)
         return next((method for method in usable if method.name == name), usable[0])
 
     def _check_offer(self, offer: Offer) -> None:
@@ -165,10 +178,7 @@ class Ceremony:
             "code_verifier": verifier,
             "client_id": self.client_id,
         }
-        endpoint = self.target.server.token_endpoint
-        if endpoint is None:
-            raise CeremonyFailed("The authorization server names no token endpoint")
-        return _read(TokenResponse, authority.post(endpoint, form, repeatable=False))
+        return _read(TokenResponse, authority.post(self.target.endpoints[1], form, repeatable=False))
 
     def _check(self, token: TokenResponse) -> None:
         """The token must be what was asked for, as far as the server says (upstile profile §3)."""
@@ -179,13 +189,6 @@ class Ceremony:
             age = self.clock() - token.auth_time
             if age > max(asked.max_age, FRESH_ENOUGH):
                 raise StepUpUnsatisfied(f"The new authentication is {age:.0f} seconds old already")
-
-    @property
-    def _challenge_endpoint(self) -> str:
-        endpoint = self.target.server.authorization_challenge_endpoint
-        if endpoint is None:
-            raise CeremonyFailed("The authorization server offers no first-party ceremony")
-        return endpoint
 
 
 def _read(model: type[M], reply: Incoming) -> M:

@@ -1,17 +1,16 @@
 """`Client` and `AsyncClient`: httpx clients for one API that step up by themselves."""
 
-from asyncio import wrap_future
 from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 import httpx
 
 from upstile.client._enrolment import AsyncAuthenticators, Authenticators
-from upstile.client._errors import CeremonyFailed, OutcomeUnknown
-from upstile.client._httpx import ONCE, SIGNED, STEP_UP, StepUpAuth
+from upstile.client._errors import CeremonyFailed, OutcomeUnknown, clock_hint
+from upstile.client._httpx import ONCE, SIGNED, STEP_UP, StepUpAuth, landed
 from upstile.client._httpx_options import OWN, SHARED, AsyncClientOptions, ClientOptions
 from upstile.client._session import Asked
-from upstile.protocol import MalformedMessage, Requirement, TokenResponse
+from upstile.protocol import ErrorResponse, MalformedMessage, Requirement, TokenResponse
 
 NO_AUTH = httpx.Auth()
 """Sends a request as it is."""
@@ -32,7 +31,6 @@ class Client(httpx.Client):
     def __init__(self, api: str, *, client_id: str, **options: Unpack[ClientOptions]) -> None:
         self.step_up_auth, http = _split(api, client_id, options)
         super().__init__(base_url=api, auth=self.step_up_auth, **http)
-        self.event_hooks["request"].append(self._on_hop)
 
     @property
     def authenticators(self) -> Authenticators:
@@ -51,6 +49,8 @@ class Client(httpx.Client):
         Raises:
             OutcomeUnknown: the response to a call with a token that serves once was lost.
         """
+        if self._on_hop not in self.event_hooks["request"]:  # also where the app has set hooks of its own
+            self.event_hooks["request"].append(self._on_hop)
         try:
             return super().send(request, **how)
         except httpx.TransportError as error:
@@ -65,8 +65,8 @@ class Client(httpx.Client):
             httpx.HTTPStatusError: the sign-in was refused.
             CeremonyFailed: the response holds no token.
         """
-        response = self.post(url, auth=NO_AUTH, **_proving(self, self.step_up_auth, url, request))
-        _signed_in(self.step_up_auth, response)
+        proven = _proving(self, self.step_up_auth, url, request)
+        _signed_in(self.step_up_auth, self.post(url, auth=NO_AUTH, follow_redirects=False, **proven))
 
     def step_up(
         self,
@@ -102,7 +102,6 @@ class AsyncClient(httpx.AsyncClient):
     def __init__(self, api: str, *, client_id: str, **options: Unpack[AsyncClientOptions]) -> None:
         self.step_up_auth, http = _split(api, client_id, options)
         super().__init__(base_url=api, auth=self.step_up_auth, **http)
-        self.event_hooks["request"].append(self._on_hop)
 
     @property
     def authenticators(self) -> AsyncAuthenticators:
@@ -117,6 +116,8 @@ class AsyncClient(httpx.AsyncClient):
 
     async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
         """As `httpx.AsyncClient.send`, with the error of `Client.send`."""
+        if self._on_hop not in self.event_hooks["request"]:
+            self.event_hooks["request"].append(self._on_hop)
         try:
             return await super().send(request, **how)
         except httpx.TransportError as error:
@@ -126,8 +127,8 @@ class AsyncClient(httpx.AsyncClient):
 
     async def sign_in(self, url: str, **request: Any) -> None:
         """The app's own sign-in, as `Client.sign_in`."""
-        response = await self.post(url, auth=NO_AUTH, **_proving(self, self.step_up_auth, url, request))
-        _signed_in(self.step_up_auth, response)
+        proven = _proving(self, self.step_up_auth, url, request)
+        _signed_in(self.step_up_auth, await self.post(url, auth=NO_AUTH, follow_redirects=False, **proven))
 
     async def step_up(
         self,
@@ -140,7 +141,8 @@ class AsyncClient(httpx.AsyncClient):
         """Ask the person now, as `Client.step_up`."""
         ticket = self.step_up_auth.session.step_up(_ahead(self.step_up_auth, acr, max_age, scope, reason))
         try:
-            await wrap_future(ticket.future)
+            await landed(ticket.future)
+            ticket.future.result()
         finally:
             ticket.give_back()
 
@@ -204,12 +206,33 @@ def _proving(
     target = str(client.build_request("POST", url).url)
     if not auth.session.pins.is_api(target):
         raise ValueError("the sign-in must be on the API's own origin")
-    return {**request, "headers": {**request.get("headers", {}), "DPoP": auth.session.key.proof("POST", target)}}
+    headers = httpx.Headers(request.get("headers"))
+    headers["DPoP"] = auth.session.key.proof("POST", target)
+    return {**request, "headers": headers}
 
 
 def _signed_in(auth: StepUpAuth, response: httpx.Response) -> None:
+    refusal = _refused_proof(auth, response)
+    if refusal is not None:
+        raise refusal
+    if response.is_redirect:  # whoever answers elsewhere must not be handed the password
+        raise CeremonyFailed("The sign-in was redirected", next_step="Sign in at the address that the API has now.")
     response.raise_for_status()
     try:
         auth.session.tokens.sign_in(TokenResponse.from_json(response.content))
     except MalformedMessage as error:
         raise CeremonyFailed(f"The sign-in's response is no token response: {error}") from error
+
+
+def _refused_proof(auth: StepUpAuth, response: httpx.Response) -> CeremonyFailed | None:
+    """What the API says of our proof, if that is why it refuses the sign-in."""
+    try:
+        refusal = ErrorResponse.from_json(response.content) if response.status_code == 400 else None
+    except MalformedMessage:
+        return None
+    if refusal is None:
+        return None
+    url, now = str(response.request.url), auth.session.clock()
+    hint = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"
+    said = refusal.error_description or refusal.error
+    return CeremonyFailed(f"The sign-in was refused: {said}", error=refusal.error, next_step=hint)

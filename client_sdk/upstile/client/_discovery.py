@@ -19,6 +19,7 @@ from upstile.protocol import (
 KEPT = 600.0
 """Seconds for which metadata is good where its `Cache-Control` says nothing."""
 
+_MOST_KEPT = 64
 _max_age = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
 
 M = TypeVar("M", ResourceMetadata, ServerMetadata)
@@ -30,6 +31,18 @@ class Target:
 
     resource: str
     server: ServerMetadata
+
+    @property
+    def endpoints(self) -> tuple[str, str]:
+        """Where ceremonies are held, and where codes are redeemed.
+
+        Raises:
+            CeremonyFailed: the server names no such places.
+        """
+        challenge, token = self.server.authorization_challenge_endpoint, self.server.token_endpoint
+        if challenge is None or token is None:
+            raise CeremonyFailed("The authorization server offers no first-party ceremony")
+        return challenge, token
 
 
 class Discovery:
@@ -66,6 +79,8 @@ class Discovery:
         if now >= good_until:
             response = self._fetch(url)
             body = response.body
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
             self._kept[url] = (now + _life(response), body)
         try:
             return model.from_json(body)
@@ -79,7 +94,10 @@ class Discovery:
         except ConnectionLost as error:
             raise CeremonyFailed(f"The metadata at {url} cannot be reached") from error
         if response.status != 200:
-            raise CeremonyFailed(f"The metadata at {url} was answered {response.status}", response=response)
+            hint = "The API has to serve it at its root: its author calls server.install(app), without a prefix."
+            raise CeremonyFailed(
+                f"The metadata at {url} was answered {response.status}", response=response, next_step=hint
+            )
         return response
 
 

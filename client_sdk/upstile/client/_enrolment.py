@@ -1,15 +1,16 @@
 """Enrolment and self-service through the client: the flow steps up when the server asks for it (upstile profile §8)."""
 
 from asyncio import to_thread
-from collections.abc import Sequence
-from threading import Event
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from upstile.client._errors import CeremonyFailed
-from upstile.client._httpx import StepUpAuth
+from upstile.client._flight import Ticket
+from upstile.client._httpx import StepUpAuth, landed
 from upstile.client.methods import Method, MethodUnavailable, Moment
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
@@ -23,6 +24,14 @@ from upstile.protocol import (
 )
 
 M = TypeVar("M", bound=Message)
+_NEXT_STEP = {
+    "first-enrolment": "Sign in again with this app, whose sign-in passes request= on, or use an enrolment code.",
+    "last-authenticator": "Enrol the new one, then remove the old one.",
+    "verification-failed": "Enrol it again.",
+    "not-found": "Look at list() again.",
+}
+_TRIES = 3
+"""Times that the person may type the first code; the server allows five."""
 
 
 class _HasAuth(Protocol):
@@ -41,20 +50,26 @@ class Authenticators:
         """All of them, pending ones included."""
         return self._call(AuthenticatorList, "GET").authenticators
 
-    def enroll(self, method: Method, name: str) -> Authenticator:
+    def enroll(self, method: Method, name: str, *, enrolment_code: str | None = None) -> Authenticator:
         """Add one: the server may ask for a confirmation first, then the person sets it up and proves it.
 
         Args:
             method: which kind, e.g. `Totp()`.
             name: what the user calls it.
+            enrolment_code: the deployment's word that this user may enrol a first one.
 
         Raises:
             StepUpError: the confirmation did not succeed.
             CeremonyFailed: the server refused.
         """
-        pending = self._call(EnrollResponse, "POST", json={"method": method.name, "name": name})
-        proof = _proof(self._client.step_up_auth, method, pending)
-        return self._call(Authenticator, "POST", pending.id, "verify", json=proof)
+        pending = self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
+        left = _TRIES
+        while True:
+            with _proving(self._client.step_up_auth, method, pending) as ticket:
+                proof = ticket.future.result()
+            reply, left = self._send("POST", pending.id, "verify", json=proof), left - 1
+            if not _may_try_again(self._client.step_up_auth, pending, reply, left):
+                return _read(Authenticator, reply)
 
     def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
@@ -82,11 +97,17 @@ class AsyncAuthenticators:
         """All of them, pending ones included."""
         return (await self._call(AuthenticatorList, "GET")).authenticators
 
-    async def enroll(self, method: Method, name: str) -> Authenticator:
+    async def enroll(self, method: Method, name: str, *, enrolment_code: str | None = None) -> Authenticator:
         """Add one, as `Authenticators.enroll`."""
-        pending = await self._call(EnrollResponse, "POST", json={"method": method.name, "name": name})
-        proof = await to_thread(_proof, self._client.step_up_auth, method, pending)
-        return await self._call(Authenticator, "POST", pending.id, "verify", json=proof)
+        pending = await self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
+        left = _TRIES
+        while True:
+            with _proving(self._client.step_up_auth, method, pending) as ticket:
+                await landed(ticket.future)
+                proof = ticket.future.result()
+            reply, left = await self._send("POST", pending.id, "verify", json=proof), left - 1
+            if not _may_try_again(self._client.step_up_auth, pending, reply, left):
+                return _read(Authenticator, reply)
 
     async def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
@@ -112,16 +133,46 @@ def _url(auth: StepUpAuth, path: Sequence[str]) -> str:
     if endpoint is None or not session.pins.is_api(endpoint):
         # NOTE: an authorization server on another origin than the API needs tokens of its own, not built yet.
         raise CeremonyFailed("The API's origin offers no enrolment")
+    if any(segment.strip(".") == "" for segment in path):
+        raise ValueError("an authenticator's id is the id of an entry of list()")
     return "/".join([endpoint, *(quote(segment, safe="") for segment in path)])
 
 
-def _proof(auth: StepUpAuth, method: Method, pending: EnrollResponse) -> dict[str, Any]:
-    session = auth.session
-    moment = Moment(prompter=session.prompter, cancel=Event(), webauthn_origin=session.webauthn_origin)
+def _wanted(method: Method, name: str, enrolment_code: str | None) -> dict[str, str]:
+    wanted = {"method": method.name, "name": name}
+    return wanted if enrolment_code is None else {**wanted, "enrolment_code": enrolment_code}
+
+
+@contextmanager
+def _proving(auth: StepUpAuth, method: Method, pending: EnrollResponse) -> Generator[Ticket[dict[str, Any]]]:
+    """Have the person set the new authenticator up; giving up cancels it."""
+
+    def work(moment: Moment) -> dict[str, Any]:
+        try:
+            return dict(method.enroll(pending, moment))
+        except MethodUnavailable as error:
+            raise CeremonyFailed(f"It cannot be set up here: {error}") from error
+
+    ticket = auth.session.ask(work)
     try:
-        return dict(method.enroll(pending, moment))
-    except MethodUnavailable as error:
-        raise CeremonyFailed(f"It cannot be set up here: {error}") from error
+        yield ticket
+    finally:
+        ticket.give_back()
+
+
+def _may_try_again(auth: StepUpAuth, pending: EnrollResponse, reply: httpx.Response, left: int) -> bool:
+    """Whether a typed code was wrong and may be typed again; a security key's challenge serves once."""
+    if reply.is_success or pending.options is not None or left == 0 or _problem(reply) != "verification-failed":
+        return False
+    auth.session.prompter.rejected(left)
+    return True
+
+
+def _problem(reply: httpx.Response) -> str | None:
+    try:
+        return Problem.from_json(reply.content).name
+    except MalformedMessage:
+        return None
 
 
 def _read(model: type[M], response: httpx.Response) -> M:
@@ -135,7 +186,7 @@ def _content(response: httpx.Response) -> bytes:
     if response.is_success:
         return response.content
     try:
-        said = Problem.from_json(response.content).title
+        problem = Problem.from_json(response.content)
     except MalformedMessage:
-        said = f"status {response.status_code}"
-    raise CeremonyFailed(f"The server refused: {said}")
+        raise CeremonyFailed(f"The server refused: status {response.status_code}") from None
+    raise CeremonyFailed(f"The server refused: {problem.title}", next_step=_NEXT_STEP.get(problem.name))

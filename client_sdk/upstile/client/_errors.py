@@ -34,13 +34,15 @@ class StepUpError(UpstileError):
     """
 
     code = "step_up"
-    next_step = "Try again."
+    next_step = ""
 
     def __init__(self, message: str, *, response: Incoming | None = None, next_step: str | None = None) -> None:
         super().__init__(harmless(message) or "")
         self.response = response
         if next_step is not None:
             self.next_step = harmless(next_step) or self.next_step
+        if self.next_step:
+            self.add_note(self.next_step)
 
     @property
     def correlation_id(self) -> str | None:
@@ -54,7 +56,7 @@ class StepUpError(UpstileError):
 
     def diagnostics(self) -> str:
         """What happened and what to do next, in sentences for the person at the terminal."""
-        parts = [f"{self}.", self.next_step]
+        parts = [f"{self}.", self.next_step] if self.next_step else [f"{self}."]
         if self.correlation_id is not None:
             parts.append(f"If you ask for help, name {self.correlation_id}.")
         return " ".join(parts)
@@ -108,9 +110,17 @@ class NoMethodAvailable(StepUpError):
     code = "no_method_available"
     next_step = "Enrol an authenticator first, or connect the one that you have."
 
-    def __init__(self, message: str, *, enrollable: Sequence[str] = (), response: Incoming | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        enrollable: Sequence[str] = (),
+        response: Incoming | None = None,
+        next_step: str | None = None,
+    ) -> None:
         names = ", ".join(enrollable)
-        super().__init__(message, response=response, next_step=f"Enrol one of: {names}." if names else None)
+        step = next_step or (f"Enrol one of: {names}." if names else None)
+        super().__init__(message, response=response, next_step=step)
         self.enrollable = tuple(enrollable)
 
 
@@ -137,6 +147,7 @@ class CeremonyFailed(StepUpError):
     """
 
     code = "ceremony_failed"
+    next_step = "Repeat the call; if it fails again, tell the API's operator."
 
     def __init__(
         self,
@@ -159,9 +170,8 @@ class OutcomeUnknown(StepUpError):
     next_step = "Look whether it was carried out before you try again."
 
 
-def clock_hint(response: Incoming, now: float) -> str | None:
+def clock_hint(date: str | None, now: float) -> str | None:
     """A sentence about this machine's clock, if the server's `Date` says that it is off (RFC 9110 §6.6.1)."""
-    date = response.header("date")
     try:
         ahead = now - parsedate_to_datetime(date).timestamp() if date else 0.0
     except (ValueError, OverflowError):

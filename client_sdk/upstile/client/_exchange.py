@@ -29,12 +29,14 @@ class Incoming:
 
     Attributes:
         url: the URL that it answers, after redirects.
+        method: the method that it answers, after redirects.
         headers: in their order, names in lower case.
         body: bounded; only what a challenge or an error needs.
     """
 
     status: int
     url: str
+    method: str = ""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
 

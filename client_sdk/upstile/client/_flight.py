@@ -89,33 +89,49 @@ class Flights(Generic[T]):
         self._under_way: dict[Hashable, Flight[T]] = {}
         self._failed: dict[Hashable, Flight[T]] = {}
 
-    def join(self, key: Hashable, since: float, ceremony: Callable[[Flight[T]], T]) -> Ticket[T]:
+    def join(self, key: Hashable | None, since: float, ceremony: Callable[[Flight[T]], T]) -> Ticket[T]:
         """Share the flight for `key`, or start it.
 
         Args:
-            key: what the ceremony is for; a unique object where it must not be shared.
+            key: what the ceremony is for; `None` where it must not be shared.
             since: when the caller set out. If a flight failed after that, the person has answered this caller, too.
             ceremony: does the work, in the flight's thread; is given the flight, whose event cancels it.
         """
         with self._lock:
-            flight = self._under_way.get(key) or self._failed.get(key)
+            flight = None if key is None else self._under_way.get(key) or self._failed.get(key)
             if flight is None or (flight.failed_at is not None and flight.failed_at < since):
-                flight = self._under_way[key] = Flight[T](self._turn)
-                arguments = (key, flight, ceremony)
-                Thread(target=self._run, args=arguments, name="upstile ceremony", daemon=True).start()
+                flight = self._started(key, ceremony)
             flight.waiters += 1
             return Ticket(self, flight)
 
-    def _run(self, key: Hashable, flight: Flight[T], ceremony: Callable[[Flight[T]], T]) -> None:
+    def cancel(self) -> None:
+        """Cancel all ceremonies that are under way."""
+        with self._lock:
+            for flight in self._under_way.values():
+                flight.cancel.set()
+
+    def _started(self, key: Hashable | None, ceremony: Callable[[Flight[T]], T]) -> Flight[T]:
+        flight = Flight[T](self._turn)
+        known = object() if key is None else key
+        self._under_way[known] = flight
+        arguments = (known, flight, ceremony, key is not None)
+        try:
+            Thread(target=self._run, args=arguments, name="upstile ceremony", daemon=True).start()
+        except BaseException:
+            del self._under_way[known]
+            raise
+        return flight
+
+    def _run(self, key: Hashable, flight: Flight[T], ceremony: Callable[[Flight[T]], T], shared: bool) -> None:
         try:
             flight.take_turn()
             outcome = ceremony(flight)
         except BaseException as error:
             flight.failed_at = self._monotonic()
-            self._land(key, flight)
-            flight.settle(error)
+            self._land(key, flight, shared=shared)
+            flight.settle(_carried(error))
         else:
-            self._land(key, flight)
+            self._land(key, flight, shared=shared)
             flight.settle(None, outcome)
 
     def abandon(self, flight: Flight[T], error: BaseException) -> None:
@@ -125,14 +141,14 @@ class Flights(Generic[T]):
             self._forget(flight)
         flight.settle(error)
 
-    def _land(self, key: Hashable, flight: Flight[T]) -> None:
+    def _land(self, key: Hashable, flight: Flight[T], *, shared: bool) -> None:
         """From now on a new caller starts anew; those who wait, or set out before a failure, get this outcome."""
         now = self._monotonic()
         with self._lock:
             self._failed = {k: f for k, f in self._failed.items() if now - (f.failed_at or now) < _REMEMBERED}
             if self._under_way.get(key) is flight:
                 del self._under_way[key]
-                if flight.failed_at is not None and flight.waiters > 0:
+                if shared and flight.failed_at is not None and flight.waiters > 0:
                     self._failed[key] = flight
 
     def leave(self, flight: Flight[T]) -> None:
@@ -146,3 +162,12 @@ class Flights(Generic[T]):
     def _forget(self, flight: Flight[T]) -> None:
         for key in [key for key, known in self._under_way.items() if known is flight]:
             del self._under_way[key]
+
+
+def _carried(error: BaseException) -> BaseException:
+    """An error as a future can carry it into a coroutine (PEP 479)."""
+    if not isinstance(error, StopIteration):
+        return error
+    stopped = RuntimeError("a prompter or a method raised StopIteration")
+    stopped.__cause__ = error
+    return stopped

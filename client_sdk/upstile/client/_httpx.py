@@ -1,20 +1,23 @@
 """The adapter for httpx: pumps the core's flow through `httpx.Auth`, for sync and async clients."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from concurrent.futures import wait
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from time import monotonic as _monotonic
 from time import time
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._discovery import Discovery
 from upstile.client._events import OnEvent
-from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, lowered
+from upstile.client._exchange import Incoming
 from upstile.client._flow import Call, Flow, Send, Wait, flow
 from upstile.client._httpx_body import Body
+from upstile.client._httpx_response import aread_bounded, incoming, read_bounded
+from upstile.client._httpx_transport import HttpxTransport
 from upstile.client._proof_key import ProofKey
 from upstile.client._session import Interaction, Session
 from upstile.client._tokens import Tokens, TokenSource
@@ -30,10 +33,7 @@ SIGNED = "upstile.signed"
 ONCE = "upstile.once"
 """The request extension that says that the token serves this one call."""
 
-_MAX_BODY = 65_536
-_MAX_SECONDS = 5.0
-_TIMEOUT = 10.0
-_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce"})
+_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "invalid_token", "use_dpop_nonce"})
 
 
 class StepUpAuth(httpx.Auth):
@@ -77,6 +77,11 @@ class StepUpAuth(httpx.Auth):
         monotonic: Callable[[], float] = _monotonic,
         transport: dict[str, Any] | None = None,
     ) -> None:
+        if interaction not in get_args(Interaction) or not human_timeout > 0:
+            raise ValueError("interaction is auto or never, human_timeout a number of seconds")
+        chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
+        if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
+            raise TypeError("methods takes methods: [Totp(), WebAuthn()]")
         pins = Pins.of(api, issuer)
         self._transport = HttpxTransport(transport or {})
         self.session = Session(
@@ -86,7 +91,7 @@ class StepUpAuth(httpx.Auth):
             tokens=Tokens(token, clock, monotonic),
             discovery=Discovery(pins, self._transport, monotonic),
             transport=self._transport,
-            methods=[WebAuthn(), Totp()] if methods is None else methods,
+            methods=chosen,
             prompter=prompter or TerminalPrompter(),
             webauthn_origin=webauthn_origin or pins.issuer,
             interaction=interaction,
@@ -106,7 +111,7 @@ class StepUpAuth(httpx.Auth):
                     pump.waited(pump.action)
                 else:
                     response = yield pump.prepared(pump.action)
-                    pump.received(response, _read_bounded(response) if _acted_on(response) else b"")
+                    pump.received(response, read_bounded(response) if _acted_on(response) else b"")
         finally:
             pump.close()
 
@@ -116,17 +121,35 @@ class StepUpAuth(httpx.Auth):
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
-                    await asyncio.wait([asyncio.wrap_future(pump.action.ticket.future)])
+                    await landed(pump.action.ticket.future)
                     pump.waited(pump.action)
                 else:
                     response = yield pump.prepared(pump.action)
-                    pump.received(response, await _aread_bounded(response) if _acted_on(response) else b"")
+                    pump.received(response, await aread_bounded(response) if _acted_on(response) else b"")
         finally:
             pump.close()
 
     def close(self) -> None:
         """Give back the connections to the authorization server."""
+        self.session.close()
         self._transport.close()
+
+
+async def landed(future: "Future[Any]") -> None:
+    """Wait until a ceremony is over, whatever came of it; giving up does not stop it."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def settle() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def wake(_: object) -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settle)
+
+    future.add_done_callback(wake)
+    await waiter
 
 
 class _Pump:
@@ -165,8 +188,9 @@ class _Pump:
         url = self._url if response.request is self._request else str(response.request.url)
         # The core acts on nothing else; `raw`, because httpx would first guess the encoding of all headers.
         acted_on = status == 401 or b"dpop-nonce" in [name.lower() for name, _ in response.headers.raw]
-        incoming = _incoming(response, url, raw) if acted_on else Incoming(status=status, url=url)
-        self._next(lambda: self._flow.send(incoming))
+        method = response.request.method
+        found = incoming(response, url, raw, method) if acted_on else Incoming(status=status, url=url, method=method)
+        self._next(lambda: self._flow.send(found))
 
     def waited(self, action: Wait) -> None:
         """Hand a ceremony's outcome on."""
@@ -188,81 +212,8 @@ class _Pump:
             self.action = None
 
 
-class HttpxTransport:
-    """Reaches the authorization server through an httpx client of its own.
-
-    Args:
-        options: for `httpx.Client`, such as `verify`, `cert`, `proxy`, `trust_env`.
-    """
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        chosen: dict[str, Any] = {"timeout": _TIMEOUT, **options, "follow_redirects": False}
-        self._client = httpx.Client(**chosen)
-
-    def send(self, request: Outgoing) -> Incoming:
-        """Send and read, at most 64 KiB."""
-        headers = {"accept-encoding": "identity", **dict(request.headers)}
-        try:
-            outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
-            response = self._client.send(outgoing, stream=True)
-            raw = _read_bounded(response)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise ConnectionLost from error
-        return _incoming(response, request.url, raw)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
-
-
-def _incoming(response: httpx.Response, url: str, raw: bytes) -> Incoming:
-    """A response for the core; an encoded body is no body: it could unfold without bound."""
-    headers = lowered(response.headers.multi_items())
-    body = b"" if "content-encoding" in response.headers else raw
-    return Incoming(status=response.status_code, url=url, headers=headers, body=body)
-
-
 def _acted_on(response: httpx.Response) -> bool:
     """Whether the core will answer this response with another request, so that its body must be out of the way."""
     if response.status_code != 401:
         return False
     return find_error(readable_challenges(response.headers.get_list("www-authenticate"))) in _ACTED_ON
-
-
-def _read_bounded(response: httpx.Response) -> bytes:
-    """The raw body, unless it is too large or too slow; then nothing, and the connection is dropped."""
-    if response.is_stream_consumed:
-        return response.content
-    end, body = _monotonic() + _MAX_SECONDS, bytearray()
-    try:
-        for chunk in response.iter_raw():
-            body += chunk
-            if len(body) > _MAX_BODY or _monotonic() > end:
-                body.clear()
-                break
-    finally:
-        response.close()
-    return _put_back(response, bytes(body))
-
-
-async def _aread_bounded(response: httpx.Response) -> bytes:
-    if response.is_stream_consumed:
-        return response.content
-    end, body = _monotonic() + _MAX_SECONDS, bytearray()
-    try:
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > _MAX_BODY or _monotonic() > end:
-                body.clear()
-                break
-    finally:
-        await response.aclose()
-    return _put_back(response, bytes(body))
-
-
-def _put_back(response: httpx.Response, body: bytes) -> bytes:
-    """Let the response be read again, by httpx itself or by the app, from what was kept."""
-    response.stream = httpx.ByteStream(body)
-    response.is_stream_consumed = False
-    response.is_closed = False
-    return body

@@ -49,6 +49,8 @@ def _judge_multipart(fields: list[Any]) -> tuple[str | None, Rewind]:
 
 
 def _position(source: Any) -> int | None:
+    if hasattr(source, "__aiter__"):  # an async file: its `tell` would have to be awaited
+        return None
     try:
         return int(source.tell()) if source.seekable() else None
     except (AttributeError, OSError, ValueError):

@@ -32,16 +32,18 @@ class ProofKey:
             now=self._clock(),
             jti=token_urlsafe(16),
             access_token=access_token,
-            nonce=self._nonces.get(origin_of(url)) if self._nonces else None,
+            nonce=self.nonce(url),
         )
 
-    def learn(self, response: Incoming) -> bool:
-        """Keep a nonce that a server sent; whether it is a new one (RFC 9449 §8.2)."""
+    def nonce(self, url: str) -> str | None:
+        """The nonce that the next proof for this server will carry."""
+        return self._nonces.get(origin_of(url)) if self._nonces else None
+
+    def learn(self, response: Incoming) -> None:
+        """Keep a nonce that a server sent (RFC 9449 §8.2)."""
         nonce = response.header("dpop-nonce")
-        if nonce is None or self._nonces.get(origin_of(response.url)) == nonce:
-            return False
-        self._nonces[origin_of(response.url)] = nonce
-        return True
+        if nonce is not None:
+            self._nonces[origin_of(response.url)] = nonce
 
     def __repr__(self) -> str:
         return f"ProofKey(thumbprint={self.thumbprint!r})"

@@ -1,15 +1,22 @@
 """What the calls of one client share: whom it trusts, its key, its tokens, its ceremonies."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Timer
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from upstile.client._authority import Authority
 from upstile.client._ceremony import Ceremony
 from upstile.client._discovery import Discovery
-from upstile.client._errors import CeremonyFailed, StepUpCancelled, StepUpError, StepUpRequired, StepUpTimeout
+from upstile.client._errors import (
+    CeremonyFailed,
+    StepUpCancelled,
+    StepUpError,
+    StepUpRequired,
+    StepUpTimeout,
+    clock_hint,
+)
 from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
@@ -20,7 +27,9 @@ from upstile.client._tokens import ElevatedToken, Token, Tokens
 from upstile.client._trust import Pins, reason_in
 from upstile.client.methods import Method, Moment
 from upstile.client.prompts import Prompter
-from upstile.protocol import Requirement, StepUpChallenge
+from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
+
+T = TypeVar("T")
 
 Interaction = Literal["auto", "never"]
 
@@ -84,8 +93,8 @@ class Session:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
-    _flights: Flights[ElevatedToken] = field(init=False, repr=False)
-    _unsatisfied: dict[Requirement, float] = field(default_factory=dict[Requirement, float], init=False, repr=False)
+    _flights: Flights[Any] = field(init=False, repr=False)
+    _unsatisfied: dict[Hashable, float] = field(default_factory=dict[Hashable, float], init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._flights = Flights(self.monotonic)
@@ -101,39 +110,66 @@ class Session:
         if self.interaction == "never":
             names = [method.name for method in self.methods if method.available()]
             raise StepUpRequired(requirement, names, response=asked.response)
-        if self._unsatisfied.get(requirement, 0.0) > self.monotonic():
+        login = self.tokens.login()
+        what = (login, requirement.asks, asked.challenge and asked.challenge.resource_metadata)
+        if self._unsatisfied.get(what, 0.0) > self.monotonic():
             raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
-        key = object() if requirement.for_this_call else requirement
-        return self._flights.join(key, asked.since, lambda flight: self._fly(asked, flight))
+        key = None if requirement.for_this_call else what
+        return self._flights.join(key, asked.since, lambda flight: self._fly(asked, what, flight))
 
-    def unsatisfied(self, asked: Asked, response: Incoming | None) -> Unsatisfied:
-        """Remember that a ceremony was not honoured, so that nobody is asked again at once."""
-        self._unsatisfied[asked.requirement] = self.monotonic() + REMEMBERED
-        return Unsatisfied("The API asks again although the ceremony succeeded", response=response)
+    def ask(self, work: Callable[[Moment], T]) -> Ticket[T]:
+        """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time."""
 
-    def not_enough(self, asked: Asked, ahead: Requirement) -> Unsatisfied:
-        """The API asks, although the app has asked the person `ahead`: for the same, or for something else."""
-        if (ahead.acr, ahead.max_age) == (asked.requirement.acr, asked.requirement.max_age):
-            return self.unsatisfied(asked, asked.response)
-        return Unsatisfied(
-            f"The API asks for {asked.requirement}, and the app has asked ahead for {ahead}",
-            response=asked.response,
-            next_step="Repeat the call without step_up=, or with what the API asks for.",
-        )
+        def fly(flight: Flight[T]) -> T:
+            with self._human_time(flight):
+                return work(self._moment(flight.cancel))
 
-    def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
+        return self._flights.join(None, self.monotonic(), fly)
+
+    def unsatisfied(self, asked: Asked) -> Unsatisfied:
+        """The ceremony's token was not honoured: drop it, and ask nobody again at once."""
+        if asked.refused is not None:
+            self.tokens.drop(asked.refused)
+        metadata = asked.challenge and asked.challenge.resource_metadata
+        self._remember((self.tokens.login(), asked.requirement.asks, metadata))
+        return Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
+
+    def check_clock(self, response: Incoming) -> None:
+        """A proof that the API refuses because of a wrong clock is an error that says so."""
+        if response.status != 401 or not self.pins.is_api(response.url):
+            return
+        if find_error(readable_challenges(response.lines("www-authenticate"))) != "invalid_dpop_proof":
+            return
+        hint = clock_hint(response.header("date"), self.clock())
+        if hint is not None:
+            raise CeremonyFailed("The API refused the proof of the app's key", response=response, next_step=hint)
+
+    def close(self) -> None:
+        """Cancel what is under way."""
+        self._flights.cancel()
+
+    def _remember(self, what: Hashable) -> None:
+        now = self.monotonic()
+        self._unsatisfied = {key: until for key, until in self._unsatisfied.items() if until > now}
+        self._unsatisfied[what] = now + REMEMBERED
+
+    def _moment(self, cancel: Event) -> Moment:
+        return Moment(prompter=self.prompter, cancel=cancel, webauthn_origin=self.webauthn_origin)
+
+    def _fly(self, asked: Asked, what: Hashable, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
-        found = self.tokens.find(asked.requirement)
+        found = self.tokens.find(asked.requirement, asked.url)
         if found is not None and found is not asked.refused:
             return found  # another flight brought it while this one waited for its turn
         began = self.monotonic()
-        report(self.on_event, Report(kind="started", requirement=asked.requirement))
         try:
             with self._human_time(flight):
+                report(self.on_event, Report(kind="started", requirement=asked.requirement))
                 token = self._run(asked, flight.cancel)
         except StepUpError as error:
-            failed = Report(kind="failed", requirement=asked.requirement, error=error.code)
-            report(self.on_event, failed)
+            if isinstance(error, Unsatisfied):
+                self._remember(what)
+            report(self.on_event, Report(kind="failed", requirement=asked.requirement, error=error.code))
             raise
         seconds = self.monotonic() - began
         report(self.on_event, Report(kind="succeeded", requirement=asked.requirement, seconds=seconds))
@@ -143,6 +179,7 @@ class Session:
         base = self.tokens.base()
         if base is None:
             raise CeremonyFailed("There is no token to begin with", next_step="Sign in first.")
+        login = self.tokens.login(base)
         target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
         ceremony = Ceremony(
             requirement=asked.requirement,
@@ -150,17 +187,17 @@ class Session:
             target=target,
             api=self.pins.api,
             client_id=self.client_id,
-            jkt=self.key.thumbprint,
+            jkt=self.key.thumbprint if target.server.dpop_signing_alg_values_supported else None,
             subject_token=base.access_token,
             methods=self.methods,
-            moment=Moment(prompter=self.prompter, cancel=cancel, webauthn_origin=self.webauthn_origin),
+            moment=self._moment(cancel),
             clock=self.clock,
         )
         authority = Authority(self.transport, self.key, self.clock, cancel)
-        return self.tokens.keep(ceremony.run(authority), asked.requirement)
+        return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
 
     @contextmanager
-    def _human_time(self, flight: Flight[ElevatedToken]) -> Generator[None]:
+    def _human_time(self, flight: Flight[Any]) -> Generator[None]:
         """Cancel the ceremony when the person's time is up, and give it up if the prompter does not even notice."""
         late = StepUpTimeout(f"Nobody answered within {self.human_timeout:.0f} seconds")
         expired = Event()

@@ -7,9 +7,9 @@ _LONGEST = 300
 _HARMFUL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def harmless(text: str | None) -> str | None:
-    """The text without control and bidirectional characters, at most 300 characters of it."""
+def harmless(text: str | None, longest: int = _LONGEST) -> str | None:
+    """The text without control and bidirectional characters, at most so many characters of it."""
     if text is None:
         return None
     clean = "".join(" " if category(character) in _HARMFUL else character for character in text)
-    return " ".join(clean.split())[:_LONGEST] or None
+    return " ".join(clean.split())[:longest] or None

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from urllib.parse import urlsplit
 
-from upstile.protocol import B64TOKEN, Requirement, TokenResponse
+from upstile.protocol import B64TOKEN, Requirement, TokenResponse, resource_covers
 
 _EXPIRY_MARGIN = 5.0
+_UNSAID = 60.0
+"""Seconds that a token is used where the server does not say how long it lives (RFC 6749 §5.1)."""
 _LEARNED = 1024
 
 
@@ -19,6 +21,7 @@ class BaseToken:
     Args:
         access_token: the token.
         token_type: `Bearer`, or `DPoP` if it is bound to the client's key.
+        subject: whose it is, by any name; needed only where a callable may return another user's token one day.
 
     Raises:
         ValueError: the token could not stand in a header (RFC 6750 §2.1).
@@ -26,6 +29,7 @@ class BaseToken:
 
     access_token: str = field(repr=False)
     token_type: str = "Bearer"  # noqa: S105 - a name
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(B64TOKEN, self.access_token):
@@ -38,6 +42,8 @@ class ElevatedToken:
 
     Attributes:
         requirement: what it was obtained for.
+        resource: what it may be sent to.
+        login: the sign-in that it stems from.
         acr, auth_time: what was reached, and when (epoch seconds).
         expires_at: by the monotonic clock.
     """
@@ -45,6 +51,8 @@ class ElevatedToken:
     access_token: str = field(repr=False)
     token_type: str
     requirement: Requirement
+    resource: str
+    login: "Login"
     scope: frozenset[str]
     acr: str | None
     auth_time: int | None
@@ -54,12 +62,14 @@ class ElevatedToken:
         """Whether it can be expected to do for `asked`: by name, there is no order that a client may assume."""
         if asked.for_this_call or self.requirement.for_this_call:
             return False
-        strong = not asked.acr or self.acr in asked.acr
+        strong = not asked.acr or self.acr in asked.acr or (self.acr is None and self.requirement.acr == asked.acr)
         fresh = asked.max_age is None or (self.auth_time is not None and now - self.auth_time <= asked.max_age)
         return strong and fresh and self.scope.issuperset(asked.scope)
 
 
 Token = BaseToken | ElevatedToken
+Login = tuple[int, str | None]
+"""Who is signed in: how often this client has signed in, and whose token it is, if that is known."""
 TokenSource = str | BaseToken | Callable[[], "str | BaseToken"] | None
 
 
@@ -77,6 +87,7 @@ class Tokens:
         self._clock = clock
         self._monotonic = monotonic
         self._lock = Lock()
+        self._sign_ins = 0
         self._elevated: list[ElevatedToken] = []
         self._learned: dict[tuple[str, str], Requirement] = {}
 
@@ -85,16 +96,22 @@ class Tokens:
         found = self._source() if callable(self._source) else self._source
         return BaseToken(access_token=found) if isinstance(found, str) else found
 
+    def login(self, base: BaseToken | None = None) -> Login:
+        """Who is signed in: what another user proved is never used."""
+        found = base or (self.base() if callable(self._source) else self._source)
+        return self._sign_ins, found.subject if isinstance(found, BaseToken) else None
+
     def sign_in(self, response: TokenResponse) -> None:
         """Hold the token of a new base login, and forget what the old one led to."""
         with self._lock:
+            self._sign_ins += 1
             self._source = BaseToken(access_token=response.access_token, token_type=response.token_type)
             self._elevated.clear()
 
     def for_call(self, method: str, url: str) -> Token | None:
         """The token to send first: an elevated one where an earlier challenge taught that it is needed."""
         learned = self._learned.get((method, urlsplit(url).path)) if self._learned else None
-        return (learned and self.find(learned)) or self.base()
+        return (learned and self.find(learned, url)) or self.base()
 
     def learn(self, method: str, url: str, requirement: Requirement) -> None:
         """Remember what a call was challenged for; the query does not count."""
@@ -103,26 +120,35 @@ class Tokens:
                 self._learned.clear()
             self._learned[method, urlsplit(url).path] = requirement
 
-    def find(self, requirement: Requirement) -> ElevatedToken | None:
-        """A live elevated token that can be expected to satisfy `requirement`."""
-        now, tick = self._clock(), self._monotonic()
+    def find(self, requirement: Requirement, url: str) -> ElevatedToken | None:
+        """A live elevated token that can be expected to satisfy `requirement` at `url`."""
+        if not self._elevated:
+            return None
+        now, tick, login = self._clock(), self._monotonic(), self.login()
         with self._lock:
             self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            return next((token for token in self._elevated if token.satisfies(requirement, now)), None)
+            for token in self._elevated:
+                mine = token.login == login and resource_covers(token.resource, url)
+                if mine and token.satisfies(requirement, now):
+                    return token
+        return None
 
-    def keep(self, response: TokenResponse, requirement: Requirement) -> ElevatedToken:
+    def keep(self, response: TokenResponse, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
         """Hold a new elevated token; one for a single call is handed back and not kept."""
+        life = _UNSAID if response.expires_in is None else response.expires_in
         token = ElevatedToken(
             access_token=response.access_token,
             token_type=response.token_type,
             requirement=requirement,
-            scope=frozenset((response.scope or "").split()),
+            resource=resource,
+            login=login,
+            scope=frozenset(requirement.scope if response.scope is None else response.scope.split()),
             acr=response.acr,
             auth_time=response.auth_time,
-            expires_at=self._monotonic() + max(0.0, (response.expires_in or 0) - _EXPIRY_MARGIN),
+            expires_at=self._monotonic() + max(0.0, life - _EXPIRY_MARGIN),
         )
-        if not requirement.for_this_call:
-            with self._lock:
+        with self._lock:
+            if not requirement.for_this_call and login[0] == self._sign_ins:
                 self._elevated.insert(0, token)
         return token
 

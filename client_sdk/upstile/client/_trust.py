@@ -49,11 +49,31 @@ class Pins:
         """Whether a request to `url` may carry a token."""
         return origin_of(url) == self.api
 
-    def challenge_in(self, response: Incoming, requested: str) -> StepUpChallenge | None:
-        """The step-up challenge of a response, if it came from the API in answer to a request to it."""
-        if response.status != 401 or not (self.is_api(requested) and self.is_api(response.url)):
+    def answers(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a response is the API's own to this very request.
+
+        A redirect that has turned a POST into a GET has carried the POST out: it must not be repeated.
+        """
+        return response.method == method and self.is_api(url) and self.is_api(response.url)
+
+    def challenge_in(self, response: Incoming, method: str, url: str) -> StepUpChallenge | None:
+        """The step-up challenge of a response, if it is the API's to this request."""
+        if response.status != 401 or not self.answers(response, method, url):
             return None
         return find_step_up(readable_challenges(response.lines("www-authenticate")))
+
+    def wants_nonce(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a 401 only asks for a DPoP nonce (RFC 9449 §9)."""
+        return self._error(response, method, url) == "use_dpop_nonce"
+
+    def is_dead(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a 401 says that the token is not good any more (RFC 6750 §3.1)."""
+        return self._error(response, method, url) == "invalid_token"
+
+    def _error(self, response: Incoming, method: str, url: str) -> str | None:
+        if response.status != 401 or not self.answers(response, method, url):
+            return None
+        return find_error(readable_challenges(response.lines("www-authenticate")))
 
     def metadata_url(self, challenge: StepUpChallenge | None, response: Incoming | None) -> str:
         """Where the resource's metadata is; it must lie on the API's origin."""
@@ -78,13 +98,6 @@ class Pins:
         endpoints = (metadata.authorization_challenge_endpoint, metadata.token_endpoint)
         if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
             raise UntrustedChallenge("An endpoint of the authorization server lies on another origin")
-
-
-def wants_nonce(response: Incoming) -> bool:
-    """Whether a 401 only asks for a DPoP nonce (RFC 9449 §9)."""
-    if response.status != 401:
-        return False
-    return find_error(readable_challenges(response.lines("www-authenticate"))) == "use_dpop_nonce"
 
 
 def reason_in(response: Incoming) -> str | None:

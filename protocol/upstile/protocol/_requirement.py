@@ -49,6 +49,11 @@ class Requirement:
         return self.max_age == 0
 
     @property
+    def asks(self) -> tuple[tuple[str, ...], int | None, tuple[str, ...]]:
+        """What is asked, without the words that it is asked in."""
+        return self.acr, self.max_age, self.scope
+
+    @property
     def authenticates(self) -> bool:
         """Whether anything is asked of the person's authentication, beyond a valid token with a scope."""
         return bool(self.acr) or self.max_age is not None

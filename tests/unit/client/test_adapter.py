@@ -1,5 +1,6 @@
 """The httpx adapter with respx: what goes out, what is read, what is left alone."""
 
+import json
 import logging
 import re
 import threading
@@ -28,6 +29,7 @@ from upstile.client import (
     WebAuthn,
 )
 from upstile.client.testing import ScriptedPrompter, VirtualKey
+from upstile.protocol import base64url_decode, parse_form
 
 API = "https://api.example.com"
 CHALLENGE = (
@@ -144,7 +146,7 @@ def test_no_secret_is_logged_shown_or_reported(server: respx.MockRouter, caplog:
         shown = " ".join(
             [repr(session), repr(bank.step_up_auth), repr(session.tokens.base()), str(events), caplog.text]
         )
-        shown += repr(session.tokens.find(events[0].requirement))
+        shown += repr(session.tokens.find(events[0].requirement, API))
     assert [event.kind for event in events] == ["challenged", "started", "succeeded", "repeated"]
     for secret in ("BASE-SECRET", "ELEVATED-SECRET", "SESSION-SECRET", "CODE-SECRET", "123456"):
         assert secret not in shown
@@ -198,15 +200,154 @@ def test_what_was_asked_ahead_and_is_refused_is_the_end(server: respx.MockRouter
     assert len(server["challenge"].calls) == 2
 
 
-def test_an_api_that_asks_for_more_than_was_asked_ahead_says_so_and_may_be_asked_at_once(
-    server: respx.MockRouter,
-) -> None:
+def test_a_call_may_be_asked_for_two_different_things_and_for_no_third(server: respx.MockRouter) -> None:
+    for acr in ("phr", "gold"):
+        server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
+        tokens = [{**TOKEN, "access_token": acr, "acr": acr} for acr in ("mfa", "phr")]
+        server["token"].mock(side_effect=[httpx.Response(200, json=token) for token in tokens])
+        answers = {"Bearer BASE-SECRET": CHALLENGE, "DPoP mfa": CHALLENGE.replace("mfa", "phr")}
+        answers |= {"DPoP phr": CHALLENGE.replace("mfa", "gold")} if acr == "gold" else {}
+
+        def guarded(request: httpx.Request, answers: dict[str, str] = answers) -> httpx.Response:
+            challenge = answers.get(request.headers["authorization"])
+            return httpx.Response(401 if challenge else 200, headers={"www-authenticate": challenge or ""})
+
+        server["transfers"].mock(side_effect=guarded)
+        with client(ScriptedPrompter(["1", "2", "3"])) as bank:
+            if acr == "phr":
+                assert bank.post("/transfers").status_code == 200
+            else:
+                with pytest.raises(StepUpUnsatisfied):
+                    bank.post("/transfers")
+
+
+def test_the_second_of_two_things_is_not_held_against_the_first(server: respx.MockRouter) -> None:
     server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
-    server["token"].mock(side_effect=[httpx.Response(200, json={**TOKEN, "access_token": "WEAK"}), TOKENED])
+    stronger = CHALLENGE.replace("mfa", "phr")
+
+    def insatiable(request: httpx.Request) -> httpx.Response:
+        asked = stronger if "DPoP" in request.headers["authorization"] else CHALLENGE
+        return httpx.Response(401, headers={"www-authenticate": asked})
+
+    server["transfers"].mock(side_effect=insatiable)
+    server.get(f"{API}/me").mock(side_effect=_guarded)
     with client(ScriptedPrompter(["1", "2"])) as bank:
-        with pytest.raises(StepUpUnsatisfied, match=r"mfa of the last 300 seconds, .* ahead for any authentication"):
-            bank.request("POST", "/transfers", step_up=Requirement(scope="payments"))
+        with pytest.raises(StepUpUnsatisfied):
+            bank.post("/transfers")
+        assert bank.get("/me").status_code == 200
+
+
+def test_a_dead_elevated_token_is_dropped_and_the_call_begins_again(server: respx.MockRouter) -> None:
+    server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
+    tokens = [{**TOKEN, "access_token": name} for name in ("DEAD", "ELEVATED-SECRET")]
+    server["token"].mock(side_effect=[httpx.Response(200, json=token) for token in tokens])
+    dead = httpx.Response(401, headers={"www-authenticate": 'DPoP error="invalid_token"'})
+    sent: list[str] = []
+
+    def guarded(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["authorization"])
+        if sent[-1] == "DPoP DEAD":
+            return dead if sent.count("DPoP DEAD") > 1 else httpx.Response(200)
+        return _guarded(request)
+
+    server["transfers"].mock(side_effect=guarded)
+    with client(ScriptedPrompter(["1", "2"])) as bank:
         assert bank.post("/transfers").status_code == 200
+        assert bank.post("/transfers").status_code == 200
+    assert sent == ["Bearer BASE-SECRET", "DPoP DEAD", "DPoP DEAD", "Bearer BASE-SECRET", "DPoP ELEVATED-SECRET"]
+
+
+def test_what_one_user_proved_serves_no_other(server: respx.MockRouter) -> None:
+    server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
+    server.post(f"{API}/login").respond(json={"access_token": "BOB", "token_type": "Bearer"})
+    thinking, asked = threading.Event(), threading.Event()
+
+    def code(label: str) -> str:
+        asked.set()
+        thinking.wait(5)
+        return "123456"
+
+    with client(CallbackPrompter(code=code)) as bank:
+        waiting = threading.Thread(target=lambda: bank.post("/transfers"))
+        waiting.start()
+        asked.wait(5)
+        bank.sign_in("/login")  # in the middle of Ada's ceremony
+        thinking.set()
+        waiting.join(5)
+        bank.post("/transfers")
+    subjects = [parse_form(call.request.content).get("subject_token") for call in server["challenge"].calls]
+    assert [subject for subject in subjects if subject] == ["BASE-SECRET", "BOB"]
+
+
+def test_a_callable_that_returns_another_user_says_so(server: respx.MockRouter) -> None:
+    server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
+    who = ["ada"]
+    person = ScriptedPrompter(["1", "2"])
+    with client(person, token=lambda: BaseToken(access_token=f"T-{who[0]}", subject=who[0])) as bank:
+        bank.post("/transfers")
+        bank.post("/transfers")
+        who[0] = "bob"
+        bank.post("/transfers")
+    assert len(person.occasions) == 2
+
+
+@pytest.mark.parametrize("second", [CHALLENGE, 'DPoP error="use_dpop_nonce"'])
+def test_a_call_that_a_redirect_has_carried_out_is_not_repeated(server: respx.MockRouter, second: str) -> None:
+    pay = server.post(f"{API}/pay").respond(303, headers={"location": "/receipt"})
+    headers = {"www-authenticate": second, "dpop-nonce": "n"}
+    server.get(f"{API}/receipt").respond(401, headers=headers)
+    with client(follow_redirects=True) as bank:
+        assert bank.post("/pay", json={}).status_code == 401
+    assert len(pay.calls) == 1
+    assert not server["challenge"].calls
+
+
+def test_several_calls_that_are_told_the_same_nonce_all_obey(server: respx.MockRouter) -> None:
+    together = threading.Barrier(4)
+    demand = httpx.Response(401, headers={"www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "n"})
+
+    def demanding(request: httpx.Request) -> httpx.Response:
+        payload = json.loads(base64url_decode(request.headers["dpop"].split(".")[1]))
+        if payload.get("nonce") == "n":
+            return httpx.Response(200)
+        together.wait(5)
+        return demand
+
+    server.get(f"{API}/me").mock(side_effect=demanding)
+    statuses: list[int] = []
+    with client(token=BaseToken(access_token="B", token_type="DPoP")) as bank:
+        threads = [threading.Thread(target=lambda: statuses.append(bank.get("/me").status_code)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+    assert statuses == [200] * 4
+
+
+def test_a_sign_in_is_not_carried_elsewhere(server: respx.MockRouter) -> None:
+    server.post(f"{API}/login").respond(307, headers={"location": "https://evil.example/login"})
+    evil = server.post("https://evil.example/login").respond(json={"access_token": "EVIL", "token_type": "Bearer"})
+    with client(follow_redirects=True) as bank, pytest.raises(CeremonyFailed, match="redirected"):
+        bank.sign_in("/login", json={"password": "secret"}, headers=None)
+    assert not evil.calls
+
+
+def test_hooks_of_the_app_do_not_take_the_guard_of_redirects_away(server: respx.MockRouter) -> None:
+    server.get(f"{API}/me").respond(307, headers={"location": "https://evil.example/me"})
+    evil = server.get("https://evil.example/me").respond(200)
+    with client(follow_redirects=True, token=BaseToken(access_token="B", token_type="DPoP")) as bank:
+        bank.event_hooks = {"request": [], "response": []}
+        bank.get("/me")
+    assert "dpop" not in evil.calls.last.request.headers
+    assert "authorization" not in evil.calls.last.request.headers
+
+
+def test_a_proof_that_is_refused_for_a_wrong_clock_says_so(server: respx.MockRouter) -> None:
+    headers = {"www-authenticate": 'DPoP error="invalid_dpop_proof"', "date": "Fri, 15 Jan 2027 09:00:00 GMT"}
+    server.get(f"{API}/me").respond(401, headers=headers)
+    with client(token=BaseToken(access_token="B", token_type="DPoP")) as bank, pytest.raises(StepUpError) as caught:
+        bank.get("/me")
+    assert "clock is 3600 seconds behind" in caught.value.diagnostics()
 
 
 def test_a_token_of_an_earlier_ceremony_that_is_refused_is_followed_by_one_for_this_call(

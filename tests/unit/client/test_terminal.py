@@ -59,7 +59,7 @@ def terminal() -> Iterator[Terminal]:
 def test_the_prompt_names_account_app_server_and_the_apis_words(
     terminal: Terminal, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert TerminalPrompter(terminal.device).begin(OCCASION, "totp", []) == "totp"
+    assert TerminalPrompter(terminal.device).begin(OCCASION, "totp", [], Event()) == "totp"
     shown = terminal.sees("Continuing with totp.")
     for word in ("https://api.example.com", "bank-cli", "ad••@example.com", "The API says: “Confirm this transfer”"):
         assert word in shown
@@ -68,11 +68,11 @@ def test_the_prompt_names_account_app_server_and_the_apis_words(
 
 @pytest.mark.parametrize(
     ("typed", "chosen"),
-    [("\n", "webauthn"), ("2\n", "totp"), ("9\n", "webauthn"), ("²\n", "webauthn"), ("x\n", "webauthn")],
+    [("\n", "webauthn"), ("2\n", "totp"), ("totp\n", "totp"), ("1\n", "webauthn")],
 )
 def test_another_method_can_be_chosen(terminal: Terminal, typed: str, chosen: str) -> None:
     typing = terminal.types(typed, after="change with 1 webauthn, 2 totp: ")
-    assert TerminalPrompter(terminal.device).begin(OCCASION, "webauthn", ["totp"]) == chosen
+    assert TerminalPrompter(terminal.device).begin(OCCASION, "webauthn", ["totp"], Event()) == chosen
     typing.join()
 
 
@@ -102,4 +102,4 @@ def test_a_cancelled_prompt_returns(terminal: Terminal) -> None:
 def test_without_a_terminal_nothing_is_read_from_a_pipe() -> None:
     with pytest.raises(NoMethodAvailable) as caught:
         TerminalPrompter("/nonexistent").code("Code", Event())
-    assert "prompter=" in str(caught.value)
+    assert "prompter=" in caught.value.diagnostics()

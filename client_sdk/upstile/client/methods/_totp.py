@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from upstile.client._errors import StepUpCancelled
 from upstile.client.methods._method import Moment
 from upstile.protocol import EnrollResponse, Offer
 
@@ -18,9 +19,16 @@ class Totp:
 
     def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
         """Ask for the code."""
-        return {"otp": moment.prompter.code("Code from your authenticator app", moment.cancel)}
+        return {"otp": _typed(moment, "Code from your authenticator app")}
 
     def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
         """Show the key URI, then ask for the first code."""
         moment.prompter.show_key_uri(pending.otpauth_uri or "")
-        return {"otp": moment.prompter.code("First code that your authenticator app shows", moment.cancel)}
+        return {"otp": _typed(moment, "First code that your authenticator app shows")}
+
+
+def _typed(moment: Moment, label: str) -> str:
+    code = moment.prompter.code(label, moment.cancel).strip()
+    if not code:
+        raise StepUpCancelled("No code was given")
+    return code

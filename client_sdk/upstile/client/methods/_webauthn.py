@@ -13,6 +13,7 @@ from fido2.ctap import CtapDevice, CtapError
 from fido2.ctap2.base import Ctap2
 from fido2.ctap2.pin import ClientPin
 from fido2.hid import CtapHidDevice
+from fido2.rpid import verify_rp_id
 from fido2.webauthn import (
     PublicKeyCredentialCreationOptions,
     PublicKeyCredentialDescriptor,
@@ -56,13 +57,16 @@ class WebAuthn:
 
     def available(self) -> bool:
         """Whether a key is connected and can be read."""
-        return any(True for _ in self._devices())
+        try:
+            return any(True for _ in self._devices())
+        except OSError:
+            return False
 
     def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
         """Let the right key sign the challenge."""
         request = _read(PublicKeyCredentialRequestOptions, offer.options)
-        if request.rp_id is None:
-            raise CeremonyFailed("The authorization server names no relying party for the key")
+        if request.rp_id is None or not verify_rp_id(request.rp_id, moment.webauthn_origin):
+            raise CeremonyFailed("The authorization server names a relying party that is not its own")
         device = self._key_with(request.rp_id, request.allow_credentials or ())
         if request.user_verification == UserVerificationRequirement.PREFERRED and not _has_verification(device):
             # python-fido2 would refuse a key whose PIN is not set
@@ -73,29 +77,34 @@ class WebAuthn:
     def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
         """Let a key make a new credential."""
         creation = _read(PublicKeyCredentialCreationOptions, pending.options)
-        devices = list(self._devices())
-        if not devices:
-            raise CeremonyFailed(_nothing_here())
+        devices = self._connected()
         response = _asking(devices[0], moment, lambda client: client.make_credential(creation, moment.cancel))
         return {"registration_response": dict(response)}
 
     def _key_with(self, rp_id: str, allowed: Sequence[PublicKeyCredentialDescriptor]) -> CtapDevice:
         """The connected key that has one of the allowed credentials, found without a touch."""
-        devices = list(self._devices())
-        if not devices:
-            raise MethodUnavailable(_nothing_here())
-        for device in devices:
+        for device in self._connected():
             if not allowed or any(_knows(device, rp_id, credential) for credential in allowed):
                 return device
         raise MethodUnavailable("none of the connected keys is enrolled here")
+
+    def _connected(self) -> list[CtapDevice]:
+        try:
+            devices = list(self._devices())
+        except OSError:
+            devices = []
+        if not devices:
+            raise MethodUnavailable(_nothing_here())
+        return devices
 
 
 class _Person(UserInteraction):
     """What python-fido2 asks of the person, handed to the prompter."""
 
-    def __init__(self, moment: Moment, device: CtapDevice) -> None:
+    def __init__(self, moment: Moment, device: CtapDevice, *, again: bool) -> None:
         self._moment = moment
         self._device = device
+        self._label = "That was not its PIN; PIN of your security key" if again else "PIN of your security key"
 
     def prompt_up(self) -> None:
         self._moment.prompter.touch("Touch your security key now")
@@ -104,17 +113,17 @@ class _Person(UserInteraction):
         retries, _ = ClientPin(Ctap2(self._device)).get_pin_retries()
         if retries <= _LAST_TRY:
             raise MethodUnavailable("the key has one PIN try left; unlock it with its own tool first")
-        return self._moment.prompter.pin("PIN of your security key", retries, self._moment.cancel)
+        return self._moment.prompter.pin(self._label, retries, self._moment.cancel)
 
 
 def _asking(device: CtapDevice, moment: Moment, work: Callable[[Fido2Client], T]) -> T:
     """Do something with a key, and again when the PIN was wrong."""
-    collector = DefaultClientDataCollector(moment.webauthn_origin)
+    collector, again = DefaultClientDataCollector(moment.webauthn_origin), False
     while True:
         if moment.cancel.is_set():
             raise StepUpCancelled("The ceremony was cancelled")
         try:
-            return work(Fido2Client(device, collector, _Person(moment, device)))
+            return work(Fido2Client(device, collector, _Person(moment, device, again=again)))
         except PinRequiredError as error:
             raise StepUpCancelled("No PIN was given") from error
         except OSError as error:
@@ -122,6 +131,7 @@ def _asking(device: CtapDevice, moment: Moment, work: Callable[[Fido2Client], T]
         except ClientError as error:
             if _cause(error) not in _WRONG_PIN:
                 raise _meaning(error, moment) from error
+            again = True
 
 
 def _meaning(error: ClientError, moment: Moment) -> Exception:
@@ -167,8 +177,11 @@ def _read(kind: type[Options], options: Mapping[str, Any] | None) -> Options:
     No `timeout`: python-fido2 would start a timer that sets our cancel event, and `human_timeout` is the only limit. No
     `extensions`: some make a key compute secrets for whoever asks.
     """
+    known: dict[str, Any] = {name: value for name, value in (options or {}).items() if name in _OPTIONS}
     try:
-        return kind.from_dict({name: value for name, value in (options or {}).items() if name in _OPTIONS})
+        if None in [*known.get("allowCredentials", ()), *known.get("excludeCredentials", ())]:
+            raise ValueError("a credential is null")
+        return kind.from_dict(known)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CeremonyFailed("The authorization server's options for the key cannot be read") from error
 

@@ -39,9 +39,9 @@ class CallbackPrompter:
         self._rejected = rejected
         self._finished = finished
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and let the app change the method."""
-        return method if self._begin is None else _answered(self._begin(occasion, method, others))
+        return method if self._begin is None else _unless(cancel, self._begin(occasion, method, others))
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code."""

@@ -33,7 +33,7 @@ class Prompter(Protocol):
     Raise `StepUpCancelled` when the person says no.
     """
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and which method is about to be used; return its name, or one of `others` to change."""
         ...
 

@@ -1,17 +1,20 @@
 """The person at the terminal: asked on the terminal itself, never on stdout, never through a pipe."""
 
+import atexit
 import os
 import select
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 
 from upstile.client._errors import NoMethodAvailable, StepUpCancelled
+from upstile.client._text import harmless
 from upstile.client.prompts._prompter import Occasion
 
 _POLL = 0.1
 _LONGEST = 256
+_LONGEST_URI = 1000
 
 
 class TerminalPrompter:
@@ -24,7 +27,7 @@ class TerminalPrompter:
     def __init__(self, device: str = "/dev/tty") -> None:
         self._device = device
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and offer to change the method."""
         account = f" as {occasion.account}" if occasion.account else ""
         self._say(f"{occasion.server} asks {occasion.app}{account} to confirm it is you.")
@@ -35,12 +38,18 @@ class TerminalPrompter:
             return method
         names = [method, *others]
         numbered = ", ".join(f"{n} {name}" for n, name in enumerate(names, 1))
-        answer = self._ask(f"  Continuing with {method}; Enter, or change with {numbered}: ", Event(), hidden=False)
-        return dict(zip(map(str, range(1, len(names) + 1)), names, strict=True)).get(answer, method)
+        choices = {"": method, **{str(n): name for n, name in enumerate(names, 1)}, **{name: name for name in names}}
+        while True:
+            prompt = f"  Continuing with {method}; Enter, or change with {numbered}: "
+            answer = self._ask(prompt, cancel, hidden=False).strip()
+            if answer in choices:
+                return choices[answer]
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code; it is shown while it is typed, because it is good once."""
-        return self._ask(f"  {label}: ", cancel, hidden=False)
+        while not (code := self._ask(f"  {label}: ", cancel, hidden=False).strip()):
+            continue
+        return code
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for a PIN, unseen."""
@@ -53,11 +62,11 @@ class TerminalPrompter:
 
     def show_key_uri(self, uri: str) -> None:
         """Show the key URI as text; an app with a picture to show brings its own prompter."""
-        self._say(f"  Add this to your authenticator app: {uri}")
+        self._say(f"  Add this to your authenticator app: {harmless(uri, longest=_LONGEST_URI)}")
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""
-        self._say(f"  That was not right. Attempts left: {attempts_left}.")
+        self._say(f"  That was not right. A code works once: the next one may do. Attempts left: {attempts_left}.")
 
     def finished(self, accepted: bool) -> None:
         """Say how it ended."""
@@ -79,12 +88,15 @@ class TerminalPrompter:
     def _terminal(self) -> Generator[int]:
         if sys.platform == "win32":
             # NOTE: Windows has no /dev/tty; a console of its own needs another prompter.
-            raise NoMethodAvailable("This system has no terminal device to ask on: pass prompter= to the client")
+            raise NoMethodAvailable(
+                "This system has no terminal device to ask on", next_step="Pass prompter= to the client."
+            )
         try:
             terminal = os.open(self._device, os.O_RDWR | os.O_NOCTTY)
         except OSError as error:
             raise NoMethodAvailable(
-                "There is no terminal to ask on: run the app in one, or pass prompter= to the client"
+                "There is no terminal to ask on",
+                next_step="Run the app in a terminal, or pass prompter= to the client.",
             ) from error
         try:
             yield terminal
@@ -100,7 +112,7 @@ def _read_line(terminal: int, cancel: Event) -> str:
             line = os.read(terminal, _LONGEST)
             if not line:
                 break
-            return line.decode("utf-8", "replace").strip()
+            return line.decode("utf-8", "replace").rstrip("\r\n")
     raise StepUpCancelled("The ceremony was cancelled")
 
 
@@ -112,8 +124,15 @@ def _echo(terminal: int, *, on: bool) -> Generator[None]:
     before = termios.tcgetattr(terminal)
     wanted = termios.tcgetattr(terminal)
     wanted[3] = wanted[3] | termios.ECHO if on else wanted[3] & ~termios.ECHO
-    termios.tcsetattr(terminal, termios.TCSAFLUSH, wanted)
+
+    def restore() -> None:
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+    atexit.register(restore)  # the ceremony's thread ends with the program, wherever it is
     try:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, wanted)
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        atexit.unregister(restore)
+        restore()

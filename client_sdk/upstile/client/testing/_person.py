@@ -43,7 +43,7 @@ class ScriptedPrompter:
         self.key_uris: list[str] = []
         self.outcomes: list[bool] = []
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str]) -> str:
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Note the occasion, change the method if the script says so."""
         self.occasions.append(occasion)
         return method if self._choose is None or self._choose not in others else self._choose

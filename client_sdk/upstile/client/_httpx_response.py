@@ -1,0 +1,81 @@
+"""Responses of httpx, read as far as the core needs them: bounded in size and time."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from time import monotonic
+
+import httpx
+
+from upstile.client._exchange import Incoming, lowered
+
+_MAX_BODY = 65_536
+_MAX_SECONDS = 5.0
+
+
+def incoming(response: httpx.Response, url: str, raw: bytes, method: str) -> Incoming:
+    """A response for the core; an encoded body is no body: it could unfold without bound."""
+    headers = lowered(response.headers.multi_items())
+    body = b"" if "content-encoding" in response.headers else raw
+    return Incoming(status=response.status_code, url=url, method=method, headers=headers, body=body)
+
+
+def read_bounded(response: httpx.Response) -> bytes:
+    """The raw body, unless it is too large, too slow or cut short; then nothing, and the connection is dropped."""
+    if response.is_stream_consumed:
+        return response.content
+    end, body = monotonic() + _MAX_SECONDS, bytearray()
+    try:
+        with _impatient(response.request):
+            for chunk in response.iter_raw():
+                _take(body, chunk, end)
+    except (httpx.TransportError, _TooMuch):
+        body.clear()
+    finally:
+        response.close()
+    return _put_back(response, bytes(body))
+
+
+async def aread_bounded(response: httpx.Response) -> bytes:
+    """The same for an asynchronous response."""
+    if response.is_stream_consumed:
+        return response.content
+    end, body = monotonic() + _MAX_SECONDS, bytearray()
+    try:
+        with _impatient(response.request):
+            async for chunk in response.aiter_raw():
+                _take(body, chunk, end)
+    except (httpx.TransportError, _TooMuch):
+        body.clear()
+    finally:
+        await response.aclose()
+    return _put_back(response, bytes(body))
+
+
+class _TooMuch(Exception):
+    """A body that nobody needs whole."""
+
+
+def _take(body: bytearray, chunk: bytes, end: float) -> None:
+    body += chunk
+    if len(body) > _MAX_BODY or monotonic() > end:
+        raise _TooMuch
+
+
+@contextmanager
+def _impatient(request: httpx.Request) -> Generator[None]:
+    """Bound each read of a body, however patient the app's own time-outs are (httpcore asks when it begins to read)."""
+    own: dict[str, float | None] = request.extensions.get("timeout", {})
+    read = own.get("read")
+    request.extensions["timeout"] = {**own, "read": _MAX_SECONDS if read is None else min(read, _MAX_SECONDS)}
+    try:
+        yield
+    finally:
+        request.extensions["timeout"] = own
+
+
+def _put_back(response: httpx.Response, body: bytes) -> bytes:
+    """Let the response be read again, by httpx itself or by the app, from what was kept."""
+    response.stream = httpx.ByteStream(body)
+    response.is_stream_consumed = False
+    response.is_closed = False
+    return body
