@@ -1,6 +1,6 @@
 """An application of a test's own: an embedded deployment with any options, to which the test adds routes."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,9 +51,9 @@ class OwnApp(App):
 
 @asynccontextmanager
 async def own_app(
-    folder: Path, *, clients: Iterable[Client] = (BANK_CLI,), bound: bool = True, **options: Any
+    folder: Path, *, clients: Iterable[Client] = (BANK_CLI,), amr: Sequence[str] = ("pwd",), **options: Any
 ) -> AsyncGenerator[OwnApp]:
-    """The app against a fresh deployment in process; nobody is signed in yet."""
+    """The app against a fresh deployment in process; nobody is signed in yet. A sign-in checks what `amr` says."""
     clock = SettableClock()
     storage = f"sqlite:///{folder / 'bank.db'}"
     server = StepUp.embedded(
@@ -64,7 +64,7 @@ async def own_app(
 
     @api.post("/login")
     async def login(user: str, client_id: str, request: Request) -> TokenResponse:
-        return await server.start_session(user, amr=["pwd"], client_id=client_id, request=request)
+        return await server.start_session(user, amr=amr, client_id=client_id, request=request)
 
     @api.get("/me")
     async def me(auth: Annotated[Authentication, Depends(server.require())]) -> str:
@@ -73,4 +73,4 @@ async def own_app(
     async with api.router.lifespan_context(api):
         transport = httpx.ASGITransport(api, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url=URL) as http:
-            yield OwnApp(http, clock, api=api, server=server, bound=bound)
+            yield OwnApp(http, clock, api=api, server=server)
