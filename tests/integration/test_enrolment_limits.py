@@ -1,0 +1,123 @@
+"""Who may finish an enrolment, how many there may be, and what an enrolment code is good for (upstile profile §8)."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+
+from support.own_app import OwnApp, own_app
+from support.totp import seed_in
+from support.wire_driver import URL, bank_app, mint, new_key, problem_of, thumbprint
+from upstile.server.storage import SqlDurableStore, User
+
+pytestmark = pytest.mark.anyio
+PATH = "/stepup/authenticators"
+PHONE = {"method": "totp", "name": "phone"}
+
+
+async def test_the_key_that_began_an_enrolment_in_another_login_does_not_finish_it(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        begun_by = await app.sign_in()
+        pending = await _begin(app)
+        await app.sign_in()
+        assert problem_of(await _finish(app, pending)) == "not-found"
+        app.token = begun_by
+        assert (await _finish(app, pending)).status_code == 200
+
+
+async def test_the_login_that_began_an_enrolment_does_not_finish_it_with_another_key(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        claims = _claims(await app.sign_in())
+        pending, own = await _begin(app), (app.key, app.token)
+        app.key = new_key()
+        app.token = await mint(tmp_path, {**claims, "cnf": {"jkt": thumbprint(app.key)}})
+        assert problem_of(await _finish(app, pending)) == "not-found"
+        app.key, app.token = own
+        assert (await _finish(app, pending)).status_code == 200
+
+
+async def test_a_user_has_at_most_twenty_authenticators(tmp_path: Path) -> None:
+    async with bank_app(tmp_path) as app:
+        await app.sign_in()
+        replies = [await app.call("POST", PATH, json=PHONE) for _ in range(21)]
+        assert [reply.status_code for reply in replies] == [201] * 20 + [400]
+        assert problem_of(replies[-1]) == "invalid-request"
+        assert len((await app.call("GET", PATH)).json()["authenticators"]) == 20
+
+
+async def test_where_all_are_disabled_a_fresh_login_enrols_nothing_and_an_enrolment_code_does(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await _disable(tmp_path, (await app.enroll_totp()).json()["id"])
+        await app.sign_in()
+        refused = await app.enroll_totp("new phone")
+        assert (refused.status_code, problem_of(refused)) == (403, "first-enrolment")
+        code = await app.server.enrolment_code("ada")
+        assert (await app.enroll_totp("new phone", enrolment_code=code)).json()["state"] == "active"
+
+
+async def test_a_disabled_authenticator_answers_no_ceremony_that_began_before(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        authenticator = (await app.enroll_totp()).json()["id"]
+        started = await app.start()
+        await _disable(tmp_path, authenticator)
+        reply = await app.answer(started, otp=app.code())
+        assert (reply.status_code, reply.json()["error"]) == (400, "unmet_authentication_requirements")
+        assert (await app.start()).reply.json()["error"] == "unmet_authentication_requirements"
+
+
+async def test_a_disabled_authenticator_is_not_asked_for_before_a_change(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        key = await app.enroll_passkey(await app.elevate(scope="authenticators", max_age="60"))
+        await _disable(tmp_path, key.json()["id"])
+        reply = await app.call("POST", PATH, json=PHONE)
+        assert (reply.status_code, reply.json()["acr_values"]) == (401, ["mfa"])
+
+
+async def test_an_enrolment_code_begins_one_enrolment(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        app.clock.now += 601  # the login is not fresh any more: only the code helps
+        code = await app.server.enrolment_code("ada")
+        replies = [await app.call("POST", PATH, json={**PHONE, "enrolment_code": code}) for _ in range(2)]
+        assert [reply.status_code for reply in replies] == [201, 403]
+        assert problem_of(replies[1]) == "first-enrolment"
+
+
+@pytest.mark.parametrize(("age", "status"), [(599, 201), (600, 403)])
+async def test_an_enrolment_code_is_good_for_ten_minutes(tmp_path: Path, age: int, status: int) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        app.clock.now += 601
+        code = await app.server.enrolment_code("ada")
+        app.clock.now += age
+        assert (await app.call("POST", PATH, json={**PHONE, "enrolment_code": code})).status_code == status
+
+
+async def _begin(app: OwnApp) -> str:
+    """Begin to enrol an authenticator app; its seed is kept."""
+    reply = (await app.call("POST", PATH, json=PHONE)).json()
+    app.seed = seed_in(parse_qs(urlsplit(reply["otpauth_uri"]).query)["secret"][0])
+    return str(reply["id"])
+
+
+async def _finish(app: OwnApp, id: str) -> Any:
+    """Verify it with the right code."""
+    return await app.call("POST", f"{PATH}/{id}/verify", json={"otp": app.code()})
+
+
+async def _disable(folder: Path, id: str) -> None:
+    """What a hundred wrong answers do."""
+    store = SqlDurableStore(f"sqlite:///{folder / 'bank.db'}")
+    await store.disable(User(URL, "ada"), id)
+    await store.aclose()
+
+
+def _claims(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
