@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from upstile.client._errors import StepUpCancelled
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing
 from upstile.client._httpx_response import incoming, read_bounded
 
@@ -31,6 +32,10 @@ class HttpxTransport:
             raw = read_bounded(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ConnectionLost from error
+        except RuntimeError as error:
+            if self._client.is_closed:
+                raise StepUpCancelled("The client was closed") from error
+            raise
         return incoming(response, request.url, raw, request.method)
 
     def close(self) -> None:
