@@ -127,6 +127,7 @@ class PersonAtTheTerminal(TerminalPrompter):
         self.own_key = own_key
         self.mistakes = 0
         self.asked: list[str] = []
+        self._typed_one = self._scanned_one = False
         self._idle = Event()
         self._idle.set()
 
@@ -140,9 +141,11 @@ class PersonAtTheTerminal(TerminalPrompter):
         return chosen
 
     def code(self, label: str, cancel: Event) -> str:
-        """Ask for a code."""
+        """Ask for a code; from the second on with the hint that each is good once."""
         self.asked.append("code")
-        return super().code(f"{label} (each works once)", cancel)
+        hint = " (used it? wait for the next)" if self._typed_one else ""
+        self._typed_one = True
+        return super().code(label + hint, cancel)
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for the PIN; that of the software key is told."""
@@ -157,6 +160,9 @@ class PersonAtTheTerminal(TerminalPrompter):
 
     def show_key_uri(self, uri: str) -> None:
         """Show it as text and as a QR code: on the terminal itself, because it holds the secret."""
+        if self._scanned_one:
+            self._say("  (This is a new secret: the earlier entry in your app is of no use any more.)")
+        self._scanned_one = True
         super().show_key_uri(uri)
         secret, picture = _secret(uri), StringIO()
         segno.make(uri, error="l").terminal(picture, border=2, compact=True)

@@ -12,7 +12,7 @@ from examples.bank.app import BankApp
 from examples.bank.narration import Exchange, Narrator
 from examples.bank.page import Page
 from examples.bank.person import PIN, PersonAtTheTerminal, ScriptedPerson
-from upstile.client import Method, StepUpError, Totp, WebAuthn
+from upstile.client import CeremonyFailed, Method, StepUpError, Totp, WebAuthn
 from upstile.client.testing import Clock, VirtualKey
 
 PASSWORD = "correct horse"
@@ -163,7 +163,8 @@ class Story:
             try:
                 act()
             except StepUpError as error:
-                if not self._person.tries_again(error.diagnostics()):
+                wait = error.retry_after if isinstance(error, CeremonyFailed) else None
+                if not self._person.tries_again(error.diagnostics() + (f" ({wait} s)" if wait else "")):
                     raise
                 self._app.sign_in("ada", PASSWORD)  # too many wrong codes, or too much time, cost the sign-in
             else:
