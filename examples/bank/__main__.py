@@ -9,36 +9,36 @@ import argparse
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
+from typing import NoReturn
 
 import httpx
-from rich.console import Console
+from rich.markup import escape
 
 from examples.bank.api import create_app
 from examples.bank.narration import Narrator
+from examples.bank.page import Page, ReaderLeft
+from examples.bank.person import at_a_terminal
 from examples.bank.serving import serving
 from examples.bank.story import PASSWORD, Story, StoryWentWrong
 from upstile.client import StepUpError
 from upstile.client.testing import Clock
 
+_STOPPED, _UNREAD = 130, 141  # as a shell counts SIGINT and SIGPIPE
+
 
 def main() -> int:
     """Run the demo; 0 only if every step ended as told."""
     options = _options()
-    console = Console(highlight=False)
-    clock = Clock()
-    with TemporaryDirectory(prefix="upstile-bank-") as folder:
-        narrators: list[Narrator] = []
-
-        def make(url: str) -> Narrator:
-            storage = f"sqlite:///{Path(folder) / 'bank.db'}"
-            narrators.append(Narrator(create_app(url=url, storage=storage, clock=clock), console))
-            return narrators[0]
-
-        with serving(make) as url:
-            if options.serve:
-                return _serve(console, url)
-            return _tell(Story(console, narrators[0], url, clock, interactive=options.interactive))
+    if options.interactive and not at_a_terminal():
+        sys.exit("--interactive asks you on the terminal: run it in one, with its output not redirected.")
+    page = Page()
+    try:
+        return _run(page, options)
+    except ReaderLeft:
+        return _UNREAD
+    except KeyboardInterrupt:
+        page.say("\nStopped.")
+        return 0 if options.serve else _STOPPED
 
 
 def _options() -> argparse.Namespace:
@@ -53,39 +53,46 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell(story: Story) -> int:
+def _run(page: Page, options: argparse.Namespace) -> int:
+    clock = Clock()
+    with TemporaryDirectory(prefix="upstile-bank-") as folder:
+        narrators: list[Narrator] = []
+
+        def make(url: str) -> Narrator:
+            storage = f"sqlite:///{Path(folder) / 'bank.db'}"
+            narrators.append(Narrator(create_app(url=url, storage=storage, clock=clock), page))
+            return narrators[0]
+
+        with serving(make) as url:
+            if options.serve:
+                _serve(page, url)
+            return _tell(page, Story(page, narrators[0], url, clock, interactive=options.interactive))
+
+
+def _tell(page: Page, story: Story) -> int:
     try:
         story.tell()
     except (StoryWentWrong, StepUpError, httpx.HTTPError) as error:
         message = error.diagnostics() if isinstance(error, StepUpError) else str(error)
-        story.console.print(f"\n[red]The demo went wrong:[/] {message}")
+        page.say(f"\n[red]The demo went wrong:[/] {escape(message)}")
         return 1
-    except KeyboardInterrupt:
-        story.console.print("\nStopped.")
-        return 130
+    page.check()
     return 0
 
 
-def _serve(console: Console, url: str) -> int:
+def _serve(page: Page, url: str) -> NoReturn:
+    """Print what to try, then wait until somebody stops it."""
     reply = httpx.post(f"{url}/login", json={"username": "ada", "password": PASSWORD})
     token = reply.raise_for_status().json()["access_token"]
-    console.print(f"\n[bold]The bank is at {url}[/] (Ctrl-C stops it). This token of Ada's password login is weak:\n")
-    sys.stdout.write(f"TOKEN={token}\n\n")
-    sys.stdout.write("# any token will do:\n")
-    sys.stdout.write(f'curl -i {url}/balance -H "Authorization: Bearer $TOKEN"\n\n')
-    sys.stdout.write("# the RFC 9470 challenge:\n")
-    sys.stdout.write(
-        f'curl -i {url}/transfers -H "Authorization: Bearer $TOKEN" --json \'{{"to": "ACME", "amount": "50.00"}}\'\n\n'
-    )
-    sys.stdout.write("# where the challenge leads:\n")
-    sys.stdout.write(f"curl {url}/.well-known/oauth-protected-resource\n")
-    sys.stdout.write(f"curl {url}/.well-known/oauth-authorization-server\n\n")
-    sys.stdout.flush()
-    try:
-        Event().wait()
-    except KeyboardInterrupt:
-        console.print("\nStopped.")
-    return 0
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    order = """--json '{"to": "ACME", "amount": "50.00"}'"""
+    page.say(f"\n[bold]The bank is at {url}[/] (Ctrl-C stops it). This token of Ada's password login is weak:\n")
+    page.verbatim(f"TOKEN={token}\n")
+    page.verbatim(f"# any token will do:\ncurl -i {url}/balance {bearer}\n")
+    page.verbatim(f"# the RFC 9470 challenge:\ncurl -i {url}/transfers {bearer} {order}\n")
+    page.verbatim(f"# where the challenge leads:\ncurl {url}/.well-known/oauth-protected-resource")
+    page.verbatim(f"curl {url}/.well-known/oauth-authorization-server\n")
+    page.wait()
 
 
 if __name__ == "__main__":

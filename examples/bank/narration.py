@@ -1,6 +1,7 @@
 """Shows each HTTP exchange of the demo as it passes the socket, with secrets masked, and remembers it."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from threading import Lock
@@ -8,10 +9,10 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qs
 
-from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
-from rich.text import Text
+
+from examples.bank.page import Page
+from upstile.protocol import base64url_decode
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,6 +21,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 _COLOURS = {2: "green", 4: "yellow", 5: "red"}
 _CHALLENGE, _TOKEN = "/stepup/challenge", "/stepup/token"
+_NO_FAILURE = "(403 is how the draft standard, OAuth for First-Party Applications, asks for a proof)"
+_parameter = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+,?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,14 @@ class Narrator:
 
     Args:
         app: the bank.
-        console: where it is shown.
+        page: where it is shown.
     """
 
-    def __init__(self, app: Any, console: Console) -> None:
+    def __init__(self, app: Any, page: Page) -> None:
         self._app = app
-        self._console = console
+        self._page = page
         self._lock = Lock()
+        self._explained = False
         self._seen: list[Exchange] = []
 
     def taken(self) -> list[Exchange]:
@@ -83,35 +87,62 @@ class Narrator:
             self._seen.append(exchange)
             status = f"[{_COLOURS.get(exchange.status // 100, 'white')}]{exchange.status}[/]"
             line = f"[bold]{exchange.method:6}[/] {exchange.path}  {status} [dim]{seconds * 1000:.1f} ms[/]"
-            say(self._console, line, indent=2)
+            self._page.say(line, indent=2)
             for challenge in challenges:
-                say(self._console, f"[yellow]WWW-Authenticate: {escape(challenge)}[/]", indent=9)
+                self._show_challenge(challenge)
             if note:
-                say(self._console, f"[dim]{escape(note)}[/]", indent=9)
+                self._page.say(f"[dim]{escape(note)}[/]", indent=9)
+            if (exchange.path, exchange.status) == (_CHALLENGE, 403) and not self._explained:
+                self._explained = True  # once: it is the same each time
+                self._page.say(f"[dim]{_NO_FAILURE}[/]", indent=9)
 
-
-def say(console: Console, markup: str, *, indent: int) -> None:
-    """Print a line that keeps its indent where it has to be folded."""
-    console.print(Padding(Text.from_markup(markup), (0, 0, 0, indent)))
+    def _show_challenge(self, challenge: str) -> None:
+        """One parameter a line; where even that is too wide for the terminal, its value goes on the next one."""
+        first, *others = (found.strip() for found in _parameter.findall(challenge))
+        self._page.verbatim(f"WWW-Authenticate: {first}", "yellow", indent=9)
+        for parameter in others:
+            name, _, value = parameter.partition("=")
+            if self._page.fits(parameter, indent=11):
+                self._page.verbatim(parameter, "yellow", indent=11)
+            else:
+                self._page.verbatim(f"{name}=\n  {value}", "yellow", indent=11)
 
 
 def _note(exchange: Exchange, request: bytes, reply: bytes) -> str:
     """What an exchange was about, in words; never a token, a code or a session."""
     if exchange.path not in (_CHALLENGE, _TOKEN):
         return ""
-    form, body = parse_qs(request.decode()), json.loads(reply)
-    if exchange.path == _TOKEN:
-        return _token_note(body)
-    asked = form["acr_values"][0] if "acr_values" in form else "any proof"
-    what = f"start ({asked})" if "response_type" in form else f"answer by {form['authn_method'][0]}"
-    if "authn_methods" in body:
-        offers = ", ".join(offer["method"] for offer in body["authn_methods"])
-        result = f"{body['result']}; " if "result" in body else ""
-        return f"{what} → {result}asks for {offers}; {body['attempts_left']} attempts left"
-    return f"{what} → {'authorization_code=•••' if 'authorization_code' in body else body['error']}"
+    body = _members(reply)
+    return _token_note(body) if exchange.path == _TOKEN else f"{_sent(request)} → {_step_note(body)}"
+
+
+def _members(reply: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(reply)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _sent(request: bytes) -> str:
+    form = parse_qs(request.decode("utf-8", "replace"))
+    if "authn_method" in form:
+        return f"answer by {form['authn_method'][0]}"
+    return f"start ({form['acr_values'][0] if 'acr_values' in form else 'any proof'})"
+
+
+def _step_note(body: dict[str, Any]) -> str:
+    if "authn_methods" not in body:
+        return "authorization_code=•••" if "authorization_code" in body else str(body.get("error", "refused"))
+    offers = ", ".join(offer["method"] for offer in body["authn_methods"])
+    result = f"{body['result']}; " if "result" in body else ""
+    left = body["attempts_left"]
+    return f"{result}asks for {offers}; {left} {'attempt' if left == 1 else 'attempts'} left"
 
 
 def _token_note(body: dict[str, Any]) -> str:
-    if "error" in body:
-        return str(body["error"])
-    return f"{body['token_type']} access_token=••• acr={body.get('acr')} for {body['expires_in']} s"
+    if "access_token" not in body:
+        return str(body.get("error", "refused"))
+    claims = json.loads(base64url_decode(body["access_token"].split(".")[1]))
+    serves = "serves once" if claims.get("single_use") else f"for {body['expires_in']} s"
+    return f"{body['token_type']} access_token=••• acr={body.get('acr')} {serves}"

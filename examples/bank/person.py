@@ -1,17 +1,19 @@
 """The person in the demo: a scripted one who reads codes from a computed app, or the one at the terminal."""
 
 import hmac
+import os
+import sys
 from base64 import b32decode
 from collections.abc import Sequence
+from io import StringIO
 from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
 import segno
-from rich.console import Console
 from rich.markup import escape
 
-from examples.bank.narration import say
-from upstile.client import Occasion, TerminalPrompter
+from examples.bank.page import Page
+from upstile.client import Occasion, TerminalPrompter, Totp
 from upstile.client.testing import Clock
 
 PIN = "2468"
@@ -28,7 +30,7 @@ class AuthenticatorApp:
 
     def scan(self, uri: str) -> None:
         """Take the seed out of a key URI."""
-        secret = parse_qs(urlsplit(uri).query)["secret"][0]
+        secret = _secret(uri)
         self._seed = b32decode(secret + "=" * (-len(secret) % 8))
 
     def fresh(self) -> bool:
@@ -47,12 +49,12 @@ class ScriptedPerson:
     """Ada, unattended: types codes from a computed app and the PIN of a software key, and says so.
 
     Args:
-        console: where it is said.
+        page: where it is said.
         clock: the demo's clock; moved when a code was used and the next one is not there yet.
     """
 
-    def __init__(self, console: Console, clock: Clock) -> None:
-        self._console = console
+    def __init__(self, page: Page, clock: Clock) -> None:
+        self._page = page
         self._clock = clock
         self._app = AuthenticatorApp(clock)
         self.mistakes = 0
@@ -102,36 +104,48 @@ class ScriptedPerson:
         """Hear how it ended."""
         self._say("confirmed" if accepted else "not confirmed")
 
+    def tries_again(self, why: str) -> bool:
+        """Never: what the script says must go well."""
+        return False
+
+    def leave(self) -> None:
+        """Nothing is under way."""
+
     def _say(self, text: str) -> None:
-        say(self._console, f"[cyan]Ada[/] [dim]·[/] {escape(text)}", indent=9)
+        self._page.say(f"[cyan]Ada[/] [dim]·[/] {escape(text)}", indent=9)
 
 
 class PersonAtTheTerminal(TerminalPrompter):
     """You: asked on the terminal, with a picture where one helps.
 
     Args:
-        console: where the QR code is drawn.
         own_key: whether you have a security key connected.
     """
 
-    def __init__(self, console: Console, *, own_key: bool) -> None:
+    def __init__(self, *, own_key: bool) -> None:
         super().__init__()
-        self._console = console
         self.own_key = own_key
         self.mistakes = 0
         self.asked: list[str] = []
+        self._typed_one = self._scanned_one = False
+        self._idle = Event()
+        self._idle.set()
 
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and hint at the mistake that the script wants."""
+        """Say why, and hint at the mistake that the script has in mind; a key leaves no room for it."""
+        self._idle.clear()
+        self.asked.append("method")
         chosen = super().begin(occasion, method, others, cancel)
-        if self.mistakes:
-            self._console.print("         [cyan]Please type a wrong code first, then the right one.[/]")
+        if self.mistakes and chosen == Totp.name:
+            self._say("  (Try a wrong code first, if you like.)")
         return chosen
 
     def code(self, label: str, cancel: Event) -> str:
-        """Ask for a code; each one is good once."""
+        """Ask for a code; from the second on with the hint that each is good once."""
         self.asked.append("code")
-        return super().code(f"{label} (if you used it already, wait for the next one)", cancel)
+        hint = " (used it? wait for the next)" if self._typed_one else ""
+        self._typed_one = True
+        return super().code(label + hint, cancel)
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for the PIN; that of the software key is told."""
@@ -145,8 +159,42 @@ class PersonAtTheTerminal(TerminalPrompter):
         super().touch(label if self.own_key else f"{label} (a software key: touched by itself)")
 
     def show_key_uri(self, uri: str) -> None:
-        """Draw the QR code."""
-        self._console.print("  Scan this with your authenticator app:\n")
-        segno.make(uri, error="l").terminal(compact=True)
-        self._console.print("\n  or, without a camera:")
+        """Show it as text and as a QR code: on the terminal itself, because it holds the secret."""
+        if self._scanned_one:
+            self._say("  (This is a new secret: the earlier entry in your app is of no use any more.)")
+        self._scanned_one = True
         super().show_key_uri(uri)
+        secret, picture = _secret(uri), StringIO()
+        segno.make(uri, error="l").terminal(picture, border=2, compact=True)
+        self._say(f"  or type this secret: {' '.join(secret[n : n + 4] for n in range(0, len(secret), 4))}")
+        self._say(f"  or scan this:\n{picture.getvalue()}")
+
+    def finished(self, accepted: bool) -> None:
+        """Say so if it went well; if not, the demo says how it goes on."""
+        if accepted:
+            super().finished(accepted)
+        self._idle.set()
+
+    def tries_again(self, why: str) -> bool:
+        """Say why a step did not go through, and wait until you are ready for another try."""
+        self.asked.append("again")
+        self._say(f"  {why}")
+        self._ask("  Enter tries this step again, after a new sign-in (Ctrl-C ends the demo): ", Event(), hidden=False)
+        return True
+
+    def leave(self) -> None:
+        """Wait until a prompt that was cancelled has put the terminal right again (a PIN is typed unseen)."""
+        self._idle.wait(1)
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody sits there who can be asked, and reads what is printed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return sys.stdout.isatty()
+
+
+def _secret(uri: str) -> str:
+    return parse_qs(urlsplit(uri).query)["secret"][0]

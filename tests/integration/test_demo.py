@@ -1,31 +1,129 @@
 """The demo, as a newcomer runs it."""
 
+import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
+import termios
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from time import time
 
 import httpx
 import pytest
 
+from support.totp import code_at, seed_in
 from upstile.protocol import find_step_up, parse_challenges
 
 ROOT = Path(__file__).parents[2]
 DEMO = [sys.executable, "-m", "examples.bank"]
+ENVIRONMENT = {**os.environ, "COLUMNS": "80"}
+
+AT_THE_TERMINAL = """
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from examples.bank import __main__ as demo, person, story
+story.CtapHidDevice.list_devices = list  # whatever is connected here stays out of it
+clock = demo.Clock()
+demo.Clock = lambda: clock
+ask = person.PersonAtTheTerminal.code
+def code(*question):
+    clock.move(30)  # so that nobody waits for the next code
+    return ask(*question)
+person.PersonAtTheTerminal.code = code
+raise SystemExit(demo.main())
+"""
+
+
+class Sitting:
+    """A person at a pseudo terminal of 80 columns, in front of the interactive demo."""
+
+    def __init__(self, stdout: int | None = None) -> None:
+        self._person, own = pty.openpty()
+        termios.tcsetwinsize(own, (24, 80))
+        command = [sys.executable, "-c", AT_THE_TERMINAL, "--interactive"]
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        self.demo = subprocess.Popen(  # noqa: S603
+            command,
+            cwd=ROOT,
+            env=environment | {"TERM": "dumb"},
+            stdin=own,
+            stdout=own if stdout is None else stdout,
+            stderr=own,
+            start_new_session=True,
+        )
+        os.close(own)
+        self._decoder = getincrementaldecoder("utf-8")()
+        self.shown = ""
+        self._read = 0
+        self._codes = 0
+
+    def sees(self, text: str) -> str:
+        """Read until `text` is there; returns what was shown since the last time."""
+        began = self._read
+        while (found := self.shown.find(text, began)) < 0:
+            more = self._more()
+            assert more, f"{text!r} never came: {self.shown}"
+            self.shown += more
+        self._read = found + len(text)
+        return self.shown[began : self._read]
+
+    def types(self, text: str, *, after: str) -> str:
+        seen = self.sees(after)
+        os.write(self._person, text.encode())
+        return seen
+
+    def types_a_code(self, *, after: str, wrong: bool = False) -> str:
+        """The code of the secret that was shown last, at the time to which the demo's clock was moved."""
+        seen = self.sees(after)
+        self._codes += 1
+        secret = re.findall(r"type this secret: ([A-Z2-7 ]+)", self.shown)[-1]
+        code = code_at(seed_in(secret.replace(" ", "")), int(time()) // 30 + self._codes)
+        os.write(self._person, f"{'nonsense' if wrong else code}\n".encode())
+        return seen
+
+    def ends(self) -> int:
+        """Read what is left; returns the exit code."""
+        while more := self._more():
+            self.shown += more
+        return self.demo.wait(20)
+
+    def close(self) -> None:
+        self.demo.kill()
+        self.demo.wait(20)
+        os.close(self._person)
+
+    def _more(self) -> str:
+        ready, _, _ = select.select([self._person], [], [], 30)
+        assert ready, f"nothing more came: {self.shown}"
+        try:
+            return self._decoder.decode(os.read(self._person, 4096)) or self._more()
+        except OSError:  # how Linux says that the other side is closed
+            return ""
+
+
+@pytest.fixture
+def sitting() -> Iterator[Sitting]:
+    made = Sitting()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
 def told() -> str:
-    done = subprocess.run(DEMO, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    done = _run()
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     return done.stdout
 
 
 def test_the_demo_tells_every_step_and_ends_well(told: str) -> None:
-    for number in "123456":
-        assert f"\n({number}) " in told
+    assert re.findall(r"^\((\d)\) ", told, re.MULTILINE) == list("123456789")
     assert told.rstrip().endswith("Every step ended as told.")
     assert "the demo's clock is moved" in told
 
@@ -38,8 +136,101 @@ def test_the_demo_shows_the_challenges_and_masks_the_secrets(told: str) -> None:
     assert "2468" not in told
 
 
+def test_the_demo_says_what_may_surprise(told: str) -> None:
+    assert told.count("(403 is how the draft standard") == 1
+    assert "a proof no older than a minute" in told
+    assert told.count("acr=mfa serves once") == 1
+    assert told.count("  took ") == 9
+
+
+def test_a_challenge_is_shown_one_parameter_a_line_and_is_exact_when_joined(told: str) -> None:
+    shown = re.findall(r"WWW-Authenticate: (.+(?:\n {11}\S.*)+)", told)
+    joined = [" ".join(line.strip() for line in lines.split("\n")) for lines in shown]
+    found = [find_step_up(parse_challenges(challenge)) for challenge in joined]
+    assert [challenge and challenge.requirement.max_age for challenge in found] == [300, 60, None, 300, 0, 0]
+    form = r'DPoP error="\w+", acr_values="\w+"(, [a-z_]+=("\S+"|\d+))+'
+    assert all(re.fullmatch(form, challenge) for challenge in joined)
+
+
+def test_lines_fit_and_have_no_blanks_at_their_end(told: str) -> None:
+    lines = told.split("\n")
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert [line for line in lines if len(line) > 80 and "resource_metadata=" not in line] == []
+
+
+def test_an_ascii_locale_gets_question_marks() -> None:
+    done = _run(PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert "access_token=???" in done.stdout
+
+
+def test_a_closed_pipe_ends_the_demo_quietly() -> None:
+    # The pipe holds less than the demo says, so it is still speaking when the reader leaves.
+    pipe = subprocess.PIPE
+    with subprocess.Popen(DEMO, cwd=ROOT, pipesize=4096, stdout=pipe, stderr=pipe) as demo:  # noqa: S603
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        demo.stdout.readline()
+        demo.stdout.close()
+        assert demo.stderr.read() == b""
+        assert demo.wait(20) == 141
+
+
+def test_without_a_terminal_the_interactive_demo_says_so_and_shows_nothing() -> None:
+    done = _run("--interactive")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "--interactive asks you on the terminal: run it in one, with its output not redirected.\n"
+
+
+def test_the_interactive_demo_shows_no_secret_to_a_pipe() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as piped, closing(Sitting(stdout=writer)) as sitting:
+        os.close(writer)
+        assert sitting.ends() == 1
+        assert piped.read() == b""
+    assert "run it in one" in sitting.shown
+
+
+def test_who_mistypes_and_picks_another_method_still_sees_every_step_end_as_told(sitting: Sitting) -> None:
+    sitting.types_a_code(after="authenticator app shows: ", wrong=True)
+    for _ in ("again", "and once more"):
+        sitting.types_a_code(after="authenticator app shows (used it? wait for the next): ", wrong=True)
+    sitting.types("\n", after="Enter tries this step again")
+    sitting.types_a_code(after="authenticator app shows (used it? wait for the next): ")
+    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ", wrong=True)
+    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ")
+    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ")
+    for _ in ("enrols the key", "uses it"):
+        sitting.types("2468\n", after="8 tries left): ")
+    sitting.types("2\n", after="change with 1 totp, 2 webauthn: ")
+    assert "wrong code" not in sitting.types("2468\n", after="8 tries left): ")
+    sitting.types("1\n", after="change with 1 totp, 2 webauthn: ")
+    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ")
+    assert sitting.ends() == 0
+    assert sitting.shown.rstrip().endswith("Every step ended as told.")
+
+
+def test_the_terminal_shows_the_secret_for_who_has_no_camera_and_lines_that_fit(sitting: Sitting) -> None:
+    shown = sitting.types_a_code(after="authenticator app shows: ")
+    uri = re.search(r"secret=([A-Z2-7]+)", shown)
+    text = re.search(r"type this secret: (([A-Z2-7]{4} )+[A-Z2-7]{4})", shown)
+    assert uri is not None
+    assert text is not None
+    assert text[1].replace(" ", "") == uri[1]
+    challenged = sitting.sees("Code from your authenticator app")
+    assert max(map(len, challenged.split("\n"))) <= 80
+
+
+def test_ctrl_c_has_one_ending_and_leaves_the_terminal_as_it_was(sitting: Sitting) -> None:
+    sitting.types_a_code(after="authenticator app shows: ")
+    sitting.types("\x03", after="wait for the next): ")
+    assert sitting.ends() == 130
+    assert sitting.shown.replace("\r", "").partition("wait for the next): ")[2] == "^C\nStopped.\n"
+
+
 def test_a_wrong_argument_is_explained() -> None:
-    done = subprocess.run([*DEMO, "--sreve"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    done = _run("--sreve")
     assert done.returncode == 2
     assert "unrecognized arguments: --sreve" in done.stderr
 
@@ -75,3 +266,17 @@ def _until_printed(process: "subprocess.Popen[str]", text: str) -> str:
         if text in line and "curl" in line:
             return printed
     raise AssertionError(printed)
+
+
+def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603
+        [*DEMO, *arguments],
+        cwd=ROOT,
+        env=ENVIRONMENT | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        start_new_session=True,
+    )

@@ -70,6 +70,7 @@ class Authenticators:
             reply, left = self._send("POST", pending.id, "verify", json=proof), left - 1
             if not _may_try_again(self._client.step_up_auth, pending, reply, left):
                 return _read(Authenticator, reply)
+            pending = pending.model_copy(update={"otpauth_uri": None})
 
     def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
@@ -108,6 +109,7 @@ class AsyncAuthenticators:
             reply, left = await self._send("POST", pending.id, "verify", json=proof), left - 1
             if not _may_try_again(self._client.step_up_auth, pending, reply, left):
                 return _read(Authenticator, reply)
+            pending = pending.model_copy(update={"otpauth_uri": None})
 
     async def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""

@@ -22,8 +22,9 @@ class Totp:
         return {"otp": _typed(moment, "Code from your authenticator app")}
 
     def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
-        """Show the key URI, then ask for the first code."""
-        moment.prompter.show_key_uri(pending.otpauth_uri or "")
+        """Show the key URI, if it was not shown before, then ask for the first code."""
+        if pending.otpauth_uri is not None:
+            moment.prompter.show_key_uri(pending.otpauth_uri)
         return {"otp": _typed(moment, "First code that your authenticator app shows")}
 
 
