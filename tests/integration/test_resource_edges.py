@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import Depends
 
-from support.own_app import own_app
+from support.own_app import BANK_CLI, own_app
 from support.wire_driver import URL, App, bank_app, enrolled_app, error_of, problem_of
-from upstile.server import Authentication
+from upstile.server import Authentication, Client
 
 pytestmark = pytest.mark.anyio
 ORDER = {"to": "ACME", "amount": "50.00"}
@@ -98,7 +98,7 @@ async def test_a_browser_of_another_origin_is_allowed_nothing(tmp_path: Path) ->
 
 
 async def test_a_token_for_one_call_that_lacks_a_scope_is_refused_and_not_used_up(tmp_path: Path) -> None:
-    async with own_app(tmp_path) as app:
+    async with own_app(tmp_path, clients=[BANK_CLI, Client("back-office", scopes="admin")]) as app:
         for path, scope in (("/admin", "admin"), ("/all", "payments")):
             guard = app.server.require(acr="mfa", max_age=0, scope=scope)
             app.api.delete(path, dependencies=[Depends(guard)])(_removed)
