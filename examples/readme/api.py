@@ -3,14 +3,13 @@
 # README: guard
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI
 
-from upstile.server import Authentication, Client, TokenResponse
-from upstile.server.fastapi import StepUp
+from upstile.server.fastapi import Authentication, Client, StepUp
 
 app = FastAPI()
 server = StepUp.embedded(
-    url="https://api.example.com", storage="sqlite:///stepup.db", clients=[Client("bank-cli", scopes={"payments"})]
+    url="https://api.example.com", storage="sqlite:///stepup.db", clients=[Client("bank-cli", scopes="payments")]
 )
 server.install(app)
 RECENT_MFA = server.requirement(acr="mfa", max_age=300, reason="Confirm this transfer")
@@ -34,10 +33,26 @@ def check_password(username: str, password: str) -> str:
 
 
 # README: sign-in
+from fastapi import Request
+
+from upstile.server import TokenResponse
+
+
 @app.post("/login")
 async def login(who: dict[str, str], request: Request) -> TokenResponse:
     user = check_password(who["username"], who["password"])  # your own, as it is
     return await server.start_session(user, amr=["pwd"], request=request)
+
+
+# README: end
+
+
+# README: handler
+@app.post("/orders/{amount}")
+async def order(amount: int, auth: Annotated[Authentication, Depends(server.require())]) -> str:
+    if amount > 1000:  # before anything is changed: the client repeats the whole call
+        auth.require(acr="mfa", max_age=60, reason=f"Confirm the order over {amount} EUR")  # no await
+    return f"ordered for {amount} EUR"
 
 
 # README: end

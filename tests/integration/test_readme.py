@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from examples.bank.serving import serving
+from examples.readme.enrol import first_use, order
 from support.totp import code_at, seed_in
-from upstile.client import CallbackPrompter, Client, Totp
+from upstile.client import CallbackPrompter, Client
 from upstile.client import _httpx as adapter
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ BLOCK = re.compile(r"<!-- from (?P<file>\S+): (?P<part>\S+) -->\n```python\n(?P<
 def test_the_blocks_are_taken_from_the_examples() -> None:
     readme = (ROOT / "README.md").read_text()
     blocks = {(match["file"], match["part"]): match["code"] for match in BLOCK.finditer(readme)}
-    assert {part for _, part in blocks} == {"guard", "sign-in", "app"}
+    assert {part for _, part in blocks} == {"guard", "sign-in", "handler", "app", "enrol"}
     assert len(blocks) == readme.count("```python")
     for (file, part), code in blocks.items():
         _, _, rest = (ROOT / file).read_text().partition(f"# README: {part}\n")
@@ -41,10 +42,21 @@ def test_the_readmes_api_and_app_confirm_a_transfer(tmp_path: Path, monkeypatch:
     with serving(_api) as url:
         with Client(url, client_id="bank-cli") as client:
             client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
-            client.authenticators.enroll(Totp(), "phone")
+            first_use(client)
+            first_use(client)  # once is enough
+            assert order(client, 1000) == '"ordered for 1000 EUR"'
         ran = _run("examples/readme/app.py", url)
     assert ran["reply"].json() == {"sent": "50.00", "by": "ada"}
     assert person.asked == ["First code that your authenticator app shows", "Code from your authenticator app"]
+
+
+def test_the_readmes_handler_asks_for_a_large_order_and_its_app_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving(_api) as url, Client(url, client_id="bank-cli", prompter=CallbackPrompter()) as client:
+        client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
+        assert "Enrol one of: webauthn, totp." in order(client, 1001)
 
 
 class Person:
