@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._discovery import Discovery
 from upstile.client._events import OnEvent
-from upstile.client._exchange import Incoming
 from upstile.client._flow import Call, Flow, Send, Wait, flow
 from upstile.client._httpx_body import Body
 from upstile.client._httpx_response import aread_bounded, incoming, read_bounded
@@ -165,13 +164,14 @@ class _Pump:
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
         )
+        self._stepped_up = False
         self._flow: Flow = flow(session, call)
         self.action: Send | Wait | None = next(self._flow)
 
     def prepared(self, action: Send) -> httpx.Request:
         """The request, ready to be sent as the flow says."""
         headers = self._request.headers
-        if action.repeat or not action.headers:
+        if SIGNED in self._request.extensions:  # these are ours, not the app's
             for name in ("Authorization", "DPoP"):
                 headers.pop(name, None)
         if action.repeat:
@@ -184,16 +184,19 @@ class _Pump:
 
     def received(self, response: httpx.Response, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""
-        status = response.status_code
-        url = self._url if response.request is self._request else str(response.request.url)
-        # The core acts on nothing else; `raw`, because httpx would first guess the encoding of all headers.
-        acted_on = status == 401 or b"dpop-nonce" in [name.lower() for name, _ in response.headers.raw]
-        method = response.request.method
-        found = incoming(response, url, raw, method) if acted_on else Incoming(status=status, url=url, method=method)
+        # `raw`, because httpx would first guess the encoding of all headers.
+        acted_on = response.status_code == 401 or b"dpop-nonce" in [name.lower() for name, _ in response.headers.raw]
+        if not acted_on and not self._stepped_up:  # nothing in it for the core, as in nearly all responses
+            self.action = None
+            return
+        answered = response.request
+        url = self._url if answered is self._request else str(answered.url)
+        found = incoming(response, url, raw, answered.method)
         self._next(lambda: self._flow.send(found))
 
     def waited(self, action: Wait) -> None:
         """Hand a ceremony's outcome on."""
+        self._stepped_up = True
         future = action.ticket.future
         error = future.exception()
         if error is not None:
