@@ -1,12 +1,11 @@
 """A demand for a DPoP nonce is no step-up: it is obeyed once, and never a second time (RFC 9449 §8 and §9)."""
 
 import asyncio
-from itertools import count
 
 import httpx
 import pytest
 
-from support.desk import API, CHALLENGE, Desk, Sent, challenged
+from support.desk import API, CHALLENGE, ELSEWHERE, Desk, Sent, challenged
 from upstile.client import CeremonyFailed
 
 DEMAND = 'DPoP error="use_dpop_nonce", algs="ES256"'
@@ -25,8 +24,8 @@ def test_an_api_that_wants_a_nonce_gets_it_and_nobody_is_asked() -> None:
 @pytest.mark.parametrize("waits", [False, True], ids=["blocking", "asyncio"])
 @pytest.mark.parametrize("same", [False, True], ids=["a new one each time", "always the same"])
 def test_an_api_that_goes_on_demanding_nonces_is_answered_once(waits: bool, same: bool) -> None:
-    desk, numbers = Desk(), count()
-    desk.always("call", lambda _: _demand("n" if same else f"n{next(numbers)}"))
+    desk = Desk()
+    desk.first("call", *(_demand("n" if same else f"n{number}") for number in range(5)))
 
     async def main() -> httpx.Response:
         async with desk.async_client() as bank:
@@ -82,8 +81,8 @@ def test_an_authorization_server_that_wants_a_nonce_gets_it(place: str) -> None:
 @pytest.mark.parametrize("place", ["start", "answer", "token"])
 @pytest.mark.parametrize("same", [False, True], ids=["a new one each time", "always the same"])
 def test_an_authorization_server_that_goes_on_demanding_nonces_is_answered_once(place: str, same: bool) -> None:
-    desk, numbers = Desk(), count()
-    desk.always(place, lambda _: _as_demand("n" if same else f"n{next(numbers)}"))
+    desk = Desk()
+    desk.first(place, *(_as_demand("n" if same else f"n{number}") for number in range(5)))
     with desk.client() as bank, pytest.raises(CeremonyFailed) as caught:
         bank.post("/transfers")
     assert caught.value.error == "use_dpop_nonce"
@@ -92,13 +91,13 @@ def test_an_authorization_server_that_goes_on_demanding_nonces_is_answered_once(
 
 def test_the_nonces_of_two_servers_are_kept_apart() -> None:
     desk = Desk()
-
-    desk.always("elsewhere", lambda _: _demand("theirs"))
-    with desk.client() as bank:
-        assert bank.get("https://elsewhere.example/").status_code == 401
-        bank.post("/transfers")
-    assert [_nonce(sent) for sent in desk.at("call")] == [None, None]
+    desk.first("call", httpx.Response(302, headers={"location": f"{ELSEWHERE}/"}))
+    desk.always("elsewhere", lambda _: httpx.Response(200, headers={"dpop-nonce": "theirs"}))
+    with desk.client(follow_redirects=True) as bank:
+        assert bank.get("/balance").status_code == 200
+        assert bank.post("/transfers").status_code == 200
     assert len(desk.at("elsewhere")) == 1
+    assert [_nonce(sent) for sent in desk.sent if "dpop" in sent.headers] == [None] * 6
 
 
 def _demand(nonce: str, challenge: str = DEMAND) -> httpx.Response:

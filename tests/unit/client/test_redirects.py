@@ -90,6 +90,19 @@ def test_a_challenge_behind_a_redirect_within_the_origin_counts(desk: Desk, wait
     assert len({_proven(sent, token) for sent, token in zip(calls, tokens, strict=True)}) == 4
 
 
+def test_the_way_from_http_to_https_is_another_origin_although_httpx_would_keep_the_token() -> None:
+    seen: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.copy())
+        return _moved(301, "https://localhost/") if request.url.scheme == "http" else challenged()
+
+    transport = httpx.MockTransport(answer)
+    with Client("http://localhost", client_id="cli", token="BASE", transport=transport, follow_redirects=True) as bank:
+        assert bank.get("/").status_code == 401
+    assert ["authorization" in headers for headers in seen] == [True, False]
+
+
 def test_a_plain_client_with_our_auth_asks_nobody_for_another_origin(desk: Desk) -> None:
     with desk.client() as bank:
         auth = bank.step_up_auth
@@ -107,7 +120,6 @@ def _sent(desk: Desk, waits: bool, method: str, url: str, **request: Any) -> htt
 
     if waits:
         return asyncio.run(call(desk.async_client(follow_redirects=True)))
-    bank: Client
     with desk.client(follow_redirects=True) as bank:
         return bank.request(method, url, **request)
 
