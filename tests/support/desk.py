@@ -192,10 +192,18 @@ def server_metadata(**changed: Any) -> dict[str, Any]:
 
 
 def webauthn_offer(
-    sent: Sent, *allowed: bytes, verification: str = "required", nonce: str | None = NONCE, **bound: Any
+    sent: Sent,
+    *allowed: bytes,
+    verification: str = "required",
+    nonce: str | None = NONCE,
+    made_of: str = NONCE,
+    **bound: Any,
 ) -> dict[str, Any]:
-    """An offer whose challenge is bound to the one who sent this, except for what is given in `bound`."""
-    right = {"nonce": NONCE, "iss": API, "client_id": "cli", "jkt": sent.jkt, "resource": API}
+    """An offer whose challenge is bound to the one who sent this, except for what is given in `bound`.
+
+    It names `nonce`, and its challenge is made of the nonce `made_of`.
+    """
+    right = {"nonce": made_of, "iss": API, "client_id": "cli", "jkt": sent.jkt, "resource": API}
     options = {
         "challenge": base64url_encode(bound_challenge(**{**right, **bound})),
         "rpId": "api.example.com",
