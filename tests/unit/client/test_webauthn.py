@@ -73,7 +73,7 @@ def test_a_key_that_nobody_touches_ends_with_the_persons_time() -> None:
     key.touch = "never"
     with _client(desk, key, human_timeout=0.3) as bank, pytest.raises(StepUpTimeout):
         bank.post("/transfers")
-    assert desk.at("answer") == []
+    assert (desk.at("answer"), desk.person.labels) == ([], [PIN, TOUCH])
 
 
 def test_a_wrong_pin_is_asked_again_with_the_tries_left() -> None:
@@ -90,10 +90,11 @@ def test_a_wrong_pin_is_asked_again_with_the_tries_left() -> None:
     assert desk.at("answer")[0].form["authn_method"] == "webauthn"
 
 
-def test_no_pin_cancels() -> None:
-    key = VirtualKey(pin="1234")
+@pytest.mark.parametrize("first", [None, ""])
+def test_no_pin_cancels_and_nothing_else_is_tried(first: str | None) -> None:
+    key, pins = VirtualKey(pin="1234"), iter([first, None])
     desk = _desk(enroll(key, "1234"))
-    silent = CallbackPrompter(pin=lambda label, retries: None)
+    silent = CallbackPrompter(pin=lambda label, retries: next(pins), code=lambda label: "123456")
     with _client(desk, key, prompter=silent) as bank, pytest.raises(StepUpCancelled):
         bank.post("/transfers")
     assert (key.touches, desk.at("answer")) == (1, [])
