@@ -175,7 +175,10 @@ class Desk(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def step(self, sent: Sent, **beside: Any) -> httpx.Response:
         """A step for the one who sent this."""
-        step = {"error": "insufficient_authorization", "auth_session": f"SESSION-SECRET-{len(self.sent)}"}
+        step: dict[str, Any] = {
+            "error": "insufficient_authorization",
+            "auth_session": f"SESSION-SECRET-{len(self.sent)}",
+        }
         step |= {"expires_in": 300, "attempts_left": 4, "authn_methods": self.offers(sent)}
         return httpx.Response(403, json={**step, **beside})
 

@@ -82,6 +82,7 @@ def test_a_ceremony_with_a_wrong_code_and_a_lost_reply_shows_nothing(watch: Watc
     [
         lambda desk: desk.first("start", httpx.Response(400, json={"error": "invalid_grant"})),
         lambda desk: desk.first("answer", httpx.Response(400, json={"error": "invalid_session"})),
+        lambda desk: desk.first("answer", httpx.Response(500, text="<html>SESSION-SECRET")),
         lambda desk: desk.first("answer", httpx.Response(200, json={"authorization_code": 7, "a": "CODE-SECRET"})),
         lambda desk: desk.first("token", httpx.ReadError("broke")),
         lambda desk: desk.first("token", httpx.Response(200, json={"access_token": "ELEVATED\nX", "token_type": "x"})),
