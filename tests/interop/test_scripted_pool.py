@@ -61,7 +61,7 @@ def _options(scripted: Scripted, prompter: CallbackPrompter) -> dict[str, Any]:
         "prompter": prompter,
         "methods": [Totp()],
         "limits": httpx.Limits(max_connections=1),
-        "timeout": httpx.Timeout(5, pool=2),
+        "timeout": httpx.Timeout(10, pool=5),
     }
 
 
