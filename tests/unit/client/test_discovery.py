@@ -70,6 +70,16 @@ def test_metadata_on_another_origin_is_not_even_fetched() -> None:
     assert not desk.asked
 
 
+def test_a_challenge_that_points_elsewhere_does_not_get_the_token_that_is_here_already() -> None:
+    desk = Desk()
+    desk.first("call", challenged(CHALLENGE.replace(f'metadata="{API}', f'metadata="{ELSEWHERE}')))
+    with desk.client() as bank:
+        bank.step_up(acr="mfa")
+        with pytest.raises(UntrustedChallenge):
+            bank.post("/transfers")
+    assert len(desk.at("call")) == 1
+
+
 def test_a_redirect_of_metadata_is_not_followed() -> None:
     desk = Desk()
     desk.always("resource", lambda _: httpx.Response(302, headers={"location": f"{ELSEWHERE}/metadata"}))
