@@ -191,7 +191,7 @@ def challenged(challenge: str = CHALLENGE, **response: Any) -> httpx.Response:
 def server_metadata(**changed: Any) -> dict[str, Any]:
     """The metadata of the authorization server."""
     endpoints = {"authorization_challenge_endpoint": f"{API}/challenge", "token_endpoint": f"{API}/token"}
-    return {"issuer": API, **endpoints, **changed}
+    return {"issuer": API, "dpop_signing_alg_values_supported": ["ES256"], **endpoints, **changed}
 
 
 def webauthn_offer(

@@ -34,6 +34,14 @@ def test_a_challenge_from_another_origin_is_the_calls_own_401(desk: Desk, status
     assert desk.sent[1].body == (BODY if status in (307, 308) else b"")
 
 
+def test_a_demand_for_a_nonce_from_another_origin_is_not_obeyed(desk: Desk) -> None:
+    demand = {"www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "theirs"}
+    desk.first("call", _moved(307, f"{ELSEWHERE}/transfers"))
+    desk.always("elsewhere", lambda _: httpx.Response(401, headers=demand))
+    assert _sent(desk, False, "POST", "/transfers", json=ORDER).status_code == 401
+    assert [sent.place for sent in desk.sent] == ["call", "elsewhere"]
+
+
 def test_an_elevated_token_does_not_leave_the_origin_either(desk: Desk) -> None:
     with desk.client(follow_redirects=True) as bank:
         assert bank.post("/transfers", json=ORDER).status_code == 200

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
-from support.desk import ELSEWHERE, NONCE, Desk, Sent, webauthn_offer
+from support.desk import ELSEWHERE, NONCE, Desk, Sent, server_metadata, webauthn_offer
 from support.keys import enroll
 from upstile.client import CeremonyFailed, Totp, WebAuthn
 from upstile.client.testing import VirtualKey
@@ -50,6 +51,23 @@ def test_any_other_challenge_is_not_signed(challenge: Any) -> None:
         return offer
 
     _refused(other)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_where_the_server_does_without_dpop_the_challenge_is_bound_to_no_key(bound: bool) -> None:
+    desk, key = Desk(), VirtualKey(pin="1234")
+    credential = enroll(key, "1234").credential_id
+    document = server_metadata(dpop_signing_alg_values_supported=None)
+    desk.always("server", lambda _: httpx.Response(200, json={k: v for k, v in document.items() if v is not None}))
+    desk.offers = lambda sent: [webauthn_offer(sent, credential, **({} if bound else {"jkt": None}))]
+    desk.token["token_type"] = "Bearer"
+    with desk.client(methods=[WebAuthn(lambda: [key])]) as bank:
+        if bound:
+            with pytest.raises(CeremonyFailed, match="not made for this app"):
+                bank.post("/transfers")
+        else:
+            assert bank.post("/transfers").status_code == 200
+    assert key.touches == (1 if bound else 2)
 
 
 def test_a_later_step_is_looked_at_as_well() -> None:

@@ -12,6 +12,7 @@ from support.desk import Desk, webauthn_offer
 from support.keys import UnpluggedKey, WornKey, enroll
 from upstile.client import (
     CallbackPrompter,
+    CeremonyFailed,
     Client,
     NoMethodAvailable,
     StepUpCancelled,
@@ -176,7 +177,7 @@ def test_a_key_does_not_sign_for_another_site_than_the_configured_issuer() -> No
     key = VirtualKey(pin="1234")
     credential = enroll(key, "1234", rp_id="elsewhere.example")
     desk = _desk(credential, others=[], rpId="elsewhere.example")
-    with _client(desk, key) as bank, pytest.raises(NoMethodAvailable):
+    with _client(desk, key) as bank, pytest.raises(CeremonyFailed, match="relying party"):
         bank.post("/transfers")
     assert (key.touches, desk.at("answer")) == (1, [])
 
