@@ -59,7 +59,7 @@ def test_where_the_server_does_without_dpop_the_challenge_is_bound_to_no_key(bou
     credential = enroll(key, "1234").credential_id
     document = server_metadata(dpop_signing_alg_values_supported=None)
     desk.always("server", lambda _: httpx.Response(200, json={k: v for k, v in document.items() if v is not None}))
-    desk.offers = lambda sent: [webauthn_offer(sent, credential, **({} if bound else {"jkt": None}))]
+    desk.offers = lambda sent: [webauthn_offer(sent, credential, jkt=sent.jkt if bound else None)]
     desk.token["token_type"] = "Bearer"
     with desk.client(methods=[WebAuthn(lambda: [key])]) as bank:
         if bound:
