@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from support.desk import API, CHALLENGE, ELSEWHERE, Desk, Sent, challenged
-from upstile.client import AsyncClient, Client
+from upstile.client import AsyncClient, Client, Requirement, UntrustedChallenge
 from upstile.protocol import verify_proof
 
 ORDER = {"to": "ACME"}
@@ -32,6 +32,12 @@ def test_a_challenge_from_another_origin_is_the_calls_own_401(desk: Desk, status
     assert not desk.asked
     assert _bare(desk.sent[1])
     assert desk.sent[1].body == (BODY if status in (307, 308) else b"")
+
+
+def test_nobody_is_asked_ahead_for_another_origin(desk: Desk) -> None:
+    with desk.client() as bank, pytest.raises(UntrustedChallenge):
+        bank.request("POST", f"{ELSEWHERE}/transfers", step_up=Requirement(acr="mfa"))
+    assert (desk.sent, desk.asked) == ([], False)
 
 
 def test_a_demand_for_a_nonce_from_another_origin_is_not_obeyed(desk: Desk) -> None:
