@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from upstile.client._errors import CeremonyFailed
+from upstile.client._errors import CeremonyFailed, UntrustedChallenge
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
 from upstile.client._trust import Pins
 from upstile.protocol import (
@@ -19,6 +19,8 @@ from upstile.protocol import (
 KEPT = 600.0
 """Seconds for which metadata is good where its `Cache-Control` says nothing."""
 
+LONGEST = 86_400.0
+"""Seconds that metadata is good at most, whatever its `Cache-Control` says."""
 _MOST_KEPT = 64
 _max_age = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
 
@@ -67,10 +69,16 @@ class Discovery:
             UntrustedChallenge: a document names another resource, issuer or origin than the configured ones.
             CeremonyFailed: a document cannot be had or read.
         """
-        resource = self._read(ResourceMetadata, metadata_url)
-        self._pins.check_resource(resource, requested)
-        server = self._read(ServerMetadata, well_known_url(self._pins.issuer, SERVER_METADATA_PATH))
-        self._pins.check_server(server)
+        server_url = well_known_url(self._pins.issuer, SERVER_METADATA_PATH)
+        try:
+            resource = self._read(ResourceMetadata, metadata_url)
+            self._pins.check_resource(resource, requested)
+            server = self._read(ServerMetadata, server_url)
+            self._pins.check_server(server)
+        except UntrustedChallenge:  # look again next time: its operator may have mended it
+            for url in (metadata_url, server_url):
+                self._kept.pop(url, None)
+            raise
         return Target(resource=resource.resource, server=server)
 
     def _read(self, model: type[M], url: str) -> M:
@@ -106,4 +114,4 @@ def _life(response: Incoming) -> float:
     if "no-store" in control.lower() or "no-cache" in control.lower():
         return 0.0
     found = _max_age.search(control)
-    return float(found[1]) if found else KEPT
+    return min(float(found[1]), LONGEST) if found else KEPT

@@ -40,7 +40,7 @@ class StepUpAuth(httpx.Auth):
 
     An `httpx.Auth` is not told when a request fails or is redirected. So where `Client` raises `OutcomeUnknown`, a
     plain client raises its own `TransportError`; and with `follow_redirects` it sends the used proof on to the next
-    URL, where it is worthless.
+    URL, where it is worthless, and from `http` to `https` of this machine the token.
 
     Args:
         api: the API's base URL; tokens go to its origin only.

@@ -23,6 +23,7 @@ from upstile.client import CeremonyFailed, UntrustedChallenge
         ("max-age=3600", 3600, 2),
         ("max-age=0", 0, 2),
         ("s-maxage=5", 599, 1),
+        ("max-age=999999999", 86_400, 2),
     ],
 )
 def test_metadata_is_good_for_ten_minutes_or_as_long_as_it_says(
@@ -48,6 +49,17 @@ def test_an_endpoint_that_moves_is_followed_when_the_metadata_is_read_again() ->
         with pytest.raises(UntrustedChallenge):
             bank.step_up(max_age=0)
     assert len(desk.at("start")) == 1
+
+
+def test_untrusted_metadata_is_looked_at_again_once_it_may_be_mended() -> None:
+    desk = Desk()
+    desk.always("server", lambda _: _answer(server_metadata(token_endpoint=f"{ELSEWHERE}/token"), {}))
+    with desk.client() as bank:
+        with pytest.raises(UntrustedChallenge):
+            bank.step_up(max_age=0)
+        desk.always("server", lambda _: _answer(server_metadata(), {}))
+        bank.step_up(max_age=0)
+    assert len(desk.at("server")) == 2
 
 
 @pytest.mark.parametrize("endpoint", ["token_endpoint", "authorization_challenge_endpoint"])
