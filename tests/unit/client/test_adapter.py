@@ -498,13 +498,6 @@ def test_the_apps_own_authorization_elsewhere_is_its_own(server: respx.MockRoute
     assert elsewhere.calls.last.request.headers["authorization"] == "Basic mine"
 
 
-def test_the_apps_own_authorization_elsewhere_is_its_own(server: respx.MockRouter) -> None:
-    elsewhere = server.get("https://other.example/x").respond(200)
-    with client() as bank:
-        bank.get("https://other.example/x", headers={"Authorization": "Basic mine"})
-    assert elsewhere.calls.last.request.headers["authorization"] == "Basic mine"
-
-
 def test_an_api_on_this_machine_may_do_without() -> None:
     StepUpAuth("http://localhost:8000", client_id="cli").close()
 
