@@ -12,7 +12,7 @@ from examples.bank.app import BankApp
 from examples.bank.narration import Exchange, Narrator
 from examples.bank.page import Page
 from examples.bank.person import PIN, PersonAtTheTerminal, ScriptedPerson
-from upstile.client import CeremonyFailed, Method, StepUpError, Totp, WebAuthn
+from upstile.client import Method, StepUpError, Totp, WebAuthn
 from upstile.client.testing import Clock, VirtualKey
 
 PASSWORD = "correct horse"
@@ -73,7 +73,7 @@ class Story:
     def _sign_in_and_enrol(self) -> None:
         self._step("Ada signs in with her password and reads the balance: no friction", self._sign_in)
         self._expect("POST /login 200", "GET /balance 200")
-        self._step(
+        self._aside(
             "She adds her authenticator app", self._totp, note="A fresh sign-in by this very app allows the first."
         )
         self._expect(*_METADATA, "POST /stepup/authenticators 201", "POST /stepup/authenticators/… 200")
@@ -85,7 +85,7 @@ class Story:
         self._expect("POST /transfers 200")
 
     def _payouts(self) -> None:
-        self._step(
+        self._aside(
             "She adds a security key: she is asked, by her strongest proof so far", self._add_key, note=_CHANGING
         )
         self._expect(
@@ -99,7 +99,7 @@ class Story:
 
     def _later(self) -> None:
         if self._interactive:  # a real authenticator app knows the real time, so the clock stays
-            self._step("She signs in on another machine, which holds no recent proof", self._change_machine)
+            self._aside("She signs in on another machine, which holds no recent proof", self._change_machine)
             self._expect("POST /login 200", "GET /balance 200")
             title, metadata = "There she sends money: she is asked again", _METADATA
         else:
@@ -115,7 +115,7 @@ class Story:
         token = _Recorded(self._app)
         self._step("She closes the account: a proof for this very call, whose token serves once", token.close_account)
         self._expect("DELETE /account 401", *_CEREMONY, "DELETE /account 200")
-        self._step("Somebody sends that token again: it is used up", token.replay)
+        self._aside("Somebody sends that token again: it is used up", token.replay)
         self._expect("DELETE /account 401")
 
     def _sign_in(self) -> None:
@@ -146,10 +146,17 @@ class Story:
         """Your own security keys, if you are Ada and have one connected; else the software key."""
         return self._connected or [self._software_key]
 
-    def _step(self, title: str, act: Callable[[], Any], *, note: str = "") -> None:
-        self._page.check()
+    def _aside(self, title: str, act: Callable[[], Any], *, note: str = "") -> None:
+        """What a step needs before it, or shows after it."""
+        self._tell(f"(·) {title}", act, note)
+
+    def _step(self, title: str, act: Callable[[], Any]) -> None:
         self._steps += 1
-        self._page.say(f"\n[bold]({self._steps}) {title}[/]")
+        self._tell(f"({self._steps}) {title}", act, "")
+
+    def _tell(self, title: str, act: Callable[[], Any], note: str) -> None:
+        self._page.check()
+        self._page.say(f"\n[bold]{title}[/]")
         if note:
             self._page.say(f"[dim]{note}[/]", indent=2)
         self._person.asked.clear()
@@ -163,8 +170,7 @@ class Story:
             try:
                 act()
             except StepUpError as error:
-                wait = error.retry_after if isinstance(error, CeremonyFailed) else None
-                if not self._person.tries_again(error.diagnostics() + (f" ({wait} s)" if wait else "")):
+                if not self._person.tries_again(error.diagnostics()):
                     raise
                 self._app.sign_in("ada", PASSWORD)  # too many wrong codes, or too much time, cost the sign-in
             else:
