@@ -109,14 +109,18 @@ def test_a_requirement_of_the_wrong_type_is_named_with_its_member(tmp_path: Path
 
 @pytest.mark.parametrize("amr", ["pwd", ["password"], ["pwd", 5]])
 async def test_what_a_sign_in_checked_is_said_in_registered_words(tmp_path: Path, amr: Any) -> None:
+    server = deployment(tmp_path)
     with pytest.raises(ConfigurationError, match="RFC 8176"):
-        await deployment(tmp_path).start_session("ada", amr=amr)
+        await server.start_session("ada", amr=amr)
+    await server._deployment.aclose()
 
 
 @pytest.mark.parametrize("subject", ["", 7, None])
 async def test_a_session_is_somebodys(tmp_path: Path, subject: Any) -> None:
+    server = deployment(tmp_path)
     with pytest.raises(ConfigurationError, match="subject"):
-        await deployment(tmp_path).start_session(subject, amr=["pwd"])
+        await server.start_session(subject, amr=["pwd"])
+    await server._deployment.aclose()
 
 
 def test_a_name_may_have_any_letters(tmp_path: Path) -> None:
