@@ -6,7 +6,8 @@ from typing import Any
 import jwt
 import pytest
 
-from support.wire_driver import App, Passkey, bank_app, enrolled_app, error_of, mint, new_key, problem_of
+from support.tokens import mint
+from support.wire_driver import App, Passkey, bank_app, enrolled_app, error_of, new_key, problem_of
 from upstile.server import Client
 from upstile.server.fastapi import StepUp
 

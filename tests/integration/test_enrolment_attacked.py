@@ -8,8 +8,9 @@ import jwt
 import pytest
 
 from support.nodes import nodes
+from support.tokens import mint
 from support.totp import seed_in
-from support.wire_driver import App, Passkey, bank_app, enrolled_app, mint, new_key, problem_of, thumbprint
+from support.wire_driver import App, Passkey, bank_app, enrolled_app, new_key, problem_of, thumbprint
 from upstile.server import Client
 from upstile.server.fastapi import StepUp
 

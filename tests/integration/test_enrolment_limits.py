@@ -8,8 +8,9 @@ import jwt
 import pytest
 
 from support.own_app import OwnApp, own_app
+from support.tokens import mint
 from support.totp import seed_in
-from support.wire_driver import URL, bank_app, mint, new_key, problem_of, thumbprint
+from support.wire_driver import URL, bank_app, new_key, problem_of, thumbprint
 from upstile.server.storage import SqlDurableStore, User
 
 pytestmark = pytest.mark.anyio

@@ -1,23 +1,16 @@
 """The order of judgement at the resource server (upstile profile §1)."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
-from secrets import token_urlsafe
-from typing import Annotated, Any
+from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import APIRouter, Depends, FastAPI
 
-from support.wire_driver import NOON, URL, App, bank_app, enrolled_app, error_of, mint, new_key, problem_of
+from support.tokens import minted_with
+from support.wire_driver import URL, bank_app, enrolled_app, error_of, new_key, problem_of
 from upstile.protocol import parse_challenges
-from upstile.server import Authentication, Client, ConfigurationError
-from upstile.server.fastapi import StepUp
 
 pytestmark = pytest.mark.anyio
 ORDER = {"to": "ACME", "amount": "50.00"}
@@ -180,7 +173,7 @@ async def test_forged_tokens_are_invalid_before_any_requirement_shows(tmp_path: 
 
 async def test_a_token_for_another_audience_is_invalid(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
-        app.token = await _minted_with(app, tmp_path, aud="https://other.example")
+        app.token = await minted_with(app, tmp_path, aud="https://other.example")
         reply = await app.call("GET", "/balance")
         assert (reply.status_code, error_of(reply)) == (401, "invalid_token")
 
@@ -207,25 +200,19 @@ async def test_freshness_is_measured_for_each_route(tmp_path: Path) -> None:
 @pytest.mark.requirement("rfc6750-3.1-scope")
 async def test_only_a_missing_scope_is_403(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
-        app.token = await _minted_with(app, tmp_path, scope="", acr="mfa", auth_time=int(app.clock()))
+        app.token = await minted_with(app, tmp_path, scope="", acr="mfa", auth_time=int(app.clock()))
         reply = await app.call("POST", "/transfers", json=ORDER)
         assert (reply.status_code, error_of(reply)) == (403, "insufficient_scope")
 
 
 async def test_a_missing_scope_rides_on_the_step_up_challenge(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
-        app.token = await _minted_with(app, tmp_path, scope="")
+        app.token = await minted_with(app, tmp_path, scope="")
         reply = await app.call("POST", "/transfers", json=ORDER)
         (challenge,) = parse_challenges(reply.headers["www-authenticate"])
         assert reply.status_code == 401
         assert challenge.params["error"] == "insufficient_user_authentication"
         assert challenge.params["scope"] == "payments"
-
-
-async def _minted_with(app: App, folder: Path, **claims: Any) -> str:
-    """A token by the server's own key, with other claims: what a mistake elsewhere could produce."""
-    own = jwt.decode(app.token or await app.sign_in(), options={"verify_signature": False})
-    return await mint(folder, {**own, **claims})
 
 
 def _public_pem_secret(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -235,151 +222,3 @@ def _public_pem_secret(key: ec.EllipticCurvePrivateKey) -> bytes:
 def _with_payload_of(signed: str, other: str) -> str:
     header, _, signature = signed.split(".")
     return ".".join((header, other.split(".")[1], signature))
-
-
-async def test_several_guards_on_one_call_look_at_the_proof_once_and_consume_once(tmp_path: Path) -> None:
-    server = StepUp.embedded(
-        url=URL,
-        storage=f"sqlite:///{tmp_path / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
-        allow_insecure_loopback=True,
-        clock=lambda: NOON + 60,
-    )
-    other = FastAPI(dependencies=[Depends(server.require(max_age=0))])
-    server.install(other)
-
-    @other.delete("/everything", dependencies=[Depends(server.require(max_age=0))])
-    async def remove(auth: Annotated[Authentication, Depends(server.require(acr="mfa", max_age=0))]) -> str:
-        auth.require(max_age=0)
-        return auth.subject
-
-    async with enrolled_app(tmp_path) as app:
-        token = await app.elevate(max_age="0")
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=URL) as http:
-            app.http = http
-            assert (await app.call("DELETE", "/everything", token=token)).json() == "ada"
-            assert problem_of(await app.call("DELETE", "/everything", token=token)) == "token-used"
-    await server._deployment.aclose()
-
-
-async def test_what_one_deployment_verified_is_nothing_to_another(tmp_path: Path) -> None:
-    def deployment(url: str) -> StepUp:
-        return StepUp.embedded(
-            url=url,
-            storage=f"sqlite:///{tmp_path / url[-4:]}.db",
-            clients=[Client("cli")],
-            allow_insecure_loopback=True,
-            clock=lambda: NOON,
-        )
-
-    ours, theirs = deployment(URL), deployment("http://localhost:9000")
-    app = FastAPI(dependencies=[Depends(theirs.require())])
-    ours.install(app)
-
-    @app.get("/mine")
-    async def mine(auth: Annotated[Authentication, Depends(ours.require())]) -> str:
-        return auth.subject
-
-    token = (await theirs.start_session("mallory", amr=["pwd"])).access_token
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as http:
-        reply = await http.get("/mine", headers={"Authorization": f"Bearer {token}"})
-    assert (reply.status_code, error_of(reply)) == (401, "invalid_token")
-    for server in (ours, theirs):
-        await server._deployment.aclose()
-
-
-@asynccontextmanager
-async def _guarded_otherwise(folder: Path, *, once_in_handler: bool) -> AsyncGenerator[App]:
-    """The bank's user at another application of the same deployment: a weak guard around everything."""
-    server = StepUp.embedded(
-        url=URL,
-        storage=f"sqlite:///{folder / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
-        allow_insecure_loopback=True,
-        clock=lambda: NOON + 60,
-    )
-    any_token = server.requirement(once_in_handler=once_in_handler)
-    other, router = FastAPI(), APIRouter(dependencies=[Depends(server.require(acr="mfa", max_age=300))])
-    server.install(other)
-
-    @router.delete("/everything", dependencies=[Depends(server.require(max_age=0))])
-    async def remove() -> str:
-        return "removed"
-
-    @router.get("/balance")
-    async def balance() -> str:
-        return "much"
-
-    @other.post("/orders/{amount}")
-    async def order(amount: int, auth: Annotated[Authentication, Depends(any_token)]) -> int:
-        if amount > 1000:
-            auth.require(acr="mfa", max_age=0)
-        return amount
-
-    other.include_router(router)
-    async with (
-        enrolled_app(folder) as app,
-        httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=URL) as http,
-    ):
-        yield replace(app, http=http, token=app.token)
-    await server._deployment.aclose()
-
-
-async def _token_for_one_call(app: App, folder: Path) -> str:
-    claims = {"acr": "mfa", "amr": ["otp"], "auth_time": int(NOON), "single_use": True, "jti": token_urlsafe(8)}
-    return await _minted_with(app, folder, **claims)
-
-
-async def test_a_token_for_one_call_passes_the_weaker_guards_around_the_one_that_uses_it_up(tmp_path: Path) -> None:
-    async with _guarded_otherwise(tmp_path, once_in_handler=False) as app:
-        token = await _token_for_one_call(app, tmp_path)
-        elsewhere = await app.call("GET", "/balance", token=token)
-        assert (elsewhere.status_code, error_of(elsewhere)) == (401, "invalid_token")
-        assert (await app.call("DELETE", "/everything", token=token)).json() == "removed"
-        assert problem_of(await app.call("DELETE", "/everything", token=token)) == "token-used"
-
-
-async def test_a_handler_can_ask_for_this_very_call_where_its_guard_says_so(tmp_path: Path) -> None:
-    async with _guarded_otherwise(tmp_path, once_in_handler=True) as app:
-        assert (await app.call("POST", "/orders/1000")).json() == 1000
-        asked = await app.call("POST", "/orders/5000")
-        assert (asked.status_code, asked.json()["max_age"]) == (401, 0)
-        for amount in (5000, 1):  # used up by the call even if its handler did not ask
-            token = await _token_for_one_call(app, tmp_path)
-            assert (await app.call("POST", f"/orders/{amount}", token=token)).json() == amount
-            for again in (5000, 1):
-                assert (await app.call("POST", f"/orders/{again}", token=token)).status_code == 401
-
-
-async def test_a_handler_that_asks_for_this_very_call_unannounced_is_told_what_to_declare(tmp_path: Path) -> None:
-    async with _guarded_otherwise(tmp_path, once_in_handler=False) as app:
-        with pytest.raises(ConfigurationError, match="once_in_handler=True"):
-            await app.call("POST", "/orders/5000")
-
-
-async def test_a_handler_can_ask_for_more(tmp_path: Path) -> None:
-    server = StepUp.embedded(
-        url=URL,
-        storage=f"sqlite:///{tmp_path / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
-        allow_insecure_loopback=True,
-        clock=lambda: NOON + 60,
-    )
-    other = FastAPI()
-    server.install(other)
-
-    @other.post("/orders/{amount}")
-    async def order(amount: int, auth: Annotated[Authentication, Depends(server.require())]) -> int:
-        if amount > 1000:
-            auth.require(acr="mfa", max_age=300, reason="Confirm the large order")
-        return amount
-
-    async with enrolled_app(tmp_path) as app:
-        token = await app.elevate()
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=URL) as http:
-            app.http = http
-            assert (await app.call("POST", "/orders/1000")).json() == 1000
-            large = await app.call("POST", "/orders/5000")
-            assert (large.status_code, large.json()["detail"]) == (401, "Confirm the large order")
-            assert (await app.call("POST", "/orders/5000", token=token)).json() == 5000
-    await server._deployment.aclose()

@@ -27,9 +27,6 @@ from upstile.protocol import (
     jwk_thumbprint,
     parse_challenges,
 )
-from upstile.server._settings import find_seal
-from upstile.server.authorization._signing import SigningKeys
-from upstile.server.storage import SqlDurableStore
 
 URL = "http://localhost:8000"
 NOON = 1_800_000_000.0
@@ -226,16 +223,10 @@ async def enrolled_app(folder: Path) -> AsyncGenerator[App]:
         yield app
 
 
-async def mint(folder: Path, claims: Mapping[str, Any]) -> str:
-    """A token signed with the bank's own key, which is opened as another process of the deployment would."""
-    file = folder / "bank.db"
-    store = SqlDurableStore(f"sqlite:///{file}")
-    try:
-        keys = SigningKeys(store, find_seal(None, file, development=True))
-        await keys.prepare()
-        return keys.sign(claims)
-    finally:
-        await store.aclose()
+async def with_passkey(app: App) -> None:
+    """Enrol a passkey beside the authenticator app."""
+    token = await app.elevate(scope="authenticators", max_age="60")
+    assert (await app.enroll_passkey(token)).status_code == 200
 
 
 def error_of(response: httpx.Response) -> str | None:

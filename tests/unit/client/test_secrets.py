@@ -8,9 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+import respx
 
 from support.desk import CHALLENGE, Desk, challenged, webauthn_offer
 from support.keys import enroll
+from support.mocked_api import API, client
 from upstile.client import BaseToken, Client, Event, StepUpError, Totp, WebAuthn
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 from upstile.protocol import TokenResponse
@@ -109,6 +111,20 @@ def test_tokens_do_not_show_themselves() -> None:
     response = TokenResponse(access_token="BASE-SECRET", token_type="DPoP")
     for shown in (repr(base), str(base), f"{base}", repr(response), str(response)):
         assert "SECRET" not in shown
+
+
+def test_no_secret_is_logged_shown_or_reported(server: respx.MockRouter, caplog: pytest.LogCaptureFixture) -> None:
+    events: list[Event] = []
+    with caplog.at_level(logging.DEBUG, logger="upstile"), client(on_event=events.append) as bank:
+        bank.post("/transfers")
+        session = bank.step_up_auth.session
+        shown = " ".join(
+            [repr(session), repr(bank.step_up_auth), repr(session.tokens.base()), str(events), caplog.text]
+        )
+        shown += repr(session.tokens.find(events[0].requirement, API))
+    assert [event.kind for event in events] == ["challenged", "started", "succeeded", "repeated"]
+    for secret in ("BASE-SECRET", "ELEVATED-SECRET", "SESSION-SECRET", "CODE-SECRET", "123456"):
+        assert secret not in shown
 
 
 def _token(token: str, kind: str) -> httpx.Response:

@@ -1,0 +1,36 @@
+"""Tokens as a test wants them: read unchecked, or signed with the bank's own key over any claims."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from support.wire_driver import App
+from upstile.server._settings import find_seal
+from upstile.server.authorization._signing import SigningKeys
+from upstile.server.storage import SqlDurableStore
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """The claims of a token, unchecked."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+async def mint(folder: Path, claims: Mapping[str, Any]) -> str:
+    """A token signed with the bank's own key, which is opened as another process of the deployment would."""
+    file = folder / "bank.db"
+    store = SqlDurableStore(f"sqlite:///{file}")
+    try:
+        keys = SigningKeys(store, find_seal(None, file, development=True))
+        await keys.prepare()
+        return keys.sign(claims)
+    finally:
+        await store.aclose()
+
+
+async def minted_with(app: App, folder: Path, **claims: Any) -> str:
+    """A token by the server's own key, with other claims: what a mistake elsewhere could produce."""
+    own = claims_of(app.token or await app.sign_in())
+    return await mint(folder, {**own, **claims})

@@ -1,0 +1,28 @@
+"""Fixtures of the client's tests."""
+
+from collections.abc import Iterator
+
+import pytest
+import respx
+
+from support.mocked_api import API, CODED, STEPPED, TOKEN, guarded_reply
+
+
+@pytest.fixture
+def server() -> Iterator[respx.MockRouter]:
+    """The API and its authorization server, for one step-up."""
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{API}/.well-known/oauth-protected-resource", name="resource").respond(
+            json={"resource": API, "authorization_servers": [API]}
+        )
+        router.get(f"{API}/.well-known/oauth-authorization-server", name="metadata").respond(
+            json={
+                "issuer": API,
+                "authorization_challenge_endpoint": f"{API}/challenge",
+                "token_endpoint": f"{API}/token",
+            }
+        )
+        router.post(f"{API}/challenge", name="challenge").mock(side_effect=[STEPPED, CODED])
+        router.post(f"{API}/token", name="token").respond(json=TOKEN)
+        router.post(f"{API}/transfers", name="transfers").mock(side_effect=guarded_reply)
+        yield router

@@ -1,0 +1,48 @@
+"""Enrolling and removing from the app: nonsense is one typed error, and a name stays a name."""
+
+import re
+
+import httpx
+import pytest
+import respx
+
+from support.mocked_api import API, client
+from upstile.client import CeremonyFailed, WebAuthn
+from upstile.client.testing import VirtualKey
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (httpx.Response(201, json={"id": 7}), "cannot be read"),
+        (httpx.Response(201, text="<html>"), "cannot be read"),
+        (httpx.Response(403, json=["no"]), "refused: status 403"),
+        (httpx.Response(403, json={"type": "x", "title": "No\x1b[2J", "status": 403}), "refused: No [2J"),
+        (httpx.Response(201, json={"id": "../login", "state": "pending", "options": {}}), "cannot be read"),
+    ],
+    ids=["members", "html", "no problem", "escape codes", "options"],
+)
+def test_an_enrolment_that_is_answered_with_nonsense_is_one_typed_error(
+    server: respx.MockRouter, reply: httpx.Response, said: str
+) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    server.post(f"{API}/authenticators").mock(return_value=reply)
+    with client() as bank, pytest.raises(CeremonyFailed, match=re.escape(said)):
+        bank.authenticators.enroll(WebAuthn(lambda: [VirtualKey()]), "key")
+
+
+def test_no_key_at_enrolment_says_so(server: respx.MockRouter) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    options = {"rp": {"id": "api.example.com", "name": "x"}, "challenge": "AAAA", "pubKeyCredParams": []}
+    pending = {"id": "a", "state": "pending", "options": {**options, "user": {"id": "AA", "name": "a"}}}
+    server.post(f"{API}/authenticators").respond(201, json=pending)
+    with client() as bank, pytest.raises(CeremonyFailed, match="no security key"):
+        bank.authenticators.enroll(WebAuthn(list), "key")
+
+
+def test_what_is_not_ours_to_name_stays_within_its_segment(server: respx.MockRouter) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    removed = server.delete(url__startswith=API).respond(204)
+    with client() as bank:
+        bank.authenticators.remove("../login?x#y")
+    assert removed.calls[0].request.url.raw_path == b"/authenticators/..%2Flogin%3Fx%23y"

@@ -1,0 +1,78 @@
+"""What the app hands in: an address or a token that is none is refused at once, and a hook or a prompter may break."""
+
+import threading
+
+import httpx
+import pytest
+import respx
+
+from support.mocked_api import STEP, client
+from upstile.client import BaseToken, CallbackPrompter, Event, StepUpAuth, StepUpCancelled, StepUpTimeout
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.com",
+        "ftp://api.example.com",
+        "api.example.com",
+        "http://10.0.0.1",
+        "https://ada@api.example.com",
+        "https://api.example.com\\@evil.example",
+        "https://bücher.example",
+    ],
+)
+def test_an_api_without_https_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        StepUpAuth(url, client_id="cli", token=BaseToken(access_token="t"))
+
+
+def test_an_api_on_this_machine_may_do_without() -> None:
+    StepUpAuth("http://localhost:8000", client_id="cli").close()
+
+
+@pytest.mark.requirement("rfc6750-2.1-b64token")
+@pytest.mark.parametrize("token", ["", "BASE-SECRET\n", "BASE SECRET", "Bearer BASE-SECRET"])
+def test_a_token_that_is_none_is_refused_at_once_and_not_shown(token: str) -> None:
+    with pytest.raises(ValueError, match="access token") as caught:
+        client(token=token)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_failing_hook_changes_nothing(server: respx.MockRouter) -> None:
+    def broken(event: Event) -> None:
+        raise RuntimeError("the app's own")
+
+    with client(on_event=broken) as bank:
+        assert bank.post("/transfers").status_code == 200
+
+
+def test_a_prompter_that_breaks_is_the_calls_error_not_a_hang(server: respx.MockRouter) -> None:
+    def broken(label: str) -> str:
+        raise RuntimeError("the app's own")
+
+    with client(CallbackPrompter(code=broken)) as bank, pytest.raises(RuntimeError, match="the app's own"):
+        bank.post("/transfers")
+
+
+def test_a_prompter_that_never_returns_holds_nobody_up(server: respx.MockRouter) -> None:
+    stuck = threading.Event()
+
+    def code(label: str) -> str:
+        stuck.wait(30)
+        return "123456"
+
+    with client(CallbackPrompter(code=code), human_timeout=0.05) as bank:
+        with pytest.raises(StepUpTimeout):
+            bank.post("/transfers")
+        bank.step_up_auth.session.prompter = CallbackPrompter()
+        server["challenge"].mock(side_effect=lambda request: httpx.Response(403, json=STEP))
+        with pytest.raises(StepUpCancelled):
+            bank.post("/transfers")
+        stuck.set()
+
+
+def test_a_prompter_that_cannot_ask_cancels(server: respx.MockRouter) -> None:
+    with client(CallbackPrompter()) as bank, pytest.raises(StepUpCancelled):
+        bank.post("/transfers")
+    assert server["transfers"].call_count == 1
