@@ -28,9 +28,10 @@ async def test_no_token_reveals_nothing_but_the_schemes(tmp_path: Path) -> None:
         assert "acr_values" not in reply.json()
 
 
-async def test_another_scheme_counts_as_no_token(tmp_path: Path) -> None:
+@pytest.mark.parametrize("authorization", ["Basic YWRhOng=", "Bearer", "Bearer ", "DPoP  "])
+async def test_another_scheme_or_an_empty_token_counts_as_no_token(tmp_path: Path, authorization: str) -> None:
     async with bank_app(tmp_path) as app:
-        reply = await app.http.get("/balance", headers={"Authorization": "Basic YWRhOng="})
+        reply = await app.http.get("/balance", headers={"Authorization": authorization})
         assert (reply.status_code, problem_of(reply)) == (401, "missing-token")
 
 

@@ -154,10 +154,10 @@ class Guard:
         if len(lines) > 1:
             raise self.refusals.invalid_request("More than one Authorization header")
         scheme, _, token = (lines[0] if lines else "").partition(" ")
-        scheme = scheme.lower()
-        if scheme not in _SCHEMES or (scheme == "dpop" and not self.refusals.dpop):
+        scheme, token = scheme.lower(), token.strip(" ")
+        if not token or scheme not in _SCHEMES or (scheme == "dpop" and not self.refusals.dpop):
             raise self.refusals.missing_token()
-        return scheme, token.strip(" ")
+        return scheme, token
 
     def _check_binding(self, request: HttpRequest, scheme: str, text: str, token: AccessToken, now: float) -> None:
         if scheme != "dpop" or token.jkt is None:
