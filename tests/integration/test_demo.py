@@ -17,6 +17,7 @@ from time import time
 import httpx
 import pytest
 
+from interop.raw.wire import challenge as strictly_parsed
 from support.totp import code_at, seed_in
 from upstile.protocol import find_step_up, parse_challenges
 
@@ -247,14 +248,18 @@ def test_the_served_bank_challenges_the_printed_token() -> None:
             assert httpx.get(f"{url[0]}/balance", headers=headers).status_code == 200
             order = {"to": "ACME", "amount": "50.00"}
             reply = httpx.post(f"{url[0]}/transfers", headers=headers, json=order)
-            found = find_step_up(parse_challenges(reply.headers["www-authenticate"]))
+            line = reply.headers["www-authenticate"]
         finally:
             bank.send_signal(signal.SIGINT)
             bank.wait(20)
     assert reply.status_code == 401
+    metadata = f"{url[0]}/.well-known/oauth-protected-resource"
+    params = {"error": "insufficient_user_authentication", "acr_values": "mfa", "max_age": "300"}
+    assert strictly_parsed(line) == ("bearer", {**params, "resource_metadata": metadata})  # by no code of ours
+    found = find_step_up(parse_challenges(line))
     assert found is not None
     assert (found.requirement.acr, found.requirement.max_age) == (("mfa",), 300)
-    assert found.resource_metadata == f"{url[0]}/.well-known/oauth-protected-resource"
+    assert found.resource_metadata == metadata
     assert bank.returncode == 0
 
 
