@@ -15,7 +15,7 @@ from upstile.server.authorization._sessions import Repeat, Sessions
 from upstile.server.authorization._steps import Steps, temporarily_locked
 from upstile.server.authorization._subject import Subjects, login_lost
 from upstile.server.authorization.methods import Method, Verified
-from upstile.server.storage import DurableStore, User
+from upstile.server.storage import AuthenticatorRecord, DurableStore, User
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +118,7 @@ class Answers:
         verified = await method.verify(claimed.response, ceremony.offered[method.name], authenticators, now)
         if verified is None:
             return await self._rejected(claimed, counted, [record.id for record in authenticators], now)
-        await self._note(claimed, verified, now)
+        await self._note(claimed, verified, authenticators, now)
         proved = ceremony.with_proof(verified.proof, now)
         if not proved.complete(now):
             return await self._ask_again(proved, now, result="accepted")
@@ -126,10 +126,13 @@ class Answers:
         await self._budgets.remember_key(claimed.user, ceremony.jkt, now)
         return json_response(200, {"authorization_code": await self._codes.issue(proved, now)})
 
-    async def _note(self, claimed: _Claimed, verified: Verified, now: float) -> None:
+    async def _note(
+        self, claimed: _Claimed, verified: Verified, authenticators: list[AuthenticatorRecord], now: float
+    ) -> None:
         record = verified.authenticator
         if claimed.method.guessable:
-            await self._budgets.guess_succeeded(claimed.user, claimed.ceremony.login, record.id, now)
+            ids = [known.id for known in authenticators]
+            await self._budgets.guess_succeeded(claimed.user, claimed.ceremony.login, ids, now)
         await self._store.touch(claimed.user, record.id, verified.data, int(now))
 
     async def _rejected(

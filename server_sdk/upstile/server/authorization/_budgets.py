@@ -5,6 +5,7 @@ a thief with a stolen token cannot keep the rightful user locked). Ceremonies ar
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,9 +101,9 @@ class Budgets:
         if found and int(found.value) >= TRIES and not await self.knows_key(user, jkt, now):
             raise LoginLost
 
-    async def guess_succeeded(self, user: User, login: BaseLogin, authenticator: str, now: float) -> None:
-        """A guessable method succeeded: its counters begin anew."""
-        for key in (_tries(user), _login_tries(login), _failures(authenticator)):
+    async def guess_succeeded(self, user: User, login: BaseLogin, authenticators: Iterable[str], now: float) -> None:
+        """A guessable method succeeded: all that its wrong answers were counted against begins anew."""
+        for key in (_tries(user), _login_tries(login), *map(_failures, authenticators)):
             await self._store.update(key, lambda _: (None, None), now)
 
     async def guess_failed(self, authenticator: str, now: float) -> bool:
