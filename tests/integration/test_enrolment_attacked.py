@@ -10,9 +10,10 @@ import pytest
 from support.nodes import nodes
 from support.tokens import mint
 from support.totp import seed_in
-from support.wire_driver import App, Passkey, bank_app, enrolled_app, new_key, problem_of, thumbprint
-from upstile.server import Client
+from support.wire_driver import App, Passkey, bank_app, enrolled_app, error_of, new_key, problem_of, thumbprint
+from upstile.server import Client, StorageUnavailable
 from upstile.server.fastapi import StepUp
+from upstile.server.storage import SqlDurableStore
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -94,21 +95,68 @@ async def test_an_enrolment_code_survives_a_mistake_and_another_users_try(tmp_pa
         await server._deployment.aclose()
 
 
-async def test_the_help_desk_forgets_what_was_lost_and_hands_out_a_code(tmp_path: Path) -> None:
+async def test_the_help_desk_ends_what_was_lost_and_hands_out_a_code(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         told: list[str] = []
         server = _deployment(tmp_path, app, notify=lambda event: told.append(event.kind))
-        token = await app.elevate()
-        app.clock.now += 600
-        await server.remove_authenticators("ada")
-        code = await server.enrolment_code("ada")
-        assert await _states(app) == []
-        assert (await app.start()).reply.json()["error"] == "unmet_authentication_requirements"
-        assert problem_of(await app.enroll_totp()) == "first-enrolment"
-        assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
-        assert told == ["authenticator-removed", "enrolment-code-issued"]
-        assert token
+        elevated = await app.elevate(max_age="3600")
+        started = await app.start()
+        code = (await app.answer(started, otp=app.code())).json()["authorization_code"]
+        thief = App(app.http, app.clock, key=new_key())
+        await thief.sign_in()  # knows the password
+        app.clock.now += 1
+        await server.disable_authenticators("ada")
+        app.clock.now += 1
+        for dead, owner in ((app.token, app), (elevated, app), (thief.token, thief)):
+            assert error_of(await owner.call("GET", "/balance", token=dead)) == "invalid_token"
+        assert (await app.redeem(started, code)).json()["error"] == "invalid_grant"
+        assert (await app.start()).reply.json()["error"] == "invalid_grant"
+        await thief.sign_in()
+        assert problem_of(await thief.enroll_totp()) == "first-enrolment"
+        await app.sign_in()
+        assert await _states(app) == ["disabled"]
+        enrolment_code = await server.enrolment_code("ada")
+        assert (await app.enroll_totp(enrolment_code=enrolment_code)).status_code == 200
+        assert await app.elevate()
+        assert told == ["authenticator-disabled", "enrolment-code-issued"]
         await server._deployment.aclose()
+
+
+async def test_the_lost_devices_key_is_no_known_key_any_more(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        server = _deployment(tmp_path, app)
+        await app.elevate()  # the key is known now
+        app.clock.now += 1
+        await server.disable_authenticators("ada")
+        code = await server.enrolment_code("ada")
+        app.clock.now += 1
+        owner = App(app.http, app.clock, key=new_key())
+        await owner.sign_in()
+        assert (await owner.enroll_totp(enrolment_code=code)).status_code == 200
+        await app.sign_in()  # the thief, with the lost device and the password
+        for _ in range(5):
+            await app.answer(await app.start(), otp="000000")
+        app.clock.now += 30
+        assert (await app.start()).reply.json()["error"] == "invalid_grant"
+        await server._deployment.aclose()
+
+
+async def test_an_enrolment_code_survives_a_storage_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bank_app(tmp_path) as app:
+        server = _deployment(tmp_path, app)
+        await app.sign_in()
+        app.clock.now += 601
+        code = await server.enrolment_code("ada")
+        with monkeypatch.context() as broken:
+            broken.setattr(SqlDurableStore, "add_authenticator", _out_of_reach)
+            reply = await app.call("POST", PATH, json={"method": "totp", "name": "x", "enrolment_code": code})
+            assert reply.status_code == 503
+        assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
+        await server._deployment.aclose()
+
+
+async def _out_of_reach(store: SqlDurableStore, record: object) -> None:
+    raise StorageUnavailable("gone")
 
 
 def _deployment(folder: Path, app: App, **options: Any) -> StepUp:

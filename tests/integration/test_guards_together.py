@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 
+from support.own_app import own_app
 from support.tokens import minted_with
 from support.wire_driver import NOON, URL, App, enrolled_app, error_of, problem_of
 from upstile.server import Authentication, Client, ConfigurationError
@@ -165,3 +166,44 @@ async def _guarded_otherwise(folder: Path, *, once_in_handler: bool) -> AsyncGen
 async def _token_for_one_call(app: App, folder: Path) -> str:
     claims = {"acr": "mfa", "amr": ["otp"], "auth_time": int(NOON), "single_use": True, "jti": token_urlsafe(8)}
     return await minted_with(app, folder, **claims)
+
+
+async def test_a_token_for_one_call_is_used_up_by_the_first_guard_that_it_passes(tmp_path: Path) -> None:
+    done: list[str] = []
+    async with own_app(tmp_path) as app:
+        recent = app.server.require(acr="mfa", max_age=300)
+
+        async def side(auth: Annotated[Authentication, Depends(recent)]) -> None:
+            done.append(auth.subject)
+
+        async def once(auth: Annotated[Authentication, Depends(app.server.require(max_age=0))]) -> None:
+            return None
+
+        app.api.delete("/x", dependencies=[Depends(side), Depends(once)])(lambda: "removed")
+        await app.sign_in()
+        await app.enroll_totp()
+        token = await app.elevate(max_age="0")
+        app.api.dependency_overrides[once] = lambda: None  # a guard that is expected and never runs
+        replies = [await app.call("DELETE", "/x", token=token) for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [200, 401, 401]
+    assert done == ["ada"]
+
+
+async def test_a_call_that_an_application_sends_on_to_another_route_is_judged_anew(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        weak, once = app.server.require(), app.server.require(max_age=0)
+        app.api.get("/weak", dependencies=[Depends(weak)])(lambda: "weak")
+
+        @app.api.post("/batch", dependencies=[Depends(once)])
+        async def batch(request: Request) -> list[int]:
+            statuses: list[int] = []
+
+            async def noted(message: Any) -> None:
+                statuses.extend([message["status"]] if "status" in message else [])
+
+            await app.api({**request.scope, "path": "/weak", "method": "GET"}, request.receive, noted)
+            return statuses
+
+        await app.sign_in()
+        await app.enroll_totp()
+        assert (await app.call("POST", "/batch", token=await app.elevate(max_age="0"))).json() == [401]

@@ -115,7 +115,7 @@ class Deployment:
         await self.prepare()
         return await self.sign_in.enrolment_code(subject, self.clock())
 
-    async def remove_authenticators(self, subject: str) -> None:
-        """Forget all that a user has enrolled."""
+    async def disable_authenticators(self, subject: str) -> None:
+        """Take all that a user has enrolled out of use."""
         await self.prepare()
-        await self.sign_in.remove_authenticators(subject, self.clock())
+        await self.sign_in.disable_authenticators(subject, self.clock())

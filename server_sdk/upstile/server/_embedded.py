@@ -106,6 +106,7 @@ def embedded(settings: Settings) -> Deployment:
         mint=mint,
         store=settings.ephemeral,
         durable=settings.durable,
+        revocations=shared.revocations,
         events=settings.events,
     )
     endpoints = _endpoints(settings, shared, logins, mint)

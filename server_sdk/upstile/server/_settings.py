@@ -14,7 +14,8 @@ from upstile.server._sealing import Seal, development_key
 _LOOPBACK = "localhost"
 SECRET_KEYS_VARIABLE = "UPSTILE_SECRET_KEYS"  # noqa: S105 - a name
 _SQLITE = "sqlite:///"
-_origin = re.compile(r"[a-z]+://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?")
+_LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
+_origin = re.compile(rf"[a-z]+://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[1-9][0-9]{{0,4}}))?/?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,7 @@ def check_origin(url: str, *, allow_insecure_loopback: bool) -> Origin:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "http":
-        if host in ("127.0.0.1", "[::1]", "::1"):
+        if host == "127.0.0.1":
             raise ConfigurationError(f"url={url!r}: name this machine localhost, WebAuthn refuses its number")
         if host != _LOOPBACK:
             raise ConfigurationError(f"url={url!r} must be https: tokens would travel in the clear")
@@ -104,7 +105,7 @@ def check_webauthn_origins(rp_id: str, origins: Sequence[str]) -> None:
     """
     for origin in origins:
         host = urlsplit(origin).hostname or ""
-        secure = origin.startswith("https://") or host == _LOOPBACK
+        secure = origin.startswith("https://") or (origin.startswith("http://") and host == _LOOPBACK)
         if not secure or not _is_origin(origin) or origin.endswith("/"):
             raise ConfigurationError(f"the WebAuthn origin {origin!r} must look like https://app.example.com")
         if host != rp_id and not host.endswith("." + rp_id):
@@ -113,4 +114,4 @@ def check_webauthn_origins(rp_id: str, origins: Sequence[str]) -> None:
 
 def _is_origin(text: str) -> bool:
     found = _origin.fullmatch(text)
-    return found is not None and int(found["port"] or 0) <= 65_535
+    return found is not None and int(found["port"] or 1) <= 65_535

@@ -44,6 +44,8 @@ from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
 
 __all__ = ["Authentication", "Client", "StepUp"]
 
+_NOBODY: tuple[object, Authentication | None] = (None, None)
+
 
 class StepUp:
     """Step-up authentication for a FastAPI application; made by `StepUp.embedded(...)`."""
@@ -180,12 +182,13 @@ class StepUp:
         """
         return await self._deployment.enrolment_code(subject)
 
-    async def remove_authenticators(self, subject: str) -> None:
-        """Forget all that a user has enrolled, for the help desk of a person who lost their only device.
+    async def disable_authenticators(self, subject: str) -> None:
+        """Take all that a user has enrolled out of use, for the help desk of a person who lost their only device.
 
-        Make sure who is asking: afterwards a fresh sign-in, or an `enrolment_code`, enrols a first authenticator.
+        All that came of it ends as well: sign-ins, tokens, keys that were known. What is enrolled next needs an
+        `enrolment_code`, so make sure who is asking before you hand one over.
         """
-        await self._deployment.remove_authenticators(subject)
+        await self._deployment.disable_authenticators(subject)
 
     async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
         return response(self._deployment.guard.refusals.unavailable(error).response)
@@ -213,17 +216,18 @@ class _Guarded(SecurityBase):
         self._deployment = deployment
         self.requirement = requirement
         self._once_in_handler = once_in_handler
-        # Several guards of one deployment look at a call's token and proof once; another deployment looks for itself.
+        # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
         self._verified = f"upstile.authentication {id(deployment)}"
 
     async def __call__(self, request: Request) -> Authentication:
-        scope = request.scope
-        authentication: Authentication | None = scope.get(self._verified)
+        route = request.scope.get("route")
+        before: tuple[object, Authentication | None] = request.scope.get(self._verified, _NOBODY)
+        known, authentication = before
         try:
-            if authentication is None:
-                asks_once = partial(_asks_once, self._deployment, scope.get("route"))
+            if authentication is None or known is not route:
+                asks_once = partial(_asks_once, self._deployment, route)
                 authentication = await self._deployment.authenticate(head(request), asks_once)
-                scope[self._verified] = authentication
+                request.scope[self._verified] = route, authentication
             await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
         except Rejection as rejection:
             if Rejection not in request.app.exception_handlers:

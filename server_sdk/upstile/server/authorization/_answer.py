@@ -138,9 +138,9 @@ class Answers:
     async def _rejected(
         self, claimed: _Claimed, counted: Counted, authenticators: list[str], now: float
     ) -> HttpResponse:
-        await self._tell("answer-rejected", claimed, now)
         if claimed.method.guessable:
             await self._disable_worn_out(claimed, authenticators, now)
+        await self._tell("answer-rejected", claimed, now)
         ceremony = claimed.ceremony.model_copy(update={"wrong": claimed.ceremony.wrong + 1})
         if min(counted.left, TRIES - ceremony.wrong) <= 0:
             if counted.left <= 0:

@@ -140,6 +140,12 @@ class Budgets:
         return jkt is not None and await self._store.get(_known(user, jkt), now) is not None
 
 
+async def forget_keys(store: EphemeralStore, user: User, now: float) -> None:
+    """No key is known for this user any more."""
+    for key in await store.keys(_known_keys(user), now):
+        await store.update(key, lambda _: (None, None), now)
+
+
 def _count_try(found: Record | None, now: float) -> tuple[Record | None, Counted | Locked]:
     """One more try in a row. The lock behind the last one of five is set before that one is checked."""
     state: dict[str, Any] = json.loads(found.value) if found else {"tries": 0, "until": 0}
@@ -170,4 +176,8 @@ def _failures(authenticator: str) -> str:
 
 
 def _known(user: User, jkt: str) -> str:
-    return f"known-key:{jkt} {user}"
+    return f"{_known_keys(user)}{jkt}"
+
+
+def _known_keys(user: User) -> str:
+    return f"known-key:{user} "

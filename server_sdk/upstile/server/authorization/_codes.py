@@ -52,7 +52,7 @@ class Codes:
             AuthorizationError: `invalid_grant`.
         """
         found = await self._store.get(_key(request.code), now)
-        if found is None or not _entitled(Grant.from_json(found.value), request, jkt):
+        if found is None or not await self._redeemable(Grant.from_json(found.value), request, jkt, now):
             raise _refused()
         jti = new_jti()
         grant = await self._store.update(_key(request.code), lambda record: _use(record, jti, now), now)
@@ -63,6 +63,12 @@ class Codes:
             raise _refused()
         await self._tell("token-issued", grant, now)
         return self._token(grant, jti, now)
+
+    async def _redeemable(self, grant: Grant, request: TokenRequest, jkt: str | None, now: float) -> bool:
+        await self._revocations.refresh(now)
+        login = grant.ceremony.login
+        ended = self._revocations.has_ended(self._issuer, login.subject, login.auth_time)
+        return not ended and _entitled(grant, request, jkt)
 
     def _token(self, grant: Grant, jti: str, now: float) -> TokenResponse:
         ceremony = grant.ceremony

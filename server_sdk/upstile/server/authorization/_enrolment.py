@@ -92,6 +92,8 @@ class Enrolment:
             expires_at=int(now) + PENDING_LIFE,
         )
         await self._durable.add_authenticator(record)
+        if first and wanted.enrolment_code is not None:  # last, so that a storage that fails does not cost the code
+            await self._rights.use_code(call, wanted.enrolment_code, now)
         reply = EnrollResponse(id=record.id, state="pending", expires_in=PENDING_LIFE, **members)
         return json_response(201, reply.to_members())
 

@@ -6,6 +6,7 @@ A bearer token alone never authorises the first enrolment (upstile profile §8).
 from collections.abc import Sequence
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
+from upstile.server._errors import Rejection
 from upstile.server.authorization._acr import BaseFactors
 from upstile.server.authorization._logins import BaseLogin, Logins
 from upstile.server.authorization._offers import strongest_reachable
@@ -44,15 +45,19 @@ class EnrolmentRights:
         """May the caller enrol another authenticator? Raises `Rejection` if not.
 
         Returns:
-            Whether it may only because nothing is enrolled.
+            Whether it may only because nothing is in use; an enrolment code has to be used up then (`use_code`).
         """
         if any(record.state == "active" for record in records):
             await self.to_change(call, records, now)
             return False
         if not await self._may_enrol_first(call, records, code, now):
-            title = "A first authenticator needs a fresh sign-in by an app that proves its key, or an enrolment code"
-            raise problem("first-enrolment", 403, title)
-        return not any(record.state == "disabled" for record in records)
+            raise _first_enrolment()
+        return True
+
+    async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
+        """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
+        if not await take(self._store, enrolment_key(code), now, only=call.token.subject.encode()):
+            raise _first_enrolment()
 
     async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
         """May the caller change what is enrolled? Raises `Rejection` if not."""
@@ -75,7 +80,8 @@ class EnrolmentRights:
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
     ) -> bool:
         if code is not None:
-            return await take(self._store, enrolment_key(code), now, only=call.token.subject.encode())
+            found = await self._store.get(enrolment_key(code), now)
+            return found is not None and found.value == call.token.subject.encode()
         if any(record.state == "disabled" for record in records):
             return False  # it counts as enrolled: only the deployment can help
         login = await self._login(call, now)
@@ -84,3 +90,8 @@ class EnrolmentRights:
 
     async def _login(self, call: GuardedCall, now: float) -> BaseLogin | None:
         return await self._logins.get(call.token.sid, now) if call.token.sid else None
+
+
+def _first_enrolment() -> Rejection:
+    title = "A first authenticator needs a fresh sign-in by an app that proves its key, or an enrolment code"
+    return problem("first-enrolment", 403, title)

@@ -8,10 +8,11 @@ from upstile.protocol import TokenResponse
 from upstile.server._errors import ConfigurationError
 from upstile.server._events import Events, SecurityEvent
 from upstile.server.authorization._acr import check_amr
+from upstile.server.authorization._budgets import forget_keys
 from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._logins import Logins
-from upstile.server.authorization._tokens import TokenMint
-from upstile.server.storage import DurableStore, EphemeralStore, Record, User
+from upstile.server.authorization._tokens import LONGEST_LIFE, TokenMint
+from upstile.server.storage import DurableStore, EphemeralStore, Record, Revocations, User
 
 LOGIN_LIFE = 12 * 3600
 """Seconds that a base login lasts; as long as its factors count towards `mfa`."""
@@ -28,6 +29,7 @@ class SignIn:
         mint: makes their tokens.
         store: keeps enrolment codes, hashed.
         durable: the authenticators.
+        revocations: where sign-ins end.
         events: is told.
     """
 
@@ -40,6 +42,7 @@ class SignIn:
         mint: TokenMint,
         store: EphemeralStore,
         durable: DurableStore,
+        revocations: Revocations,
         events: Events,
     ) -> None:
         self._issuer = issuer
@@ -48,6 +51,7 @@ class SignIn:
         self._mint = mint
         self._store = store
         self._durable = durable
+        self._revocations = revocations
         self._events = events
 
     async def start_session(
@@ -100,11 +104,13 @@ class SignIn:
         await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
         return code
 
-    async def remove_authenticators(self, subject: str, now: float) -> None:
-        """Forget all that a user has enrolled, on the deployment's own word."""
+    async def disable_authenticators(self, subject: str, now: float) -> None:
+        """Take all that a user has enrolled out of use, and end what came of it: sign-ins, tokens, known keys."""
         user = User(self._issuer, subject)
-        await self._durable.remove_all(user)
-        await self._events.tell(SecurityEvent(kind="authenticator-removed", user=user, at=now))
+        await self._revocations.revoke_all(user, now + LOGIN_LIFE + LONGEST_LIFE, now)
+        await self._durable.disable_all(user)
+        await forget_keys(self._store, user, now)
+        await self._events.tell(SecurityEvent(kind="authenticator-disabled", user=user, at=now))
 
 
 def enrolment_key(code: str) -> str:

@@ -83,6 +83,8 @@ class Subjects:
         login = await self._logins.get(sid, now) if sid else None
         if login is None or self._revocations.is_revoked(jti, sid):
             raise _refused("the base login has ended")
+        if self._revocations.has_ended(self._issuer, login.subject, login.auth_time):
+            raise _refused("all sign-ins of this user were ended: sign in again")
         try:
             await self._budgets.check_login(login.user(self._issuer), login, jkt, now)
         except LoginLost as error:

@@ -87,7 +87,10 @@ class Guard:
             raise self.refusals.invalid_token(scheme, str(error)) from error
         except StorageUnavailable as error:
             raise self.refusals.unavailable(error) from error
-        if self._revocations.is_revoked(token.jti, token.sid):
+        revocations = self._revocations
+        if revocations.is_revoked(token.jti, token.sid) or revocations.has_ended(
+            token.issuer, token.subject, token.issued_at
+        ):
             raise self.refusals.invalid_token(scheme, "revoked", token)
         if scheme == "dpop" or token.jkt is not None:
             self._check_binding(request, scheme, text, token, now)
@@ -102,8 +105,7 @@ class Guard:
             call: the call.
             requirement: what is asked.
             now: epoch seconds.
-            once_in_handler: the handler may ask for an authentication for this very call; a token that serves one
-                call serves this one, whatever the handler does then.
+            once_in_handler: the handler may ask for an authentication for this very call.
 
         Raises:
             Rejection: rows 3 and 4, or 503 where the token cannot be consumed.
@@ -111,7 +113,8 @@ class Guard:
         if once_in_handler or requirement.max_age == 0:
             call.asks_once = _yes
         token = call.token
-        consumes = self.judge(call, requirement, now) or (once_in_handler and token.single_use)
+        # What serves once is used up by the first guard that it passes, whatever comes after that guard.
+        consumes = self.judge(call, requirement, now) or token.single_use
         if not consumes or call.consumed:
             return
         try:

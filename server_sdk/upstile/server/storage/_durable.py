@@ -94,8 +94,8 @@ class DurableStore(Protocol):
         """Forget an authenticator that was never active."""
         ...
 
-    async def remove_all(self, user: User) -> None:
-        """Forget all authenticators of a user."""
+    async def disable_all(self, user: User) -> None:
+        """Take all authenticators of a user out of use; those that were never active are forgotten."""
         ...
 
     async def signing_keys(self) -> list[SigningKeyRecord]:

@@ -50,14 +50,13 @@ _own = sa.select(_authenticators).where(*_OWN).order_by(_a.created, _a.id)
 _change_one = sa.update(_authenticators).where(*_ONE)
 _other = _authenticators.alias()
 _ANOTHER = sa.exists().where(_other.c.issuer == _a.issuer, _other.c.subject == _a.subject, _other.c.id != _a.id)
-_activate_one = _change_one.where(
-    _a.state == "pending", sa.or_(~_a.first, ~_ANOTHER.where(_other.c.state != "pending"))
-)
+_activate_one = _change_one.where(_a.state == "pending", sa.or_(~_a.first, ~_ANOTHER.where(_other.c.state == "active")))
 _remove_pending = sa.delete(_authenticators).where(*_ONE, _a.state == "pending")
 _remove_one = sa.delete(_authenticators).where(
     *_ONE, sa.or_(_a.state == "pending", _ANOTHER.where(_other.c.state == "active"))
 )
-_remove_all = sa.delete(_authenticators).where(*_OWN)
+_discard_all = sa.delete(_authenticators).where(*_OWN, _a.state == "pending")
+_disable_all = sa.update(_authenticators).where(*_OWN).values(state="disabled")
 _keys = sa.select(_signing_keys).order_by(_signing_keys.c.generation.desc())
 
 
@@ -126,9 +125,14 @@ class SqlDurableStore:
         """Forget an authenticator that was never active."""
         self._changed(_remove_pending, user, id)
 
-    async def remove_all(self, user: User) -> None:
-        """Forget all authenticators of a user."""
-        self._run(lambda c: c.execute(_remove_all, _owner(user)))
+    async def disable_all(self, user: User) -> None:
+        """Take all authenticators of a user out of use; those that were never active are forgotten."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_discard_all, _owner(user))
+            connection.execute(_disable_all, _owner(user))
+
+        self._run(work)
 
     async def signing_keys(self) -> list[SigningKeyRecord]:
         """All signing keys, the newest first."""
