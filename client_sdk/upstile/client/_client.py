@@ -12,6 +12,7 @@ from upstile.client._httpx_options import OWN, SHARED, AsyncClientOptions, Clien
 from upstile.client._session import Asked
 from upstile.protocol import ErrorResponse, MalformedMessage, Requirement, TokenResponse
 
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 NO_AUTH = httpx.Auth()
 """Sends a request as it is."""
 
@@ -51,10 +52,11 @@ class Client(httpx.Client):
         """
         if self._on_hop not in self.event_hooks["request"]:  # also where the app has set hooks of its own
             self.event_hooks["request"].append(self._on_hop)
+        request.extensions.pop(ONCE, None)
         try:
             return super().send(request, **how)
         except httpx.TransportError as error:
-            if request.extensions.get(ONCE):
+            if request.extensions.get(ONCE) and not isinstance(error, _NEVER_SENT):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
 
@@ -118,10 +120,11 @@ class AsyncClient(httpx.AsyncClient):
         """As `httpx.AsyncClient.send`, with the error of `Client.send`."""
         if self._on_hop not in self.event_hooks["request"]:
             self.event_hooks["request"].append(self._on_hop)
+        request.extensions.pop(ONCE, None)
         try:
             return await super().send(request, **how)
         except httpx.TransportError as error:
-            if request.extensions.get(ONCE):
+            if request.extensions.get(ONCE) and not isinstance(error, _NEVER_SENT):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
 
@@ -196,7 +199,8 @@ def _ahead(
     auth: StepUpAuth, acr: str | Iterable[str], max_age: int | None, scope: str | Iterable[str], reason: str | None
 ) -> Asked:
     session, requirement = auth.session, Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
-    return Asked(requirement=requirement, url=session.pins.api + "/", since=session.monotonic())
+    _, login = session.tokens.current()
+    return Asked(requirement=requirement, url=session.pins.api + "/", since=session.monotonic(), login=login)
 
 
 def _proving(
@@ -230,7 +234,7 @@ def _refused_proof(auth: StepUpAuth, response: httpx.Response) -> CeremonyFailed
         refusal = ErrorResponse.from_json(response.content) if response.status_code == 400 else None
     except MalformedMessage:
         return None
-    if refusal is None:
+    if refusal is None or refusal.error != "invalid_dpop_proof":
         return None
     url, now = str(response.request.url), auth.session.clock()
     hint = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"

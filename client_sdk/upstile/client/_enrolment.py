@@ -65,10 +65,10 @@ class Authenticators:
         pending = self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
         left = _TRIES
         while True:
-            with _proving(self._client.step_up_auth, method, pending) as ticket:
+            with _proving(self._client.step_up_auth, method, pending, left) as ticket:
                 proof = ticket.future.result()
             reply, left = self._send("POST", pending.id, "verify", json=proof), left - 1
-            if not _may_try_again(self._client.step_up_auth, pending, reply, left):
+            if not _may_try_again(pending, reply, left):
                 return _read(Authenticator, reply)
             pending = pending.model_copy(update={"otpauth_uri": None})
 
@@ -103,11 +103,11 @@ class AsyncAuthenticators:
         pending = await self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
         left = _TRIES
         while True:
-            with _proving(self._client.step_up_auth, method, pending) as ticket:
+            with _proving(self._client.step_up_auth, method, pending, left) as ticket:
                 await landed(ticket.future)
                 proof = ticket.future.result()
             reply, left = await self._send("POST", pending.id, "verify", json=proof), left - 1
-            if not _may_try_again(self._client.step_up_auth, pending, reply, left):
+            if not _may_try_again(pending, reply, left):
                 return _read(Authenticator, reply)
             pending = pending.model_copy(update={"otpauth_uri": None})
 
@@ -146,10 +146,12 @@ def _wanted(method: Method, name: str, enrolment_code: str | None) -> dict[str, 
 
 
 @contextmanager
-def _proving(auth: StepUpAuth, method: Method, pending: EnrollResponse) -> Generator[Ticket[dict[str, Any]]]:
+def _proving(auth: StepUpAuth, method: Method, pending: EnrollResponse, left: int) -> Generator[Ticket[dict[str, Any]]]:
     """Have the person set the new authenticator up; giving up cancels it."""
 
     def work(moment: Moment) -> dict[str, Any]:
+        if left < _TRIES:
+            moment.prompter.rejected(left)
         try:
             return dict(method.enroll(pending, moment))
         except MethodUnavailable as error:
@@ -162,12 +164,10 @@ def _proving(auth: StepUpAuth, method: Method, pending: EnrollResponse) -> Gener
         ticket.give_back()
 
 
-def _may_try_again(auth: StepUpAuth, pending: EnrollResponse, reply: httpx.Response, left: int) -> bool:
+def _may_try_again(pending: EnrollResponse, reply: httpx.Response, left: int) -> bool:
     """Whether a typed code was wrong and may be typed again; a security key's challenge serves once."""
-    if reply.is_success or pending.options is not None or left == 0 or _problem(reply) != "verification-failed":
-        return False
-    auth.session.prompter.rejected(left)
-    return True
+    wrong = not reply.is_success and _problem(reply) == "verification-failed"
+    return wrong and pending.options is None and left > 0
 
 
 def _problem(reply: httpx.Response) -> str | None:

@@ -14,6 +14,7 @@ UpstileError
 """
 
 from collections.abc import Sequence
+from copy import copy
 from email.utils import parsedate_to_datetime
 
 from upstile.client._exchange import Incoming
@@ -53,6 +54,17 @@ class StepUpError(UpstileError):
             return harmless(Problem.from_json(self.response.body).instance)
         except MalformedMessage:
             return None
+
+    def for_caller(self, response: Incoming | None) -> "StepUpError":
+        """The same for one of several callers: with the caller's own challenge, and no trace of the others."""
+        own = copy(self).with_traceback(None)
+        own.response = self.response or response
+        return own
+
+    def __copy__(self) -> "StepUpError":
+        own = type(self).__new__(type(self), *self.args)
+        own.__dict__.update(self.__dict__)
+        return own
 
     def diagnostics(self) -> str:
         """What happened and what to do next, in sentences for the person at the terminal."""

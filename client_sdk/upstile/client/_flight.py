@@ -5,9 +5,11 @@ given back, the ceremony is cancelled. No lock is held while anybody waits for a
 """
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from threading import Event, Lock, Thread
 from typing import Generic, TypeVar, cast
+
+from upstile.client._errors import StepUpCancelled
 
 T = TypeVar("T")
 
@@ -36,10 +38,10 @@ class Flight(Generic[T]):
         self._has_turn = False
 
     def take_turn(self) -> None:
-        """Wait until no other flight prompts; raises `CancelledError` when nobody waits for this one any more."""
+        """Wait until no other flight prompts; raises `StepUpCancelled` when nobody waits for this one any more."""
         while not self._turn.acquire(timeout=_POLL):
             if self.cancel.is_set():
-                raise CancelledError
+                raise StepUpCancelled("The ceremony was cancelled")
         self._has_turn = True
 
     def settle(self, error: BaseException | None, outcome: T | None = None) -> None:

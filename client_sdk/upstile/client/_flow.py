@@ -12,13 +12,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import cast
 
-from upstile.client._errors import StepUpError, UnreplayableBody, UntrustedChallenge
+from upstile.client._errors import StepUpError, StepUpUnsatisfied, UnreplayableBody, UntrustedChallenge
 from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
 from upstile.client._flight import Ticket
 from upstile.client._session import Asked, Session
-from upstile.client._tokens import ElevatedToken, Token
-from upstile.protocol import Requirement
+from upstile.client._tokens import BaseToken, ElevatedToken, Login, Token
+from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
 MOST_CEREMONIES = 2
 """For one call: its guard and its handler may ask for different things."""
@@ -48,11 +48,13 @@ class Send:
         headers: what the call carries besides its own.
         repeat: whether it was sent before, so that its body has to be made ready again.
         once: whether its token serves one call: if the response is lost, its outcome is unknown.
+        elevated: whether its token came out of a ceremony: if it is dead, another one may be had.
     """
 
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     repeat: bool = False
     once: bool = False
+    elevated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,17 +69,24 @@ Flow = Generator[Send | Wait, Incoming | ElevatedToken, None]
 
 @dataclass(kw_only=True, slots=True)
 class _Progress:
-    """What happened to a call so far.
+    """What a call began with, and what happened to it so far.
 
     Attributes:
         began: when it set out, by the monotonic clock.
+        base, login: the base token, and whose call it is: another user's tokens are nothing to it.
         tried: the tokens that it was sent with.
         asked: what ceremonies were held for it.
+        fresh: the token of the last of them.
+        revived: whether a dead token was replaced already.
     """
 
     began: float
+    base: BaseToken | None
+    login: Login
     tried: list[Token | None] = field(default_factory=list["Token | None"])
     asked: list[Requirement] = field(default_factory=list[Requirement])
+    fresh: ElevatedToken | None = None
+    revived: bool = False
 
 
 def flow(session: Session, call: Call) -> Flow:
@@ -91,41 +100,66 @@ def flow(session: Session, call: Call) -> Flow:
             raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
-    progress = _Progress(began=session.monotonic())
-    response = yield from _first(session, call, progress)
-    while (challenge := session.pins.challenge_in(response, call.method, call.url)) is not None:
-        asked = Asked(
-            requirement=challenge.requirement,
-            url=call.url,
-            since=progress.began,
-            challenge=challenge,
-            response=response,
-            refused=progress.tried[-1],
-        )
-        token = yield from _stronger(session, call, asked, progress)
+    base, login = session.tokens.current()
+    progress = _Progress(began=session.monotonic(), base=base, login=login)
+    token, asked = (yield from _first(session, call, progress)), None
+    while True:
         response = yield from _sent(session, call, token, progress)
+        challenge = session.pins.challenge_in(response, call.method, call.url)
+        if challenge is not None:
+            asked = _asked(call, progress, challenge, response)
+            token = yield from _stronger(session, call, asked, progress)
+        elif _may_be_replaced(session, call, token, progress, response):
+            again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
+            token = yield from again
+        else:
+            break
     if progress.asked:
         report(session.on_event, Event(kind="repeated", requirement=progress.asked[-1]))
 
 
 def _first(
     session: Session, call: Call, progress: _Progress
-) -> Generator[Send | Wait, Incoming | ElevatedToken, Incoming]:
-    """The call as it goes out first: with a token that an earlier one has taught, or that the app asks for ahead."""
-    token = session.tokens.for_call(call.method, call.url)
-    if call.step_up is not None:
-        token = session.tokens.find(call.step_up, call.url)
-        if token is None:
-            progress.asked.append(call.step_up)
-            ahead = Asked(requirement=call.step_up, url=call.url, since=progress.began)
-            token = yield from _elevated(session, ahead)
-    response = yield from _sent(session, call, token, progress)
-    if session.pins.is_dead(response, call.method, call.url) and isinstance(token, ElevatedToken):
-        session.tokens.drop(token)  # revoked, or expired sooner than it said; the call was not carried out
-        if call.unreplayable is None and not token.requirement.for_this_call:
-            response = yield from _sent(session, call, session.tokens.base(), progress)
-    session.check_clock(response)
-    return response
+) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
+    """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
+    if call.step_up is None:
+        return session.tokens.for_call(call.method, call.url, progress.login) or progress.base
+    known = session.tokens.find(call.step_up, call.url, progress.login)
+    if known is not None:
+        return known
+    return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
+
+
+def _may_be_replaced(
+    session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming
+) -> bool:
+    """Whether an elevated token was refused as dead: revoked, or expired sooner than it said. The call was not done."""
+    if not isinstance(token, ElevatedToken) or not session.pins.is_dead(response, call.method, call.url):
+        if token is not None and token.token_type.lower() == "dpop":
+            session.check_clock(response)
+        return False
+    session.tokens.drop(token)
+    final = progress.revived or token is progress.fresh or call.unreplayable is not None
+    progress.revived = True
+    return not final
+
+
+def _asked(
+    call: Call,
+    progress: _Progress,
+    challenge: StepUpChallenge | None,
+    response: Incoming | None,
+    ahead: Requirement | None = None,
+) -> Asked:
+    return Asked(
+        requirement=ahead or (challenge.requirement if challenge else Requirement()),
+        url=call.url,
+        since=progress.began,
+        login=progress.login,
+        challenge=challenge,
+        response=response,
+        refused=tuple(progress.tried),
+    )
 
 
 def _stronger(
@@ -138,39 +172,50 @@ def _stronger(
     if call.unreplayable is not None:
         raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
     session.pins.metadata_url(asked.challenge, response)  # an untrusted one ends the call before anybody is asked
-    known = session.tokens.find(requirement, call.url)
+    known = session.tokens.find(requirement, call.url, progress.login)
     if known is not None and known not in progress.tried:
         return known
-    if any(requirement.asks == earlier.asks for earlier in progress.asked) or len(progress.asked) == MOST_CEREMONIES:
-        raise session.unsatisfied(asked)
-    progress.asked.append(requirement)
-    return (yield from _elevated(session, asked))
+    if any(requirement.asks == earlier.asks for earlier in progress.asked):
+        raise session.unsatisfied(asked, progress.fresh)
+    if len(progress.asked) == MOST_CEREMONIES:
+        raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)
+    return (yield from _elevated(session, asked, progress))
 
 
-def _elevated(session: Session, asked: Asked) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+def _elevated(
+    session: Session, asked: Asked, progress: _Progress
+) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+    progress.asked.append(asked.requirement)
     ticket = session.step_up(asked)
     try:
-        token = yield Wait(ticket=ticket)
+        token = cast(ElevatedToken, (yield Wait(ticket=ticket)))  # what an adapter answers a Wait with
     except StepUpError as error:
-        error.response = error.response or asked.response
-        raise
+        raise error.for_caller(asked.response) from error.__cause__
     finally:
         ticket.give_back()
-    return cast(ElevatedToken, token)  # what an adapter answers a Wait with
+    if not resource_covers(token.resource, asked.url):
+        raise UntrustedChallenge(f"The token is for {token.resource}, not for {asked.url}", response=asked.response)
+    progress.fresh = token
+    return token
 
 
 def _sent(
     session: Session, call: Call, token: Token | None, progress: _Progress
 ) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
+    elevated = isinstance(token, ElevatedToken)
     once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
     repeat = bool(progress.tried)
     progress.tried.append(token)
     nonce = session.key.nonce(call.url)
-    response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=repeat, once=once)))
+    headers = _headers(session, call, token)
+    response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once, elevated=elevated)))
+    if not session.pins.answers(response, call.method, call.url):
+        return response
     session.key.learn(response)
     demanded = session.pins.wants_nonce(response, call.method, call.url)
     if demanded and session.key.nonce(call.url) != nonce and call.unreplayable is None:
-        response = cast(Incoming, (yield Send(headers=_headers(session, call, token), repeat=True, once=once)))
+        headers = _headers(session, call, token)
+        response = cast(Incoming, (yield Send(headers=headers, repeat=True, once=once, elevated=elevated)))
         session.key.learn(response)
     return response
 

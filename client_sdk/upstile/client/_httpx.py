@@ -32,7 +32,7 @@ SIGNED = "upstile.signed"
 ONCE = "upstile.once"
 """The request extension that says that the token serves this one call."""
 
-_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "invalid_token", "use_dpop_nonce"})
+_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce"})
 
 
 class StepUpAuth(httpx.Auth):
@@ -110,7 +110,7 @@ class StepUpAuth(httpx.Auth):
                     pump.waited(pump.action)
                 else:
                     response = yield pump.prepared(pump.action)
-                    pump.received(response, read_bounded(response) if _acted_on(response) else b"")
+                    pump.received(response, read_bounded(response) if pump.acts_on(response) else b"")
         finally:
             pump.close()
 
@@ -124,7 +124,7 @@ class StepUpAuth(httpx.Auth):
                     pump.waited(pump.action)
                 else:
                     response = yield pump.prepared(pump.action)
-                    pump.received(response, await aread_bounded(response) if _acted_on(response) else b"")
+                    pump.received(response, await aread_bounded(response) if pump.acts_on(response) else b"")
         finally:
             pump.close()
 
@@ -164,23 +164,33 @@ class _Pump:
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
         )
-        self._stepped_up = False
+        self._session = session
+        self._stepped_up = self._elevated = False
         self._flow: Flow = flow(session, call)
         self.action: Send | Wait | None = next(self._flow)
 
     def prepared(self, action: Send) -> httpx.Request:
         """The request, ready to be sent as the flow says."""
-        headers = self._request.headers
-        if SIGNED in self._request.extensions:  # these are ours, not the app's
+        headers, extensions = self._request.headers, self._request.extensions
+        if extensions.pop(SIGNED, None) is not None:  # these are ours, not the app's
             for name in ("Authorization", "DPoP"):
                 headers.pop(name, None)
         if action.repeat:
             self._body.rewind()
         for name, value in action.headers:
             headers[name] = value
-        self._request.extensions[SIGNED] = id(self._request)
-        self._request.extensions[ONCE] = action.once
+        if action.headers:
+            extensions[SIGNED] = id(self._request)
+        extensions[ONCE] = action.once
+        self._elevated = action.elevated
         return self._request
+
+    def acts_on(self, response: httpx.Response) -> bool:
+        """Whether the call may go on after this response, so that its body must be out of the way."""
+        if response.status_code != 401 or not self._session.pins.is_api(str(response.request.url)):
+            return False
+        error = find_error(readable_challenges(response.headers.get_list("www-authenticate")))
+        return error in _ACTED_ON or (error == "invalid_token" and self._elevated)
 
     def received(self, response: httpx.Response, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""
@@ -213,10 +223,3 @@ class _Pump:
             self.action = step()
         except StopIteration:
             self.action = None
-
-
-def _acted_on(response: httpx.Response) -> bool:
-    """Whether the core will answer this response with another request, so that its body must be out of the way."""
-    if response.status_code != 401:
-        return False
-    return find_error(readable_challenges(response.headers.get_list("www-authenticate"))) in _ACTED_ON

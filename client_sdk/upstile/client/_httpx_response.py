@@ -19,8 +19,11 @@ def incoming(response: httpx.Response, url: str, raw: bytes, method: str) -> Inc
     return Incoming(status=response.status_code, url=url, method=method, headers=headers, body=body)
 
 
-def read_bounded(response: httpx.Response) -> bytes:
-    """The raw body, unless it is too large, too slow or cut short; then nothing, and the connection is dropped."""
+def read_bounded(response: httpx.Response, *, forgiving: bool = True) -> bytes:
+    """The raw body, unless it is too large or too slow; then nothing, and the connection is dropped.
+
+    A body that is cut short is none, too, or, unless `forgiving`, the transport's own error.
+    """
     if response.is_stream_consumed:
         return response.content
     end, body = monotonic() + _MAX_SECONDS, bytearray()
@@ -28,7 +31,9 @@ def read_bounded(response: httpx.Response) -> bytes:
         with _impatient(response.request):
             for chunk in response.iter_raw():
                 _take(body, chunk, end)
-    except (httpx.TransportError, _TooMuch):
+    except (httpx.TransportError, httpx.StreamError, _TooMuch) as error:
+        if isinstance(error, httpx.TransportError) and not forgiving:
+            raise
         body.clear()
     finally:
         response.close()
@@ -44,7 +49,7 @@ async def aread_bounded(response: httpx.Response) -> bytes:
         with _impatient(response.request):
             async for chunk in response.aiter_raw():
                 _take(body, chunk, end)
-    except (httpx.TransportError, _TooMuch):
+    except (httpx.TransportError, httpx.StreamError, _TooMuch):
         body.clear()
     finally:
         await response.aclose()

@@ -29,7 +29,7 @@ class HttpxTransport:
         try:
             outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
             response = self._client.send(outgoing, stream=True)
-            raw = read_bounded(response)
+            raw = read_bounded(response, forgiving=False)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ConnectionLost from error
         except RuntimeError as error:

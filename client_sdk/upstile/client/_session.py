@@ -23,7 +23,7 @@ from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
 from upstile.client._flight import Flight, Flights, Ticket
 from upstile.client._proof_key import ProofKey
-from upstile.client._tokens import ElevatedToken, Token, Tokens
+from upstile.client._tokens import ElevatedToken, Login, Token, Tokens
 from upstile.client._trust import Pins, reason_in
 from upstile.client.methods import Method, Moment
 from upstile.client.prompts import Prompter
@@ -48,15 +48,17 @@ class Asked:
         url: the URL of the call that it is for.
         challenge, response: where it came from, if an API sent it.
         since: when the call set out, by the monotonic clock.
-        refused: the token that was not enough; another one is wanted.
+        login: whose call it is.
+        refused: the tokens that were not enough; another one is wanted.
     """
 
     requirement: Requirement
     url: str
     since: float
+    login: Login
     challenge: StepUpChallenge | None = None
     response: Incoming | None = None
-    refused: Token | None = None
+    refused: tuple[Token | None, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -110,28 +112,33 @@ class Session:
         if self.interaction == "never":
             names = [method.name for method in self.methods if method.available()]
             raise StepUpRequired(requirement, names, response=asked.response)
-        login = self.tokens.login()
-        what = (login, requirement.asks, asked.challenge and asked.challenge.resource_metadata)
+        what = self._what(asked)
         if self._unsatisfied.get(what, 0.0) > self.monotonic():
             raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
         key = None if requirement.for_this_call else what
-        return self._flights.join(key, asked.since, lambda flight: self._fly(asked, what, flight))
+        return self._flights.join(key, asked.since, lambda flight: self._fly(asked, flight))
+
+    def _what(self, asked: Asked) -> Hashable:
+        """What a ceremony is for, and whose."""
+        return asked.login, asked.requirement.asks, self.pins.metadata_url(asked.challenge, asked.response)
 
     def ask(self, work: Callable[[Moment], T]) -> Ticket[T]:
         """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time."""
 
         def fly(flight: Flight[T]) -> T:
-            with self._human_time(flight):
-                return work(self._moment(flight.cancel))
+            with self._human_time(flight) as in_time:
+                try:
+                    return work(self._moment(flight.cancel))
+                except StepUpCancelled as error:
+                    raise in_time(error) from error
 
         return self._flights.join(None, self.monotonic(), fly)
 
-    def unsatisfied(self, asked: Asked) -> Unsatisfied:
+    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None) -> Unsatisfied:
         """The ceremony's token was not honoured: drop it, and ask nobody again at once."""
-        if asked.refused is not None:
-            self.tokens.drop(asked.refused)
-        metadata = asked.challenge and asked.challenge.resource_metadata
-        self._remember((self.tokens.login(), asked.requirement.asks, metadata))
+        if fresh is not None:
+            self.tokens.drop(fresh)
+        self._remember(self._what(asked))
         return Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
 
     def check_clock(self, response: Incoming) -> None:
@@ -156,30 +163,32 @@ class Session:
     def _moment(self, cancel: Event) -> Moment:
         return Moment(prompter=self.prompter, cancel=cancel, webauthn_origin=self.webauthn_origin)
 
-    def _fly(self, asked: Asked, what: Hashable, flight: Flight[ElevatedToken]) -> ElevatedToken:
+    def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
-        found = self.tokens.find(asked.requirement, asked.url)
-        if found is not None and found is not asked.refused:
+        found = self.tokens.find(asked.requirement, asked.url, asked.login)
+        if found is not None and found not in asked.refused:
             return found  # another flight brought it while this one waited for its turn
-        began = self.monotonic()
-        try:
-            with self._human_time(flight):
-                report(self.on_event, Report(kind="started", requirement=asked.requirement))
+        began, requirement = self.monotonic(), asked.requirement
+        with self._human_time(flight) as in_time:  # the app's hook is bounded as well
+            report(self.on_event, Report(kind="started", requirement=requirement))
+            try:
                 token = self._run(asked, flight.cancel)
-        except StepUpError as error:
-            if isinstance(error, Unsatisfied):
-                self._remember(what)
-            report(self.on_event, Report(kind="failed", requirement=asked.requirement, error=error.code))
-            raise
-        seconds = self.monotonic() - began
-        report(self.on_event, Report(kind="succeeded", requirement=asked.requirement, seconds=seconds))
+            except StepUpError as error:
+                told = in_time(error) if isinstance(error, StepUpCancelled) else error
+                if isinstance(told, Unsatisfied):
+                    self._remember(self._what(asked))
+                report(self.on_event, Report(kind="failed", requirement=requirement, error=told.code))
+                raise told from error.__cause__
+            seconds = self.monotonic() - began
+            report(self.on_event, Report(kind="succeeded", requirement=requirement, seconds=seconds))
         return token
 
     def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
-        base = self.tokens.base()
+        base, login = self.tokens.current()
         if base is None:
             raise CeremonyFailed("There is no token to begin with", next_step="Sign in first.")
-        login = self.tokens.login(base)
+        if login != asked.login:
+            raise StepUpCancelled("Somebody else has signed in meanwhile")
         target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
         ceremony = Ceremony(
             requirement=asked.requirement,
@@ -197,8 +206,11 @@ class Session:
         return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
 
     @contextmanager
-    def _human_time(self, flight: Flight[Any]) -> Generator[None]:
-        """Cancel the ceremony when the person's time is up, and give it up if the prompter does not even notice."""
+    def _human_time(self, flight: Flight[Any]) -> Generator[Callable[[StepUpCancelled], StepUpCancelled]]:
+        """Cancel the ceremony when the person's time is up, and give it up if the prompter does not even notice.
+
+        Yields what tells a time-out from another cancellation.
+        """
         late = StepUpTimeout(f"Nobody answered within {self.human_timeout:.0f} seconds")
         expired = Event()
 
@@ -214,11 +226,7 @@ class Session:
             timer.daemon = True
             timer.start()
         try:
-            yield
-        except StepUpCancelled as error:
-            if expired.is_set():
-                raise late from error
-            raise
+            yield lambda error: late if expired.is_set() else error
         finally:
             for timer in timers:
                 timer.cancel()

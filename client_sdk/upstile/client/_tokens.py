@@ -96,10 +96,11 @@ class Tokens:
         found = self._source() if callable(self._source) else self._source
         return BaseToken(access_token=found) if isinstance(found, str) else found
 
-    def login(self, base: BaseToken | None = None) -> Login:
-        """Who is signed in: what another user proved is never used."""
-        found = base or (self.base() if callable(self._source) else self._source)
-        return self._sign_ins, found.subject if isinstance(found, BaseToken) else None
+    def current(self) -> tuple[BaseToken | None, Login]:
+        """The base token, and who is signed in: what another user proved is never used."""
+        sign_ins = self._sign_ins  # read first: a sign-in meanwhile makes the pair an old one
+        base = self.base()
+        return base, (sign_ins, base.subject if base else None)
 
     def sign_in(self, response: TokenResponse) -> None:
         """Hold the token of a new base login, and forget what the old one led to."""
@@ -108,10 +109,10 @@ class Tokens:
             self._source = BaseToken(access_token=response.access_token, token_type=response.token_type)
             self._elevated.clear()
 
-    def for_call(self, method: str, url: str) -> Token | None:
-        """The token to send first: an elevated one where an earlier challenge taught that it is needed."""
+    def for_call(self, method: str, url: str, login: Login) -> ElevatedToken | None:
+        """The elevated token to send first, where an earlier challenge taught that one is needed."""
         learned = self._learned.get((method, urlsplit(url).path)) if self._learned else None
-        return (learned and self.find(learned, url)) or self.base()
+        return None if learned is None else self.find(learned, url, login)
 
     def learn(self, method: str, url: str, requirement: Requirement) -> None:
         """Remember what a call was challenged for; the query does not count."""
@@ -120,11 +121,11 @@ class Tokens:
                 self._learned.clear()
             self._learned[method, urlsplit(url).path] = requirement
 
-    def find(self, requirement: Requirement, url: str) -> ElevatedToken | None:
-        """A live elevated token that can be expected to satisfy `requirement` at `url`."""
+    def find(self, requirement: Requirement, url: str, login: Login) -> ElevatedToken | None:
+        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`."""
         if not self._elevated:
             return None
-        now, tick, login = self._clock(), self._monotonic(), self.login()
+        now, tick = self._clock(), self._monotonic()
         with self._lock:
             self._elevated = [token for token in self._elevated if tick < token.expires_at]
             for token in self._elevated:

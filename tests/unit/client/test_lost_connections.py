@@ -1,6 +1,7 @@
 """Connections that break: what is sent again, what never is, and what the app is told (upstile profile §3 and §4)."""
 
 import asyncio
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ BROKEN = [
     httpx.ReadTimeout("broke"),
     httpx.RemoteProtocolError("broke"),
 ]
+LOST = [error for error in BROKEN if not isinstance(error, httpx.ConnectError)]
 SINGLE = CHALLENGE.replace("max_age=300", "max_age=0")
 
 
@@ -66,7 +68,30 @@ def test_an_answer_whose_reply_is_lost_twice_is_given_up() -> None:
     assert len(desk.at("call")) == 1
 
 
-@pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
+def test_a_repeat_that_never_left_is_no_unknown_outcome() -> None:
+    desk = Desk()
+    desk.first("call", challenged(SINGLE), httpx.ConnectError("refused"))
+    with desk.client() as bank, pytest.raises(httpx.ConnectError):
+        bank.delete("/account")
+
+
+class _Cut(httpx.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        yield b'{"authorization_'
+        raise httpx.ReadError("cut")
+
+
+def test_an_answer_whose_reply_is_cut_short_goes_out_again() -> None:
+    desk = Desk()
+    desk.first("answer", httpx.Response(200, stream=_Cut()))
+    with desk.client() as bank:
+        assert bank.post("/transfers").status_code == 200
+    first, second = desk.at("answer")
+    assert first.body == second.body
+    assert len(desk.person.occasions) == 1
+
+
+@pytest.mark.parametrize("error", LOST, ids=lambda error: type(error).__name__)
 def test_a_lost_repeat_for_this_call_alone_is_an_unknown_outcome_and_nothing_goes_out_again(error: Exception) -> None:
     desk = Desk()
     desk.first("call", challenged(SINGLE), error)

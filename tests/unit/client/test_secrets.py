@@ -121,7 +121,7 @@ def test_no_secret_is_logged_shown_or_reported(server: respx.MockRouter, caplog:
         shown = " ".join(
             [repr(session), repr(bank.step_up_auth), repr(session.tokens.base()), str(events), caplog.text]
         )
-        shown += repr(session.tokens.find(events[0].requirement, API))
+        shown += repr(session.tokens.find(events[0].requirement, API, (0, None)))
     assert [event.kind for event in events] == ["challenged", "started", "succeeded", "repeated"]
     for secret in ("BASE-SECRET", "ELEVATED-SECRET", "SESSION-SECRET", "CODE-SECRET", "123456"):
         assert secret not in shown

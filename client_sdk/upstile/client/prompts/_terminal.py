@@ -62,7 +62,8 @@ class TerminalPrompter:
 
     def show_key_uri(self, uri: str) -> None:
         """Show the key URI as text; an app with a picture to show brings its own prompter."""
-        self._say(f"  Add this to your authenticator app: {harmless(uri, longest=_LONGEST_URI)}")
+        shown = harmless(uri, longest=_LONGEST_URI)
+        self._say(f"  Add this to your authenticator app: {shown}" if shown == uri else "  The key URI is malformed.")
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""

@@ -1,0 +1,197 @@
+"""A call stays its user's, whoever signs in meanwhile; and what several callers share, each is told as its own."""
+
+from threading import Barrier, Event, Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from support.desk import API, CHALLENGE, Desk, challenged
+from upstile.client import (
+    BaseToken,
+    CallbackPrompter,
+    Requirement,
+    StepUpCancelled,
+    StepUpError,
+    StepUpTimeout,
+    StepUpUnsatisfied,
+    UntrustedChallenge,
+)
+from upstile.client import Event as Report
+
+MFA = Requirement(acr="mfa", max_age=300)
+
+
+def _subject(who: list[str]) -> BaseToken:
+    return BaseToken(access_token=who[0], token_type="DPoP", subject=who[0])
+
+
+def test_a_challenged_call_is_not_repeated_with_another_users_token() -> None:
+    desk, who = Desk(), ["bob"]
+    with desk.client(token=lambda: _subject(who)) as bank:
+        bank.step_up(acr="mfa", max_age=300)  # Bob has an elevated token
+        who[0] = "alice"
+
+        def changing(sent: Any) -> httpx.Response:
+            who[0] = "bob"
+            return challenged()
+
+        desk.always("call", changing)
+        with pytest.raises(StepUpCancelled):
+            bank.post("/transfers", json={"by": "alice"})
+    assert [sent.headers["authorization"] for sent in desk.at("call")] == ["DPoP alice"]
+
+
+def test_a_call_that_waits_for_its_turn_is_not_confirmed_by_who_signs_in_meanwhile() -> None:
+    desk, thinking, asked = Desk(), Event(), Event()
+
+    def code(label: str) -> str:
+        asked.set()
+        thinking.wait(5)
+        return "123456"
+
+    ended: list[str] = []
+
+    def transfer() -> None:
+        try:
+            bank.post("/transfers")
+        except StepUpCancelled as error:
+            ended.append(str(error))
+
+    with desk.client(prompter=CallbackPrompter(code=code), token="ALICE") as bank:
+        first = Thread(target=lambda: bank.step_up(acr="mfa", max_age=0))
+        first.start()
+        asked.wait(5)
+        waiting = Thread(target=transfer)
+        waiting.start()
+        while not desk.at("call"):
+            pass
+        desk.first("call", httpx.Response(200, json={"access_token": "BOB", "token_type": "Bearer"}))
+        bank.sign_in("/login")
+        thinking.set()
+        for thread in (first, waiting):
+            thread.join(5)
+    assert ended == ["Somebody else has signed in meanwhile"]
+    assert [sent.headers.get("authorization") for sent in desk.at("call")] == ["Bearer ALICE", None]
+
+
+def test_what_was_asked_first_is_asked_again_when_its_token_is_dead() -> None:
+    desk = Desk()
+    dead = httpx.Response(401, headers={"www-authenticate": 'DPoP error="invalid_token"'})
+    with desk.client() as bank:
+        bank.step_up(acr="mfa", max_age=300)
+        desk.first("call", dead)
+        assert bank.request("DELETE", "/account", step_up=MFA).status_code == 200
+    assert [sent.headers["authorization"] for sent in desk.at("call")] == ["DPoP ELEVATED-1", "DPoP ELEVATED-2"]
+
+
+def test_a_dead_token_that_a_challenge_brought_out_is_followed_by_a_ceremony() -> None:
+    desk = Desk()
+    dead = httpx.Response(401, headers={"www-authenticate": 'DPoP error="invalid_token"'})
+    with desk.client() as bank:
+        bank.step_up(acr="mfa", max_age=300)
+        desk.first("call", challenged(), dead)
+        assert bank.post("/transfers").status_code == 200
+    assert len(desk.person.occasions) == 2
+
+
+def test_a_token_that_is_dead_at_once_is_the_callers_401() -> None:
+    desk = Desk()
+    dead = httpx.Response(401, headers={"www-authenticate": 'DPoP error="invalid_token"'})
+    desk.first("call", challenged(), dead)
+    with desk.client() as bank:
+        assert bank.post("/transfers").status_code == 401
+    assert len(desk.person.occasions) == 1
+
+
+def test_the_apps_own_authorization_elsewhere_survives_being_sent_twice() -> None:
+    desk = Desk()
+    with desk.client() as bank:
+        request = bank.build_request("GET", "https://other.example/x", headers={"Authorization": "Bearer mine"})
+        for _ in range(2):
+            bank.send(request)
+    assert [sent.headers.get("authorization") for sent in desk.sent] == ["Bearer mine"] * 2
+
+
+@pytest.mark.parametrize("kind", ["started", "succeeded"])
+def test_a_hook_that_never_returns_holds_nobody_up(kind: str) -> None:
+    desk, stuck = Desk(), Event()
+
+    def hook(event: Report) -> None:
+        if event.kind == kind:
+            stuck.wait(20)
+
+    with desk.client(on_event=hook, human_timeout=0.05) as bank, pytest.raises(StepUpTimeout):
+        bank.post("/transfers")
+    stuck.set()
+
+
+def test_who_waits_for_a_turn_is_cancelled_in_our_own_words() -> None:
+    desk = Desk()
+    desk.person._hold = Event()
+    client, ended = desk.client(), list[str]()
+
+    def ask(acr: str) -> None:
+        try:
+            client.step_up(acr=acr)
+        except StepUpCancelled as error:
+            ended.append(error.code)
+
+    threads = [Thread(target=ask, args=(acr,)) for acr in ("mfa", "phr")]
+    for thread in threads:
+        thread.start()
+    while not desk.person.labels:
+        pass
+    client.close()
+    for thread in threads:
+        thread.join(5)
+    assert ended == ["step_up_cancelled"] * 2
+
+
+def test_each_of_several_waiters_is_told_of_its_own_call() -> None:
+    desk, together = Desk(), Barrier(4)
+    desk.offers = lambda sent: []  # nothing that this client can do: all are refused
+
+    def refused(sent: Any) -> httpx.Response:
+        together.wait(5)
+        return challenged(json={"type": "x", "title": "t", "status": 401, "instance": f"urn:{sent.url[-1]}"})
+
+    desk.always("call", refused)
+    told: dict[str, StepUpError] = {}
+
+    def call(name: str) -> None:
+        try:
+            bank.get(f"/{name}")
+        except StepUpError as error:
+            told[name] = error
+
+    with desk.client() as bank:
+        threads = [Thread(target=call, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+    assert {name: error.correlation_id for name, error in told.items()} == {name: f"urn:{name}" for name in "abcd"}
+    assert len({id(error) for error in told.values()}) == 4
+    assert {len(error.__notes__) for error in told.values()} == {1}
+
+
+def test_a_third_thing_is_not_held_against_who_asks_for_it_alone() -> None:
+    desk = Desk()
+    del desk.token["acr"]  # the server does not say what was reached
+    desk.first("call", *(challenged(CHALLENGE.replace("mfa", acr)) for acr in ("mfa", "phr", "gold")))
+    with desk.client() as bank:
+        with pytest.raises(StepUpUnsatisfied, match="now for gold"):
+            bank.post("/transfers")
+        desk.first("call", challenged(CHALLENGE.replace("mfa", "gold")))
+        assert bank.post("/other").status_code == 200
+    assert len(desk.person.occasions) == 3
+
+
+def test_a_token_for_another_part_of_the_api_is_not_sent() -> None:
+    desk = Desk()
+    desk.always(
+        "resource", lambda _: httpx.Response(200, json={"resource": f"{API}/a", "authorization_servers": [API]})
+    )
+    with desk.client() as bank, pytest.raises(UntrustedChallenge):
+        bank.post("/b/x")
