@@ -88,8 +88,9 @@ class Guard:
         except StorageUnavailable as error:
             raise self.refusals.unavailable(error) from error
         revocations = self._revocations
-        if revocations.is_revoked(token.jti, token.sid) or revocations.has_ended(
-            token.issuer, token.subject, token.issued_at
+        if revocations.any and (
+            revocations.is_revoked(token.jti, token.sid)
+            or revocations.has_ended(token.issuer, token.subject, token.issued_at)
         ):
             raise self.refusals.invalid_token(scheme, "revoked", token)
         if scheme == "dpop" or token.jkt is not None:
