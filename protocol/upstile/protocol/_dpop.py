@@ -3,11 +3,10 @@
 Whether a proof was seen before is not decided here: that needs memory, and memory belongs to the server.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,8 +25,7 @@ _MAX_JTI = 256
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DPoPProof:
+class DPoPProof(NamedTuple):
     """A verified proof.
 
     Attributes:
