@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.ceremony import ceremony_rows
+from benchmarks.exchanges import exchange_rows
 from benchmarks.serving import client_rows, server_rows
 from benchmarks.table import Row, markdown, show
 from benchmarks.verification import guard_rows, verify_rows
@@ -15,6 +16,7 @@ from benchmarks.verification import guard_rows, verify_rows
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "verify": verify_rows,
     "guard": guard_rows,
+    "exchanges": exchange_rows,
     "ceremony": ceremony_rows,
     "server": server_rows,
     "client": client_rows,
