@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks.ceremony import ceremony_rows
 from benchmarks.exchanges import exchange_rows
+from benchmarks.memory import memory_rows
 from benchmarks.serving import client_rows, server_rows
 from benchmarks.table import Row, markdown, show
 from benchmarks.verification import guard_rows, verify_rows
@@ -16,6 +17,7 @@ from benchmarks.verification import guard_rows, verify_rows
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "verify": verify_rows,
     "guard": guard_rows,
+    "memory": memory_rows,
     "exchanges": exchange_rows,
     "ceremony": ceremony_rows,
     "server": server_rows,

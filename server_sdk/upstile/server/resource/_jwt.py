@@ -6,6 +6,7 @@ compare every verdict with.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from pydantic_core import from_json
@@ -153,7 +154,7 @@ def _access_token(claims: dict[str, Any], audience: tuple[str, ...], marks_singl
         claims["sub"],
         claims["client_id"],
         audience,
-        frozenset((_text(claims, "scope") or "").split()),
+        _scopes(_text(claims, "scope") or ""),
         _text(claims, "acr"),
         _texts("amr", get("amr", [])),
         None if get("auth_time") is None else _time(claims, "auth_time"),
@@ -165,6 +166,12 @@ def _access_token(claims: dict[str, Any], audience: tuple[str, ...], marks_singl
         marks_single_use and get("single_use", False) is not False,
         tuple(details),  # pyright: ignore[reportUnknownArgumentType]
     )
+
+
+@lru_cache(maxsize=1024)
+def _scopes(text: str) -> frozenset[str]:
+    # Many tokens have few different scopes: one set for all of them saves a fifth of what a remembered token weighs.
+    return frozenset(text.split())
 
 
 def _text(claims: dict[str, Any], name: str) -> str | None:
