@@ -137,14 +137,14 @@ def normalized_htu(url: str) -> str:
 
 
 def _open(proof: str) -> tuple[str, dict[str, Any]]:
-    segments = proof.split(".")
-    if len(segments) != 3 or len(proof) > _MAX_PROOF:
+    signing_input, _, signature = proof.rpartition(".")
+    header, _, payload = signing_input.partition(".")
+    if not payload or "." in payload or len(proof) > _MAX_PROOF:
         raise InvalidProof("the proof is not one compact JWS")
-    header, payload, signature = segments
-    key, jkt = _proof_key(header)
-    if not es256_verified(key, f"{header}.{payload}".encode(), base64url_decode(signature)):
+    (key, jkt), claims = _proof_key(header), base64url_decode(payload)
+    if not es256_verified(key, signing_input.encode("ascii"), base64url_decode(signature)):
         raise InvalidProof("the signature is not by the key in the proof")
-    return jkt, json_object(base64url_decode(payload))
+    return jkt, json_object(claims)
 
 
 @lru_cache(maxsize=4096)

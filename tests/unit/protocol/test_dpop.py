@@ -110,6 +110,20 @@ def test_a_proof_that_fails_one_check_is_refused(make: Callable[[], str]) -> Non
         check(make())
 
 
+@given(text=st.text(), position=st.integers(0, 400))
+def test_whatever_text_a_proof_is_it_is_refused_and_never_a_crash(text: str, position: int) -> None:
+    proof = signed()
+    for spoilt in (text, proof[:position] + "\ud800" + proof[position:], f"{proof.rpartition('.')[0]}.{text}x"):
+        with pytest.raises(InvalidProof):
+            check(spoilt)
+
+
+def test_a_request_target_with_a_query_or_a_fragment_has_no_proof() -> None:
+    for path in ("?q", "#/../admin"):
+        with pytest.raises(InvalidProof):
+            check(signed(claims={"htu": URL}), expected_htu=URL + path)
+
+
 def test_a_demanded_nonce_must_be_there() -> None:
     check(signed(claims={"nonce": "n"}), expected_nonce="n")
     for claims in ({}, {"nonce": "other"}, {"nonce": 1}):
