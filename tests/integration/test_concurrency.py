@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -43,17 +43,15 @@ async def test_one_of_64_identical_codes_is_judged(tmp_path: Path) -> None:
         assert {reply.json()["error"] for reply in replies if reply.status_code != 200} <= {"slow_down"}
 
 
-async def test_one_of_64_ceremonies_accepts_the_same_code(tmp_path: Path) -> None:
+async def test_one_of_49_ceremonies_accepts_the_same_code(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
-        await app.elevate()
-        started = []
-        for n in range(CROWD):
-            if n % 10 == 0:
-                app.clock.now += 600
-                await app.sign_in()
-            started.append(await app.start())
-        fresh = [ceremony for ceremony in started if ceremony.reply.status_code == 403][-10:]
-        forms = [app.answer_form(ceremony, otp=app.code()) for ceremony in fresh]
+        await app.elevate()  # the key is known now, and may have fifty ceremonies in ten minutes
+        forms: list[dict[str, Any]] = []
+        for _ in range(5):
+            await app.sign_in()
+            while (started := await app.start()).reply.status_code == 403:
+                forms.append(app.answer_form(started, otp=app.code()))
+        assert len(forms) == 49
         replies = await _spread(app, tmp_path, forms, lambda node, form: node.post("/stepup/challenge", form))
         assert [reply.status_code for reply in replies].count(200) == 1
 
