@@ -1,5 +1,6 @@
 """Answers to a step: codes, assertions, the session they belong to, and replies that were lost (upstile profile §3)."""
 
+import asyncio
 import json
 from pathlib import Path
 from secrets import token_urlsafe
@@ -7,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from support.own_app import own_app
 from support.tokens import claims_of, mint
 from support.wire_driver import Passkey, enrolled_app, new_key, with_passkey
 from upstile.protocol import base64url_encode
-from upstile.server import StorageUnavailable
+from upstile.server import SecurityEvent, StorageUnavailable
+from upstile.server.authorization import _budgets
 from upstile.server.storage import SqlDurableStore
 
 pytestmark = pytest.mark.anyio
@@ -217,3 +220,33 @@ async def test_a_lost_reply_is_for_the_identical_form_and_key_only(tmp_path: Pat
 
 async def _out_of_reach(store: SqlDurableStore, user: object) -> list[Any]:
     raise StorageUnavailable("gone")
+
+
+async def test_a_key_that_says_otherwise_than_at_its_registration_whether_it_is_backed_up_is_rejected(
+    tmp_path: Path,
+) -> None:
+    async with enrolled_app(tmp_path) as app:
+        await with_passkey(app)
+        started = await app.start(acr_values="phr")
+        reply = await app.assert_passkey(started, flags=0x0D)  # present, verified, and now eligible for backup
+        assert (reply.status_code, reply.json()["result"]) == (403, "rejected")
+        assert (await app.assert_passkey(started)).status_code == 200
+
+
+async def test_a_guess_whose_request_is_given_up_is_counted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_budgets, "DISABLED_AFTER", 1)
+
+    async def slow(event: SecurityEvent) -> None:
+        if event.kind == "answer-rejected":
+            await asyncio.sleep(60)
+
+    async with own_app(tmp_path, notify=slow) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        started = await app.start()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(app.answer(started, otp="000000"), 0.5)
+        (entry,) = (await app.call("GET", "/stepup/authenticators")).json()["authenticators"]
+        assert entry["state"] == "disabled"

@@ -8,11 +8,11 @@ import jwt
 import pytest
 
 from support.nodes import nodes
+from support.own_app import another_process
 from support.tokens import mint
 from support.totp import seed_in
 from support.wire_driver import App, Passkey, bank_app, enrolled_app, error_of, new_key, problem_of, thumbprint
-from upstile.server import Client, StorageUnavailable
-from upstile.server.fastapi import StepUp
+from upstile.server import StorageUnavailable
 from upstile.server.storage import SqlDurableStore
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +80,7 @@ async def test_a_proof_without_its_member_is_not_counted(tmp_path: Path) -> None
 
 async def test_an_enrolment_code_survives_a_mistake_and_another_users_try(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
-        server = _deployment(tmp_path, app)
+        server = another_process(tmp_path, app.clock)
         await app.sign_in()
         app.clock.now += 601  # too late to enrol without a code
         code = await server.enrolment_code("ada")
@@ -98,7 +98,7 @@ async def test_an_enrolment_code_survives_a_mistake_and_another_users_try(tmp_pa
 async def test_the_help_desk_ends_what_was_lost_and_hands_out_a_code(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         told: list[str] = []
-        server = _deployment(tmp_path, app, notify=lambda event: told.append(event.kind))
+        server = another_process(tmp_path, app.clock, notify=lambda event: told.append(event.kind))
         elevated = await app.elevate(max_age="3600")
         started = await app.start()
         code = (await app.answer(started, otp=app.code())).json()["authorization_code"]
@@ -124,7 +124,7 @@ async def test_the_help_desk_ends_what_was_lost_and_hands_out_a_code(tmp_path: P
 
 async def test_the_lost_devices_key_is_no_known_key_any_more(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
-        server = _deployment(tmp_path, app)
+        server = another_process(tmp_path, app.clock)
         await app.elevate()  # the key is known now
         app.clock.now += 1
         await server.disable_authenticators("ada")
@@ -143,7 +143,7 @@ async def test_the_lost_devices_key_is_no_known_key_any_more(tmp_path: Path) -> 
 
 async def test_an_enrolment_code_survives_a_storage_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with bank_app(tmp_path) as app:
-        server = _deployment(tmp_path, app)
+        server = another_process(tmp_path, app.clock)
         await app.sign_in()
         app.clock.now += 601
         code = await server.enrolment_code("ada")
@@ -157,18 +157,6 @@ async def test_an_enrolment_code_survives_a_storage_that_fails(tmp_path: Path, m
 
 async def _out_of_reach(store: SqlDurableStore, record: object) -> None:
     raise StorageUnavailable("gone")
-
-
-def _deployment(folder: Path, app: App, **options: Any) -> StepUp:
-    """Another process of the bank's deployment, such as its help desk."""
-    return StepUp.embedded(
-        url="http://localhost:8000",
-        storage=f"sqlite:///{folder / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
-        allow_insecure_loopback=True,
-        clock=app.clock,
-        **options,
-    )
 
 
 async def _claims_of_eve(app: App, eve: App) -> dict[str, Any]:

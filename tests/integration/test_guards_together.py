@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 
-from support.own_app import own_app
+from support.own_app import another_process, own_app
 from support.tokens import minted_with
 from support.wire_driver import NOON, URL, App, enrolled_app, error_of, problem_of
 from upstile.server import Authentication, Client, ConfigurationError
@@ -21,13 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_several_guards_on_one_call_look_at_the_proof_once_and_consume_once(tmp_path: Path) -> None:
-    server = StepUp.embedded(
-        url=URL,
-        storage=f"sqlite:///{tmp_path / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
-        allow_insecure_loopback=True,
-        clock=lambda: NOON + 60,
-    )
+    server = another_process(tmp_path, lambda: NOON + 60)
     other = FastAPI(dependencies=[Depends(server.require(max_age=0))])
     server.install(other)
 
@@ -81,13 +75,7 @@ async def test_a_token_for_one_call_passes_the_weaker_guards_around_the_one_that
 
 
 async def test_a_handler_can_ask_for_more(tmp_path: Path) -> None:
-    server = StepUp.embedded(
-        url=URL,
-        storage=f"sqlite:///{tmp_path / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
-        allow_insecure_loopback=True,
-        clock=lambda: NOON + 60,
-    )
+    server = another_process(tmp_path, lambda: NOON + 60)
     other = FastAPI()
     server.install(other)
 
@@ -129,13 +117,7 @@ async def test_a_handler_that_asks_for_this_very_call_unannounced_is_told_what_t
 @asynccontextmanager
 async def _guarded_otherwise(folder: Path, *, once_in_handler: bool) -> AsyncGenerator[App]:
     """The bank's user at another application of the same deployment: a weak guard around everything."""
-    server = StepUp.embedded(
-        url=URL,
-        storage=f"sqlite:///{folder / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
-        allow_insecure_loopback=True,
-        clock=lambda: NOON + 60,
-    )
+    server = another_process(folder, lambda: NOON + 60)
     any_token = server.requirement(once_in_handler=once_in_handler)
     other, router = FastAPI(), APIRouter(dependencies=[Depends(server.require(acr="mfa", max_age=300))])
     server.install(other)

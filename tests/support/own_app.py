@@ -1,6 +1,6 @@
 """An application of a test's own: an embedded deployment with any options, to which the test adds routes."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +47,18 @@ class OwnApp(App):
             return await super().call(method, path, token=token, **request)
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
         return await self.http.request(method, path, headers=headers, **request)
+
+
+def another_process(folder: Path, clock: Callable[[], float], **options: Any) -> StepUp:
+    """Another process of the bank's deployment in `folder`, such as its help desk."""
+    return StepUp.embedded(
+        url=URL,
+        storage=f"sqlite:///{folder / 'bank.db'}",
+        clients=[BANK_CLI],
+        allow_insecure_loopback=True,
+        clock=clock,
+        **options,
+    )
 
 
 @asynccontextmanager

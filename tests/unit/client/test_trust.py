@@ -132,3 +132,18 @@ def test_hooks_of_the_app_do_not_take_the_guard_of_redirects_away(server: respx.
         bank.get("/me")
     assert "dpop" not in evil.calls.last.request.headers
     assert "authorization" not in evil.calls.last.request.headers
+
+
+def test_a_sign_in_whose_proof_is_refused_names_the_address_and_any_other_refusal_is_the_apis_own(
+    server: respx.MockRouter,
+) -> None:
+    refusal = {"error": "invalid_dpop_proof", "error_description": "htu is not the URL of this request"}
+    server.post(f"{API}/login").mock(
+        side_effect=[httpx.Response(400, json=refusal), httpx.Response(400, json={"error": "invalid_grant"})]
+    )
+    with client() as bank:
+        with pytest.raises(CeremonyFailed, match="htu is not the URL") as caught:
+            bank.sign_in("/login")
+        assert f"{API}/login" in caught.value.diagnostics()
+        with pytest.raises(httpx.HTTPStatusError):
+            bank.sign_in("/login")

@@ -21,7 +21,7 @@ from upstile.server._replay import MEMORY, ReplaySet
 from upstile.server._sealing import Seal, development_key
 from upstile.server.authorization._budgets import _count_try
 from upstile.server.authorization.methods._totp import totp_code
-from upstile.server.storage import Record, SqliteEphemeralStore, increment, take, use_once
+from upstile.server.storage import Record, SqlDurableStore, SqliteEphemeralStore, User, increment, take, use_once
 
 NOW = 1_800_000_000.0
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "rfc6238.json").read_text())
@@ -165,3 +165,17 @@ def test_a_full_memory_of_proofs_refuses_instead_of_forgetting() -> None:
     with pytest.raises(StorageUnavailable):
         replays.first_use(DPoPProof(jkt="k", jti="c", iat=0))
     assert not replays.first_use(DPoPProof(jkt="k", jti="a", iat=0))
+
+
+def test_what_is_used_up_stays_so_when_a_clock_that_was_ahead_is_set_back(store: SqliteEphemeralStore) -> None:
+    assert run(use_once(store, "token", NOW + 300, NOW))
+    assert run(use_once(store, "another", NOW + 900, NOW + 400))  # sweeps
+    assert not run(use_once(store, "token", NOW + 300, NOW + 1))
+
+
+def test_a_database_that_refuses_does_not_show_what_it_was_asked(tmp_path: Path) -> None:
+    durable = SqlDurableStore(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(StorageUnavailable) as caught:
+        run(durable.authenticators(User("https://as.example", "ada-lovelace")))
+    assert "ada-lovelace" not in f"{caught.value} {caught.value.__cause__}"
+    run(durable.aclose())

@@ -24,8 +24,7 @@ class AuthenticatorRecord:
         id: random, unique.
         data: what its method keeps; secrets in it are sealed.
         begun_by: for a pending one: which base login and key began it.
-        first: for a pending one: it was begun because nothing was enrolled, so it may become active only while that
-            is so.
+        first: for a pending one: it was begun because none was active, so it may become active only while that is so.
         expires_at: for a pending one: when it is forgotten (epoch seconds).
         created, last_used: epoch seconds.
     """
