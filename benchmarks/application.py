@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from jwt import PyJWK
 
 from examples.bank.serving import free_port
-from upstile.server import Authentication, Client
+from upstile.server import App, Authentication
 from upstile.server.fastapi import StepUp
 
 
@@ -21,7 +21,7 @@ def make(url: str, folder: Path) -> tuple[FastAPI, str]:
     server = StepUp.embedded(
         url=url,
         storage=f"sqlite:///{folder / 'state.db'}",
-        clients=[Client("cli", scopes={"payments"})],
+        clients=[App("cli", scopes={"payments"})],
         dpop="optional",
         allow_insecure_loopback=True,
     )

@@ -35,7 +35,7 @@ from upstile.protocol import (
     create_proof,
     serialize_form,
 )
-from upstile.server import Client
+from upstile.server import App
 from upstile.server._http import HttpRequest, HttpResponse
 from upstile.server.authorization.methods import Purpose, WebAuthn
 from upstile.server.fastapi import StepUp
@@ -154,7 +154,7 @@ class _App:
         self.server = StepUp.embedded(
             url=URL,
             storage=f"sqlite:///{folder / 'state.db'}",
-            clients=[Client("cli", scopes={"payments"})],
+            clients=[App("cli", scopes={"payments"})],
             clock=lambda: self.now,
             allow_insecure_loopback=True,
         )

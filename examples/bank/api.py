@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 
-from upstile.server import Authentication, Client, TokenResponse
+from upstile.server import App, Authentication, TokenResponse
 from upstile.server.fastapi import StepUp
 
 
@@ -34,7 +34,7 @@ def create_app(*, url: str, storage: str, clock: Callable[[], float] = time) -> 
     server = StepUp.embedded(
         url=url,
         storage=storage,
-        clients=[Client("bank-cli", scopes={"payments"})],
+        clients=[App("bank-cli", scopes={"payments"})],
         name="Bank",
         clock=clock,
         allow_insecure_loopback=True,  # http://localhost; remove it for https

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI
 
-from upstile.server.fastapi import Authentication, Client, StepUp
+from upstile.server.fastapi import App, Authentication, StepUp
 
 app = FastAPI()
 server = StepUp.embedded(
-    url="https://api.example.com", storage="sqlite:///stepup.db", clients=[Client("bank-cli", scopes="payments")]
+    url="https://api.example.com", storage="sqlite:///stepup.db", clients=[App("bank-cli", scopes="payments")]
 )
 server.install(app)
 RECENT_MFA = server.requirement(acr="mfa", max_age=300, reason="Confirm this transfer")

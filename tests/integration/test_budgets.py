@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.wire_driver import App, enrolled_app, new_key
+from support.wire_driver import WireApp, enrolled_app, new_key
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +53,7 @@ async def test_the_lock_doubles_and_a_success_resets_it(tmp_path: Path) -> None:
 @pytest.mark.requirement("profile-7-thief")
 async def test_a_stolen_login_is_lost_after_five_and_the_owner_is_not_locked_out(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
-        thief = App(app.http, app.clock, key=new_key())
+        thief = WireApp(app.http, app.clock, key=new_key())
         await thief.sign_in()
         await _guess(thief, 5)
         app.clock.now += 30
@@ -103,13 +103,13 @@ async def test_a_thief_cannot_use_up_the_starts_of_a_key_that_is_known(tmp_path:
         app.clock.now += 600
         body = {"username": "ada", "password": "correct horse"}
         stolen = (await app.http.post("/login", json=body)).json()["access_token"]
-        thief = App(app.http, app.clock, key=new_key(), token=stolen)
+        thief = WireApp(app.http, app.clock, key=new_key(), token=stolen)
         statuses = [(await thief.start()).reply.status_code for _ in range(11)]
         assert statuses == [403] * 10 + [429]
-        owner = App(app.http, app.clock, key=app.key, token=stolen)
+        owner = WireApp(app.http, app.clock, key=app.key, token=stolen)
         assert (await owner.start()).reply.status_code == 403
 
 
-async def _guess(app: App, times: int, **start: str) -> None:
+async def _guess(app: WireApp, times: int, **start: str) -> None:
     for _ in range(times):
         await app.answer(await app.start(**start), otp="000000")

@@ -11,19 +11,22 @@ import httpx
 import pytest
 
 from support.nodes import nodes
-from support.wire_driver import App, enrolled_app
+from support.wire_driver import WireApp, enrolled_app
 
 pytestmark = pytest.mark.anyio
 CROWD = 64
 T = TypeVar("T")
+Request = Callable[[WireApp], Awaitable[httpx.Response]]
 
 
-async def _crowd(app: App, folder: Path, request: Callable[[App], Awaitable[httpx.Response]]) -> list[httpx.Response]:
+async def _crowd(
+    app: WireApp, folder: Path, request: Callable[[WireApp], Awaitable[httpx.Response]]
+) -> list[httpx.Response]:
     return await _spread(app, folder, [None] * CROWD, lambda node, _: request(node))
 
 
 async def _spread(
-    app: App, folder: Path, work: list[T], request: Callable[[App, T], Awaitable[httpx.Response]]
+    app: WireApp, folder: Path, work: list[T], request: Callable[[WireApp, T], Awaitable[httpx.Response]]
 ) -> list[httpx.Response]:
     """Do each piece of work once, all at the same time, in turns over the processes."""
     async with nodes(app, folder) as everywhere:

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Depends, FastAPI
 
 from support.wire_driver import NOON, URL, bank_app, enrolled_app, problem_of
-from upstile.server import Authentication, Client, ConfigurationError
+from upstile.server import App, Authentication, ConfigurationError
 from upstile.server.fastapi import StepUp
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +57,7 @@ def _deployment(folder: Path) -> StepUp:
     return StepUp.embedded(
         url=URL,
         storage=f"sqlite:///{folder / 'x.db'}",
-        clients=[Client("cli")],
+        clients=[App("cli")],
         allow_insecure_loopback=True,
         clock=lambda: NOON,
     )

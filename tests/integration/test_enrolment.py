@@ -7,8 +7,8 @@ import jwt
 import pytest
 
 from support.tokens import mint
-from support.wire_driver import App, Passkey, bank_app, enrolled_app, error_of, new_key, problem_of
-from upstile.server import Client
+from support.wire_driver import Passkey, WireApp, bank_app, enrolled_app, error_of, new_key, problem_of
+from upstile.server import App
 from upstile.server.fastapi import StepUp
 
 pytestmark = pytest.mark.anyio
@@ -53,7 +53,7 @@ async def test_an_enrolment_code_enrols_once_and_for_its_user_only(tmp_path: Pat
     server = StepUp.embedded(
         url="http://localhost:8000",
         storage=f"sqlite:///{tmp_path / 'bank.db'}",
-        clients=[Client("bank-cli", scopes={"payments"})],
+        clients=[App("bank-cli", scopes={"payments"})],
         allow_insecure_loopback=True,
         clock=lambda: 1_800_000_000.0,
     )
@@ -214,11 +214,11 @@ async def test_a_body_that_makes_no_sense_is_a_bad_request(tmp_path: Path, body:
         assert (reply.status_code, problem_of(reply)) == (400, "invalid-request")
 
 
-async def _manager(app: App) -> str:
+async def _manager(app: WireApp) -> str:
     return await app.elevate(scope="authenticators", max_age="60")
 
 
-async def _verify(app: App, id: str, **proof: Any) -> Any:
+async def _verify(app: WireApp, id: str, **proof: Any) -> Any:
     return await app.call("POST", f"{PATH}/{id}/verify", json=proof)
 
 

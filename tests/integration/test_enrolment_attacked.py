@@ -11,7 +11,7 @@ from support.nodes import nodes
 from support.own_app import another_process
 from support.tokens import mint
 from support.totp import seed_in
-from support.wire_driver import App, Passkey, bank_app, enrolled_app, error_of, new_key, problem_of, thumbprint
+from support.wire_driver import Passkey, WireApp, bank_app, enrolled_app, error_of, new_key, problem_of, thumbprint
 from upstile.server import StorageUnavailable
 from upstile.server.storage import SqlDurableStore
 
@@ -19,21 +19,21 @@ pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
 
 
-async def _begin(app: App, method: str = "totp", **extra: Any) -> dict[str, Any]:
+async def _begin(app: WireApp, method: str = "totp", **extra: Any) -> dict[str, Any]:
     reply = await app.call("POST", PATH, json={"method": method, "name": "new", **extra})
     assert reply.status_code == 201, reply.text
     members: dict[str, Any] = reply.json()
     return members
 
 
-async def _states(app: App) -> list[str]:
+async def _states(app: WireApp) -> list[str]:
     return [entry["state"] for entry in (await app.call("GET", PATH)).json()["authenticators"]]
 
 
 @pytest.mark.requirement("profile-8-first")
 async def test_who_began_a_first_enrolment_cannot_finish_it_as_a_second_one(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
-        thief = App(app.http, app.clock, key=new_key())
+        thief = WireApp(app.http, app.clock, key=new_key())
         await thief.sign_in()  # knows the password
         begun = await _begin(thief, "webauthn")
         await app.sign_in()
@@ -86,7 +86,7 @@ async def test_an_enrolment_code_survives_a_mistake_and_another_users_try(tmp_pa
         code = await server.enrolment_code("ada")
         mistaken = await app.call("POST", PATH, json={"method": "pigeon", "name": "x", "enrolment_code": code})
         assert (mistaken.status_code, problem_of(mistaken)) == (400, "invalid-request")
-        eve = App(app.http, app.clock)
+        eve = WireApp(app.http, app.clock)
         eve.token = await mint(tmp_path, await _claims_of_eve(app, eve))
         reply = await eve.call("POST", PATH, json={"method": "totp", "name": "x", "enrolment_code": code})
         assert problem_of(reply) == "first-enrolment"
@@ -102,7 +102,7 @@ async def test_the_help_desk_ends_what_was_lost_and_hands_out_a_code(tmp_path: P
         elevated = await app.elevate(max_age="3600")
         started = await app.start()
         code = (await app.answer(started, otp=app.code())).json()["authorization_code"]
-        thief = App(app.http, app.clock, key=new_key())
+        thief = WireApp(app.http, app.clock, key=new_key())
         await thief.sign_in()  # knows the password
         app.clock.now += 1
         await server.disable_authenticators("ada")
@@ -130,7 +130,7 @@ async def test_the_lost_devices_key_is_no_known_key_any_more(tmp_path: Path) -> 
         await server.disable_authenticators("ada")
         code = await server.enrolment_code("ada")
         app.clock.now += 1
-        owner = App(app.http, app.clock, key=new_key())
+        owner = WireApp(app.http, app.clock, key=new_key())
         await owner.sign_in()
         assert (await owner.enroll_totp(enrolment_code=code)).status_code == 200
         await app.sign_in()  # the thief, with the lost device and the password
@@ -159,6 +159,6 @@ async def _out_of_reach(store: SqlDurableStore, record: object) -> None:
     raise StorageUnavailable("gone")
 
 
-async def _claims_of_eve(app: App, eve: App) -> dict[str, Any]:
+async def _claims_of_eve(app: WireApp, eve: WireApp) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(app.token, options={"verify_signature": False})
     return {**claims, "sub": "eve", "cnf": {"jkt": thumbprint(eve.key)}, "jti": "eves"}

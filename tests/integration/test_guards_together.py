@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 
 from support.own_app import another_process, own_app
 from support.tokens import minted_with
-from support.wire_driver import NOON, URL, App, enrolled_app, error_of, problem_of
-from upstile.server import Authentication, Client, ConfigurationError
+from support.wire_driver import NOON, URL, WireApp, enrolled_app, error_of, problem_of
+from upstile.server import App, Authentication, ConfigurationError
 from upstile.server.fastapi import StepUp
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def test_what_one_deployment_verified_is_nothing_to_another(tmp_path: Path
         return StepUp.embedded(
             url=url,
             storage=f"sqlite:///{tmp_path / url[-4:]}.db",
-            clients=[Client("cli")],
+            clients=[App("cli")],
             allow_insecure_loopback=True,
             clock=lambda: NOON,
         )
@@ -115,7 +115,7 @@ async def test_a_handler_that_asks_for_this_very_call_unannounced_is_told_what_t
 
 
 @asynccontextmanager
-async def _guarded_otherwise(folder: Path, *, once_in_handler: bool) -> AsyncGenerator[App]:
+async def _guarded_otherwise(folder: Path, *, once_in_handler: bool) -> AsyncGenerator[WireApp]:
     """The bank's user at another application of the same deployment: a weak guard around everything."""
     server = another_process(folder, lambda: NOON + 60)
     any_token = server.requirement(once_in_handler=once_in_handler)
@@ -145,7 +145,7 @@ async def _guarded_otherwise(folder: Path, *, once_in_handler: bool) -> AsyncGen
     await server._deployment.aclose()
 
 
-async def _token_for_one_call(app: App, folder: Path) -> str:
+async def _token_for_one_call(app: WireApp, folder: Path) -> str:
     claims = {"acr": "mfa", "amr": ["otp"], "auth_time": int(NOON), "single_use": True, "jti": token_urlsafe(8)}
     return await minted_with(app, folder, **claims)
 

@@ -10,8 +10,8 @@ import pytest
 from fastapi import Depends
 
 from support.own_app import BANK_CLI, own_app
-from support.wire_driver import URL, App, bank_app, enrolled_app, error_of, problem_of
-from upstile.server import Authentication, Client
+from support.wire_driver import URL, WireApp, bank_app, enrolled_app, error_of, problem_of
+from upstile.server import App, Authentication
 
 pytestmark = pytest.mark.anyio
 ORDER = {"to": "ACME", "amount": "50.00"}
@@ -98,7 +98,7 @@ async def test_a_browser_of_another_origin_is_allowed_nothing(tmp_path: Path) ->
 
 
 async def test_a_token_for_one_call_that_lacks_a_scope_is_refused_and_not_used_up(tmp_path: Path) -> None:
-    async with own_app(tmp_path, clients=[BANK_CLI, Client("back-office", scopes="admin")]) as app:
+    async with own_app(tmp_path, clients=[BANK_CLI, App("back-office", scopes="admin")]) as app:
         for path, scope in (("/admin", "admin"), ("/all", "payments")):
             guard = app.server.require(acr="mfa", max_age=0, scope=scope)
             app.api.delete(path, dependencies=[Depends(guard)])(_removed)
@@ -165,7 +165,7 @@ def _assert_unavailable(reply: httpx.Response) -> None:
     assert reply.headers["cache-control"] == "no-store"
 
 
-async def _signing_in(app: App) -> httpx.Response:
+async def _signing_in(app: WireApp) -> httpx.Response:
     body = {"username": "ada", "password": "correct horse"}
     return await app.http.post(f"{URL}/login", json=body, headers={"DPoP": app.proof("POST", "/login")})
 

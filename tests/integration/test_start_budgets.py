@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from support.own_app import own_app
-from support.wire_driver import App, enrolled_app, new_key
+from support.wire_driver import WireApp, enrolled_app, new_key
 
 pytestmark = pytest.mark.anyio
 
@@ -80,14 +80,14 @@ async def test_the_reply_that_locked_can_be_had_again(tmp_path: Path) -> None:
         assert (await app.start()).reply.status_code == 403
 
 
-async def _thief(app: App) -> App:
+async def _thief(app: WireApp) -> WireApp:
     """Somebody else with the user's password."""
-    thief = App(app.http, app.clock, key=new_key())
+    thief = WireApp(app.http, app.clock, key=new_key())
     await thief.sign_in()
     return thief
 
 
-async def _starts(app: App, times: int, **start: str) -> list[httpx.Response]:
+async def _starts(app: WireApp, times: int, **start: str) -> list[httpx.Response]:
     return [(await app.start(**start)).reply for _ in range(times)]
 
 

@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from support.own_app import own_app
-from support.wire_driver import App, Passkey, enrolled_app, error_of, problem_of
+from support.wire_driver import Passkey, WireApp, enrolled_app, error_of, problem_of
 
 pytestmark = pytest.mark.anyio
 LIVES = {None: 300, "0": 300, "60": 300, "300": 300, "1200": 1200, "3600": 3600, "7200": 3600}
@@ -87,7 +87,7 @@ async def test_a_token_for_one_call_stays_used_until_it_expires(tmp_path: Path) 
         assert problem_of(await app.call("DELETE", "/account", token=token)) == "invalid-token"
 
 
-async def _passkey(app: App) -> Passkey:
+async def _passkey(app: WireApp) -> Passkey:
     await app.enroll_passkey(await app.elevate(scope="authenticators", max_age="60"))
     assert app.passkey is not None
     return app.passkey

@@ -9,12 +9,12 @@ import jwt
 import pytest
 
 from support.own_app import OwnApp, own_app
-from upstile.server import Client
+from upstile.server import App
 
 pytestmark = pytest.mark.anyio
 CLIENTS = (
-    Client("bank-cli", scopes={"payments", "authenticators"}),
-    Client("report-cli", scopes={"reports"}),
+    App("bank-cli", scopes={"payments", "authenticators"}),
+    App("report-cli", scopes={"reports"}),
 )
 
 

@@ -13,13 +13,13 @@ import uvicorn
 
 from examples.bank.api import create_app
 from examples.bank.serving import free_port
-from support.wire_driver import URL, App
+from support.wire_driver import URL, WireApp
 
 _ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def nodes(app: App, folder: Path, more: int = 2) -> AsyncGenerator[list[App]]:
+async def nodes(app: WireApp, folder: Path, more: int = 2) -> AsyncGenerator[list[WireApp]]:
     """The app, and copies of it that talk to `more` further processes; their clocks stand still at the app's."""
     command = [sys.executable, "-m", "support.nodes", str(folder), str(app.clock())]
     environment = {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'tests'}"}

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import httpx
 from fastapi import Depends, FastAPI, Request
 
-from support.wire_driver import URL, App, SettableClock
-from upstile.server import Authentication, Client, TokenResponse
+from support.wire_driver import URL, SettableClock, WireApp
+from upstile.server import App, Authentication, TokenResponse
 from upstile.server.fastapi import StepUp
 
-BANK_CLI = Client("bank-cli", scopes={"payments"})
+BANK_CLI = App("bank-cli", scopes={"payments"})
 
 
 @dataclass(kw_only=True)
-class OwnApp(App):
+class OwnApp(WireApp):
     """An installation of the app against an application of a test's own; without `bound` it proves no key."""
 
     api: FastAPI
@@ -63,7 +63,7 @@ def another_process(folder: Path, clock: Callable[[], float], **options: Any) ->
 
 @asynccontextmanager
 async def own_app(
-    folder: Path, *, clients: Iterable[Client] = (BANK_CLI,), amr: Sequence[str] = ("pwd",), **options: Any
+    folder: Path, *, clients: Iterable[App] = (BANK_CLI,), amr: Sequence[str] = ("pwd",), **options: Any
 ) -> AsyncGenerator[OwnApp]:
     """The app against a fresh deployment in process; nobody is signed in yet. A sign-in checks what `amr` says."""
     clock = SettableClock()

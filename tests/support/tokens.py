@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 
-from support.wire_driver import App
+from support.wire_driver import WireApp
 from upstile.server._settings import find_seal
 from upstile.server.authorization._signing import SigningKeys
 from upstile.server.storage import SqlDurableStore
@@ -30,7 +30,7 @@ async def mint(folder: Path, claims: Mapping[str, Any]) -> str:
         await store.aclose()
 
 
-async def minted_with(app: App, folder: Path, **claims: Any) -> str:
+async def minted_with(app: WireApp, folder: Path, **claims: Any) -> str:
     """A token by the server's own key, with other claims: what a mistake elsewhere could produce."""
     own = claims_of(app.token or await app.sign_in())
     return await mint(folder, {**own, **claims})

@@ -71,7 +71,7 @@ def thumbprint(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 @dataclass
-class App:
+class WireApp:
     """One installation of the app: its key, its token, its enrolled authenticators."""
 
     http: httpx.AsyncClient
@@ -204,18 +204,18 @@ class App:
 
 
 @asynccontextmanager
-async def bank_app(folder: Path, clock: SettableClock | None = None) -> AsyncGenerator[App]:
+async def bank_app(folder: Path, clock: SettableClock | None = None) -> AsyncGenerator[WireApp]:
     """The app against a fresh bank in process; nobody is signed in yet."""
     clock = clock or SettableClock()
     bank: FastAPI = create_app(url=URL, storage=f"sqlite:///{folder / 'bank.db'}", clock=clock)
     async with bank.router.lifespan_context(bank):
         transport = httpx.ASGITransport(bank, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url=URL) as http:
-            yield App(http, clock)
+            yield WireApp(http, clock)
 
 
 @asynccontextmanager
-async def enrolled_app(folder: Path) -> AsyncGenerator[App]:
+async def enrolled_app(folder: Path) -> AsyncGenerator[WireApp]:
     """The app, signed in, with an authenticator app enrolled."""
     async with bank_app(folder) as app:
         await app.sign_in()
@@ -223,7 +223,7 @@ async def enrolled_app(folder: Path) -> AsyncGenerator[App]:
         yield app
 
 
-async def with_passkey(app: App) -> None:
+async def with_passkey(app: WireApp) -> None:
     """Enrol a passkey beside the authenticator app."""
     token = await app.elevate(scope="authenticators", max_age="60")
     assert (await app.enroll_passkey(token)).status_code == 200

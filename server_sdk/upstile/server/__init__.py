@@ -17,7 +17,7 @@ from upstile.server._errors import (  # noqa: E402
     StorageUnavailable,
 )
 from upstile.server._events import Notify, SecurityEvent  # noqa: E402
-from upstile.server.authorization._clients import Client  # noqa: E402
+from upstile.server.authorization._apps import App  # noqa: E402
 from upstile.server.resource._access_token import AccessToken  # noqa: E402
 from upstile.server.resource._authentication import Authentication  # noqa: E402
 from upstile.server.resource._issuer import Issuer  # noqa: E402
@@ -26,9 +26,9 @@ from upstile.server.resource._keys import VerificationKeys  # noqa: E402
 
 __all__ = [
     "AccessToken",
+    "App",
     "Authentication",
     "AuthorizationError",
-    "Client",
     "ConfigurationError",
     "Issuer",
     "JWTVerifier",

@@ -20,8 +20,8 @@ from upstile.server._sealing import Seal
 from upstile.server._settings import Origin
 from upstile.server.authorization._acr import OFFERED, SATISFIES
 from upstile.server.authorization._answer import Answers
+from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import Budgets
-from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._endpoints import Endpoints
 from upstile.server.authorization._enrolment import Enrolment
@@ -64,7 +64,7 @@ class Settings:
     """
 
     origin: Origin
-    clients: Clients
+    clients: Apps
     seal: Seal
     durable: DurableStore
     ephemeral: EphemeralStore

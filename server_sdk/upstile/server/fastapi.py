@@ -1,7 +1,7 @@
 """Step-up authentication for FastAPI: the adapter over the framework-neutral deployment.
 
 ```python
-server = StepUp.embedded(url="https://api.example.com", storage="sqlite:///stepup.db", clients=[Client("cli")])
+server = StepUp.embedded(url="https://api.example.com", storage="sqlite:///stepup.db", clients=[App("cli")])
 server.install(app)
 
 @app.post("/transfers")
@@ -24,9 +24,9 @@ except ModuleNotFoundError as error:
 
 from upstile.protocol import Requirement, TokenResponse
 from upstile.server import (
+    App,
     Authentication,
     AuthorizationError,
-    Client,
     ConfigurationError,
     Notify,
     Rejection,
@@ -37,12 +37,12 @@ from upstile.server._embedded import Settings, embedded
 from upstile.server._events import Events
 from upstile.server._settings import check_choice, check_origin, check_webauthn_origins, find_seal, sqlite_path
 from upstile.server._starlette import METHODS, head, mounted, response
-from upstile.server.authorization._clients import Clients
+from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.resource._authentication import declared
 from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
 
-__all__ = ["Authentication", "Client", "StepUp"]
+__all__ = ["App", "Authentication", "StepUp"]
 
 _NOBODY: tuple[object, Authentication | None] = (None, None)
 
@@ -59,7 +59,7 @@ class StepUp:
         *,
         url: str,
         storage: str,
-        clients: Iterable[Client],
+        clients: Iterable[App],
         name: str | None = None,
         secret_keys: Sequence[str | bytes] | None = None,
         rp_id: str | None = None,
@@ -97,7 +97,7 @@ class StepUp:
         check_webauthn_origins(party, origins)
         settings = Settings(
             origin=origin,
-            clients=Clients(clients),
+            clients=Apps(clients),
             seal=find_seal(secret_keys, path, development=origin.url.startswith("http:")),
             durable=SqlDurableStore(f"sqlite:///{path}"),
             ephemeral=SqliteEphemeralStore(str(path)),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from upstile.server import Client, ConfigurationError
+from upstile.server import App, ConfigurationError
 from upstile.server.fastapi import StepUp
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ def deployment(folder: Path, **changed: Any) -> StepUp:
     options: dict[str, Any] = {
         "url": "https://api.example.com",
         "storage": f"sqlite:///{folder / 'x.db'}",
-        "clients": [Client("cli", scopes="payments")],
+        "clients": [App("cli", scopes="payments")],
         "secret_keys": [Fernet.generate_key()],
     }
     return StepUp.embedded(**{**options, **changed})
@@ -58,8 +58,8 @@ def deployment(folder: Path, **changed: Any) -> StepUp:
         ({"dpop": True}, "required, optional"),
         ({"clients": []}, "clients takes"),
         ({"clients": ["cli"]}, "clients takes"),
-        ({"clients": Client("cli")}, "clients takes"),
-        ({"clients": [Client("cli"), Client("cli", scopes={"x"})]}, "same client_id"),
+        ({"clients": App("cli")}, "clients takes"),
+        ({"clients": [App("cli"), App("cli", scopes={"x"})]}, "same client_id"),
         ({"secret_keys": None}, "UPSTILE_SECRET_KEYS"),
         ({"secret_keys": ["short"]}, "not a Fernet key"),
         ({"rp_id": "other.example"}, "does not belong to rp_id"),

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from upstile.protocol import base64url_decode, base64url_encode
-from upstile.server import Client, ConfigurationError, Issuer, JWTVerifier, VerificationKeys
+from upstile.server import App, ConfigurationError, Issuer, JWTVerifier, VerificationKeys
 from upstile.server.fastapi import StepUp
 from upstile.server.resource._jwt import InvalidToken
 from upstile.server.storage import AuthenticatorRecord, SqlDurableStore, User
@@ -77,7 +77,7 @@ def test_a_webauthn_origin_is_the_relying_party_or_a_name_below_it(tmp_path: Pat
     options: dict[str, Any] = {
         "url": URL,
         "storage": f"sqlite:///{tmp_path / 'x.db'}",
-        "clients": [Client("cli")],
+        "clients": [App("cli")],
         "secret_keys": [Fernet.generate_key()],
         "rp_id": "example.com",
         "webauthn_origins": [origin],

@@ -17,7 +17,7 @@ from upstile.protocol import (
 from upstile.server._errors import AuthorizationError, Rejection, StorageUnavailable
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
 from upstile.server.authorization._answer import Answers
-from upstile.server.authorization._clients import Clients
+from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._possession import ProofOfPossession
@@ -65,7 +65,7 @@ class Endpoints:
 
     clock: Callable[[], float]
     possession: ProofOfPossession
-    clients: Clients
+    clients: Apps
     starts: Starts
     answers: Answers
     codes: Codes

@@ -8,8 +8,8 @@ from upstile.protocol import TokenResponse
 from upstile.server._errors import ConfigurationError
 from upstile.server._events import Events, SecurityEvent
 from upstile.server.authorization._acr import check_amr
+from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import forget_keys
-from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._logins import Logins
 from upstile.server.authorization._tokens import LONGEST_LIFE, TokenMint
 from upstile.server.storage import DurableStore, EphemeralStore, Record, Revocations, User
@@ -37,7 +37,7 @@ class SignIn:
         self,
         *,
         issuer: str,
-        clients: Clients,
+        clients: Apps,
         logins: Logins,
         mint: TokenMint,
         store: EphemeralStore,
@@ -46,7 +46,7 @@ class SignIn:
         events: Events,
     ) -> None:
         self._issuer = issuer
-        self._clients = clients
+        self._apps = clients
         self._logins = logins
         self._mint = mint
         self._store = store
@@ -80,7 +80,7 @@ class SignIn:
         if not subject or not isinstance(subject, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"subject={subject!r} must be a text that names the user")
         check_amr(amr)
-        client = self._clients.only() if client_id is None else self._clients.get(client_id)
+        client = self._apps.only() if client_id is None else self._apps.get(client_id)
         login = await self._logins.begin(
             now,
             subject=subject,

@@ -5,9 +5,9 @@ from upstile.server._errors import AuthorizationError
 from upstile.server._events import Events, SecurityEvent
 from upstile.server._http import HttpResponse
 from upstile.server.authorization._acr import OFFERED
+from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import Budgets
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._clients import Clients
 from upstile.server.authorization._steps import Steps
 from upstile.server.authorization._subject import Subject, Subjects
 
@@ -30,7 +30,7 @@ class Starts:
         *,
         resources: frozenset[str],
         issuer: str,
-        clients: Clients,
+        clients: Apps,
         subjects: Subjects,
         steps: Steps,
         budgets: Budgets,
@@ -38,7 +38,7 @@ class Starts:
     ) -> None:
         self._resources = resources
         self._issuer = issuer
-        self._clients = clients
+        self._apps = clients
         self._subjects = subjects
         self._steps = steps
         self._budgets = budgets
@@ -50,7 +50,7 @@ class Starts:
         Raises:
             AuthorizationError: the start is refused; a refused one is not counted.
         """
-        client = self._clients.get(start.client_id)
+        client = self._apps.get(start.client_id)
         if start.resource not in self._resources:
             raise AuthorizationError("invalid_target", "this resource is not known here")
         if start.authorization_details not in (None, "[]"):

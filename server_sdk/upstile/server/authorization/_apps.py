@@ -8,7 +8,7 @@ from upstile.server._errors import AuthorizationError, ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Client:
+class App:
     """A registered app.
 
     Args:
@@ -28,42 +28,42 @@ class Client:
         object.__setattr__(self, "scopes", frozenset(names) - {AUTHENTICATORS_SCOPE})
 
 
-class Clients:
+class Apps:
     """All registered apps of a deployment."""
 
-    def __init__(self, clients: Iterable[Client]) -> None:
+    def __init__(self, clients: Iterable[App]) -> None:
         try:
             registered = list(clients)
-            self._clients = {client.client_id: client for client in registered}
+            self._apps = {client.client_id: client for client in registered}
         except (TypeError, AttributeError):
-            registered, self._clients = [], {}
+            registered, self._apps = [], {}
         if not registered:
-            raise ConfigurationError("clients takes the apps: [Client('my-app', scopes={'payments'})]")
-        if len(self._clients) < len(registered):
+            raise ConfigurationError("clients takes the apps: [App('my-app', scopes={'payments'})]")
+        if len(self._apps) < len(registered):
             raise ConfigurationError("two clients have the same client_id")
 
-    def get(self, client_id: str) -> Client:
+    def get(self, client_id: str) -> App:
         """The app with this identifier.
 
         Raises:
             AuthorizationError: `invalid_client`.
         """
-        client = self._clients.get(client_id)
+        client = self._apps.get(client_id)
         if client is None:
             raise AuthorizationError("invalid_client", "this client_id is not registered")
         return client
 
-    def only(self) -> Client:
+    def only(self) -> App:
         """The app of a deployment that has one.
 
         Raises:
             ConfigurationError: there are several, so that one has to be named.
         """
-        if len(self._clients) > 1:
+        if len(self._apps) > 1:
             raise ConfigurationError("several clients are registered: pass client_id=")
-        return next(iter(self._clients.values()))
+        return next(iter(self._apps.values()))
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """Every scope that some app may have, sorted."""
-        return tuple(sorted(frozenset[str]().union(*(client.scopes for client in self._clients.values()))))
+        return tuple(sorted(frozenset[str]().union(*(client.scopes for client in self._apps.values()))))
