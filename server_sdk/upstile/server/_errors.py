@@ -2,7 +2,8 @@
 
 UpstileError
 ├── ConfigurationError      the deployment is set up wrongly; raised at start-up wherever that is possible
-├── StorageUnavailable      one-time state cannot be read or written: the call is refused with 503
+├── StorageUnavailable      state cannot be read or written: the call is refused with 503
+├── CredentialTaken         a new credential is enrolled already
 ├── Rejection               the resource server refuses a call; carries the whole response
 └── AuthorizationError      the authorization server refuses a request; carries the OAuth error
 """
@@ -24,6 +25,12 @@ class StorageUnavailable(UpstileError):
     """State that must be consumed exactly once is out of reach, so nothing that depends on it is accepted."""
 
     code = "storage_unavailable"
+
+
+class CredentialTaken(UpstileError):
+    """A credential that is to be enrolled is enrolled already, by this user or another (WebAuthn Level 3 §7.1)."""
+
+    code = "credential_taken"
 
 
 class Rejection(UpstileError):

@@ -1,0 +1,150 @@
+"""What a store must be able to do: one primitive for one-time state, one for what is durable.
+
+`update_many` and `change_account` are the same idea: what is read, a pure function decides, what it says is written,
+all in one transaction with nobody in between. What a counter, a lock or a code is, is said in plain functions, once,
+for every store. A store may call the function more than once before one result is kept.
+
+Every method raises `StorageUnavailable` when the store cannot be reached or does not answer in time; then nothing is
+promised about what was written.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, SigningKeyRecord, Use, User
+
+T = TypeVar("T")
+Found = Mapping[OneTimeKey, Record]
+"""The live records of the keys that were asked for."""
+Kept = Mapping[OneTimeKey, Record | None]
+"""What to write: `None` deletes, and what is not named stays as it is."""
+Decide = Callable[[Found], tuple[Kept, T]]
+DecideUsed = Callable[[Found, bool], tuple[Kept, T]]
+"""As `Decide`, and whether the use was the first."""
+DecideAccount = Callable[[Account], tuple[Account, T]]
+DecideKeys = Callable[[Sequence[SigningKeyRecord]], tuple[Sequence[SigningKeyRecord], T]]
+
+
+class OneTimeStore(Protocol):
+    """State that several requests compete for, each record with an end."""
+
+    async def prepare(self) -> None:
+        """Open the store; harmless when called again. Opens it anew in a forked process."""
+        ...
+
+    async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
+        """The live records of these keys."""
+        ...
+
+    async def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+        """Read, decide, write; atomic over all `keys`, which include every one that `decide` may write."""
+        ...
+
+    async def ping(self) -> None:
+        """Whether the store can be read; raises if not."""
+        ...
+
+    def tidy(self, now: float) -> None:
+        """Bounded housekeeping, called each second from a thread of its own."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what the store holds; `prepare` opens it again."""
+        ...
+
+
+class DurableStore(Protocol):
+    """What must survive: accounts, signing keys, the log of revocations."""
+
+    async def prepare(self) -> None:
+        """Open the store and check, or make, its schema; harmless when called again."""
+        ...
+
+    async def account(self, user: User) -> Account:
+        """One user, as they are now; an account that was never written is empty."""
+        ...
+
+    async def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+        """Read, decide, write. A generation that goes up is written into the log of revocations with it.
+
+        Raises:
+            CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
+        """
+        ...
+
+    async def use(self, use: Use) -> bool:
+        """Compare-and-set what a proof uses up; whether this was the first use."""
+        ...
+
+    async def change_signing_keys(self, decide: DecideKeys[T]) -> T:
+        """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
+        ...
+
+    async def revoke(self, entry: Revocation) -> None:
+        """Append to the log, durably; what is there already is not written again."""
+        ...
+
+    def revocations_after(self, number: int, now: float) -> list[Revocation]:
+        """The live entries of this issuer with a higher number, in order. For a thread: it may wait."""
+        ...
+
+    async def secret(self, name: str, made: bytes) -> bytes:
+        """A random value of this storage, made once: `made`, or what another process made before."""
+        ...
+
+    async def ping(self) -> None:
+        """Whether the store can be read; raises if not."""
+        ...
+
+    def tidy(self, now: float) -> None:
+        """Bounded housekeeping, called each second from a thread of its own."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what the store holds; `prepare` opens it again."""
+        ...
+
+
+class Storage(Protocol):
+    """Where a deployment keeps everything: one database, or a durable and a one-time store."""
+
+    @property
+    def durable(self) -> DurableStore:
+        """What must survive."""
+        ...
+
+    @property
+    def one_time(self) -> OneTimeStore:
+        """What several requests compete for."""
+        ...
+
+    async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
+        """Write what a right answer uses up, then its outcome. In one database that is one transaction."""
+        ...
+
+
+class TwoStores:
+    """A durable and a one-time store. No transaction spans both, so what is used up is written first.
+
+    A crash in between costs the person that code, and gives nobody a token.
+    """
+
+    def __init__(self, durable: DurableStore, one_time: OneTimeStore) -> None:
+        self.durable = durable
+        self.one_time = one_time
+
+    async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
+        """First, durably, what is used up; then the outcome."""
+        first = await self.durable.use(use)
+        return await self.one_time.update_many(keys, lambda found: decide(found, first), now)
+
+
+async def use_once(store: OneTimeStore, keys: Sequence[OneTimeKey], expires_at: float, now: float) -> OneTimeKey | None:
+    """Use all `keys` up, or none of them: the first one that was used before, or `None`."""
+    used = Record(value=b"", expires_at=expires_at, used=True)
+
+    def decide(found: Found) -> tuple[Kept, OneTimeKey | None]:
+        before = next((key for key in keys if key in found), None)
+        return ({}, before) if before is not None else ({key: used for key in keys}, None)
+
+    return await store.update_many(keys, decide, now)

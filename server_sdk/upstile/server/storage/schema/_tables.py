@@ -1,0 +1,75 @@
+"""The tables, as the newest migration leaves them."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_NAME = sa.String(512)
+
+accounts = sa.Table(
+    "upstile_accounts",
+    metadata,
+    sa.Column("issuer", _NAME, primary_key=True),
+    sa.Column("subject", _NAME, primary_key=True),
+    sa.Column("logins", sa.Integer, nullable=False),
+    sa.Column("proofs", sa.Integer, nullable=False),
+)
+authenticators = sa.Table(
+    "upstile_authenticators",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("issuer", _NAME, nullable=False),
+    sa.Column("subject", _NAME, nullable=False),
+    sa.Column("method", sa.String(32), nullable=False),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("last_used", sa.BigInteger),
+    sa.Column("begun_by", sa.String(512)),
+    sa.Column("first", sa.Boolean, nullable=False),
+    sa.Column("expires_at", sa.BigInteger),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("counter", sa.BigInteger, nullable=False),
+    sa.Column("closed", sa.Boolean, nullable=False),
+    sa.Column("credential_id", sa.String(1400)),
+    sa.UniqueConstraint("issuer", "credential_id"),
+    sa.Index("upstile_authenticators_user", "issuer", "subject"),
+)
+signing_keys = sa.Table(
+    "upstile_signing_keys",
+    metadata,
+    sa.Column("issuer", _NAME, primary_key=True),
+    sa.Column("kid", sa.String(64), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("signs_from", sa.BigInteger, nullable=False),
+)
+revocations = sa.Table(
+    "upstile_revocations",
+    metadata,
+    # A number is never given twice, and becomes visible after all lower ones: readers ask for what is newer.
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("issuer", _NAME, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("name", _NAME, nullable=False),
+    sa.Column("below", sa.Integer, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("issuer", "kind", "name", "below"),
+    sqlite_autoincrement=True,
+)
+secrets = sa.Table(
+    "upstile_secrets",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+one_time = sa.Table(
+    "upstile_one_time",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Column("kept_until", sa.Double, nullable=False),
+    sa.Index("upstile_one_time_kept", "kept_until"),
+    sqlite_with_rowid=False,
+)
