@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator
 from random import uniform
 from typing import ParamSpec, TypeVar
 
-from upstile.server._errors import StorageUnavailable
-from upstile.server.storage.sqlite._meanings import meaning
+from upstile.server.storage._meanings import meaning
+from upstile.server.storage._transactions import Busy
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +21,7 @@ async def tried(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> 
     """Do some work; while the file is locked, let others go on and try again.
 
     Raises:
-        StorageUnavailable: the file stays locked, or SQLite refuses.
+        StorageUnavailable: SQLite refuses; `Busy` where the file stays locked.
     """
     pauses = None
     while True:
@@ -58,11 +58,9 @@ def is_locked(error: sqlite3.Error) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def locked() -> StorageUnavailable:
+def locked() -> Busy:
     """The file stayed locked."""
-    return StorageUnavailable(
-        f"another connection has kept the SQLite file locked for {PATIENCE:.0f} seconds: end its transaction"
-    )
+    return Busy(f"another connection has kept the SQLite file locked for {PATIENCE:.0f} seconds: end its transaction")
 
 
 def _pauses() -> Generator[float]:

@@ -20,8 +20,7 @@ _MEANINGS = {
 
 def meaning(error: sqlite3.Error) -> StorageUnavailable:
     """The error of ours that says what to do."""
-    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-        return StorageUnavailable("the storage is closed")
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     name: str = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StorageUnavailable(f"SQLite refuses ({name}): {_MEANINGS.get(code & 0xFF, error)}")
+    what_to_do = _MEANINGS.get(code & 0xFF)  # never SQLite's own text, which may quote what is stored
+    return StorageUnavailable(f"SQLite refuses ({name})" + (f": {what_to_do}" if what_to_do else ""))
