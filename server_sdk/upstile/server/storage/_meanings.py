@@ -5,7 +5,10 @@ import sqlite3
 from upstile.server._errors import StorageUnavailable
 
 _RIGHTS = "give the file and its folder to the user that this process runs as"
+_LOCKED = "another connection keeps the file locked: look for a transaction that does not end"
 _MEANINGS = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_FULL: "the disk is full, or the file has reached its limit: free some space",
     sqlite3.SQLITE_READONLY: f"the file or its folder is read-only: {_RIGHTS}",
     sqlite3.SQLITE_PERM: f"the file may not be opened: {_RIGHTS}",
