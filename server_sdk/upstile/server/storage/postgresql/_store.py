@@ -15,6 +15,7 @@ from psycopg.pq.abc import PGresult
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept
+from upstile.server.storage._transactions import lock_number
 from upstile.server.storage.postgresql import _limits, _start, _statements
 from upstile.server.storage.postgresql._engine import Engine, explained
 from upstile.server.storage.postgresql._link import Link
@@ -22,7 +23,6 @@ from upstile.server.storage.postgresql._pool import Pool
 from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
 from upstile.server.storage.sql import SqlLedger
-from upstile.server.storage.sql._transactions import lock_number
 
 T = TypeVar("T")
 
@@ -36,14 +36,16 @@ class PostgresStore:
         url: as libpq reads it, such as `postgresql://upstile@db.example/upstile`.
         issuer: our issuer identifier.
         connections: the most connections of one event loop; the rare operations take one or two more.
+        shared: this is one of several deployments in the database, and may be new there.
 
     Raises:
         ConfigurationError: the URL cannot be read.
     """
 
-    def __init__(self, url: str, issuer: str, *, connections: int = 8) -> None:
+    def __init__(self, url: str, issuer: str, *, connections: int = 8, shared: bool = False) -> None:
         self._parameters = _start.parameters(url)
         self._issuer = issuer
+        self._shared = shared
         self._pool = Pool(self._parameters, connections)
         self._rare: _Rare | None = None
 
@@ -66,13 +68,8 @@ class PostgresStore:
         """
         if self._rare is not None and self._rare.engine.owner == os.getpid():
             return
-        engine = Engine(self._parameters)
-        try:
-            await _start.check(self._parameters, engine.engine, self._issuer)
-        except BaseException:
-            engine.close()
-            raise
-        self._start(engine)
+        await _start.check(self._parameters, self._issuer, shared=self._shared)
+        self._start(Engine(self._parameters))
         self._pool.open()
 
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
