@@ -105,6 +105,10 @@ class DurableStore(Protocol):
         """Add a key; False if its generation exists already, made by another process."""
         ...
 
+    async def ping(self) -> None:
+        """Whether the store can be read; raises if not."""
+        ...
+
     async def aclose(self) -> None:
         """Give back what the store holds."""
         ...

@@ -46,6 +46,10 @@ class EphemeralStore(Protocol):
         """All keys of live records that begin with `prefix`."""
         ...
 
+    async def ping(self) -> None:
+        """Whether the store can be read; raises if not."""
+        ...
+
     async def aclose(self) -> None:
         """Give back what the store holds."""
         ...

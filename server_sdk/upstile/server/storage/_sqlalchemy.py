@@ -147,6 +147,10 @@ class SqlDurableStore:
             return False
         return True
 
+    async def ping(self) -> None:
+        """Whether the tables can be read."""
+        self._run(lambda c: c.execute(_own, _owner(User("", ""))).first())
+
     async def aclose(self) -> None:
         """Close all connections."""
         self._engine.dispose()

@@ -72,6 +72,10 @@ class SqliteEphemeralStore:
         with self._exclusive() as connection:
             return [row[0] for row in connection.execute(query, (prefix, prefix + "\U0010ffff", now))]
 
+    async def ping(self) -> None:
+        """Whether the table can be read."""
+        await self.get("", 0.0)
+
     async def aclose(self) -> None:
         """Close the file."""
         with self._lock:
