@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from upstile.protocol import Requirement, TokenResponse
 from upstile.server._errors import ConfigurationError
+from upstile.server._health import Health
 from upstile.server._http import HttpRequest
-from upstile.server.authorization._endpoints import Route
+from upstile.server._route import Route
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
 from upstile.server.authorization._signing import SigningKeys
@@ -30,6 +31,7 @@ class Deployment:
         signing: the keys, loaded by `prepare`.
         durable, ephemeral: the stores, opened by `prepare`.
         clock: the time in epoch seconds.
+        health: whether this process is ready.
     """
 
     issuer: Issuer
@@ -42,7 +44,11 @@ class Deployment:
     durable: DurableStore
     ephemeral: EphemeralStore
     clock: Callable[[], float]
+    health: Health = field(init=False)
     _ready: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.health = Health(self.ping)
 
     async def prepare(self) -> None:
         """Open the stores and load the keys. Runs by itself before the first call; harmless when run again."""
@@ -52,6 +58,16 @@ class Deployment:
         await self.ephemeral.prepare()
         await self.signing.prepare()
         self._ready = True
+
+    async def ping(self) -> None:
+        """Whether both stores can be read.
+
+        Raises:
+            StorageUnavailable: one of them cannot.
+        """
+        await self.prepare()
+        await self.durable.ping()
+        await self.ephemeral.ping()
 
     async def aclose(self) -> None:
         """Close the stores; a later call opens them again."""
