@@ -7,9 +7,7 @@ A sealed value is
 The name of the key tells which one a value needs without opening it, so that an operator sees when an old key may go.
 """
 
-from binascii import a2b_base64
 from collections.abc import Sequence
-from hashlib import sha256
 from secrets import token_bytes
 
 from cryptography.exceptions import InvalidTag
@@ -18,23 +16,19 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from upstile.server._errors import ConfigurationError
+from upstile.server.keys._files import KeyFile
+from upstile.server.keys._secret_keys import HOW_TO_MAKE, SIZE, key_name, read_key
 
-MAKE_ONE = (
-    "Make one with: python -c 'import base64, secrets; "
-    "print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())'"
-)
 TOTP_SEED = "totp-seed"
 """The label of the seeds of authenticator apps; bound to (issuer, subject, authenticator id, "seed")."""
 SIGNING_KEY = "signing-key"
 """The label of the private halves of signing keys; bound to (issuer, "", kid, "private")."""
 
 _VERSION = b"\x01"
-_KEY_BYTES = 32
 _NAME = slice(1, 9)
 _HEAD = 9
 _NONCE = 12
 _SHORTEST = _HEAD + _NONCE + 16
-_to_standard = bytes.maketrans(b"-_", b"+/")
 
 
 class Seal:
@@ -43,29 +37,45 @@ class Seal:
     Args:
         keys: secret keys, each 32 random bytes as base64url text, the newest first. The first one encrypts, all of
             them decrypt.
+        file: holds the key instead; it is read by `load`.
 
     Raises:
         ConfigurationError: there is no key, or one is malformed.
     """
 
-    def __init__(self, keys: Sequence[str | bytes]) -> None:
+    def __init__(self, keys: Sequence[str | bytes] = (), *, file: KeyFile | None = None) -> None:
         if isinstance(keys, str | bytes):
             raise ConfigurationError("secret_keys must be a list of keys, also where there is only one")
-        if not keys:
-            raise ConfigurationError(f"secret_keys is empty: pass at least one key. {MAKE_ONE}")
-        self._keys = {_name(key): key for key in map(_read, keys, range(1, len(keys) + 1))}
-        self._current = next(iter(self._keys))
+        if not keys and file is None:
+            raise ConfigurationError(f"secret_keys is empty: pass at least one key. {HOW_TO_MAKE}")
+        self._file = file
         self._ciphers: dict[tuple[bytes, str], AESGCM] = {}
+        self._keys = _named(keys)
+
+    def load(self, *, anything_sealed: bool) -> None:
+        """Read the key file, or make it while nothing is sealed; where keys were configured there is nothing to do.
+
+        Raises:
+            ConfigurationError: the file is missing or damaged, and something is sealed with it; or others can read it.
+        """
+        if self._file is not None and not self._keys:
+            self._keys = _named([self._file.key(may_make=not anything_sealed)])
 
     @property
     def current(self) -> str:
         """The name of the key that encrypts."""
-        return self._current.hex()
+        return self._newest.hex()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all configured keys, the newest first."""
         return tuple(name.hex() for name in self._keys)
+
+    @property
+    def _newest(self) -> bytes:
+        if not self._keys:
+            raise RuntimeError("the key file is used before the deployment was prepared")
+        return next(iter(self._keys))
 
     def close(self, secret: bytes, *, label: str, bound: tuple[str, ...]) -> bytes:
         """Encrypt.
@@ -75,8 +85,8 @@ class Seal:
             label: the kind of value; each kind has a key of its own.
             bound: where the value belongs: issuer, user, id, field. It opens nowhere else.
         """
-        head, nonce = _VERSION + self._current, token_bytes(_NONCE)
-        cipher = self._cipher(self._current, label)
+        head, nonce = _VERSION + self._newest, token_bytes(_NONCE)
+        cipher = self._cipher(self._newest, label)
         return head + nonce + cipher.encrypt(nonce, secret, _associated(head, bound))
 
     def open(self, sealed: bytes, *, label: str, bound: tuple[str, ...]) -> bytes:
@@ -112,7 +122,7 @@ class Seal:
         cipher = self._ciphers.get((name, label))
         if cipher is None:
             info = b"upstile seal 1\x00" + label.encode()
-            derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=info).derive(self._keys[name])
+            derived = HKDF(SHA256(), SIZE, salt=None, info=info).derive(self._keys[name])
             cipher = self._ciphers[name, label] = AESGCM(derived)
         return cipher
 
@@ -120,22 +130,15 @@ class Seal:
         return f"Seal({len(self._keys)} keys)"
 
 
-def _read(key: str | bytes, place: int) -> bytes:
-    """A configured key; the error names its place, never what it is."""
-    try:
-        text = key.encode("ascii") if isinstance(key, str) else key
-        # Both alphabets are taken, as Fernet takes them: keys from `openssl rand -base64 32` are in use.
-        text = text.strip().rstrip(b"=").translate(_to_standard)
-        read = a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
-    except ValueError:
-        read = b""
-    if len(read) != _KEY_BYTES:
-        raise ConfigurationError(f"member {place} of secret_keys is not 32 bytes as base64url text. {MAKE_ONE}")
-    return read
-
-
-def _name(key: bytes) -> bytes:
-    return sha256(b"upstile key name\x00" + key).digest()[:8]
+def _named(keys: Sequence[str | bytes]) -> dict[bytes, bytes]:
+    """The keys by their names; an error tells a key's place, never the key."""
+    named: dict[bytes, bytes] = {}
+    for place, text in enumerate(keys, 1):
+        key = read_key(text)
+        if key is None:
+            raise ConfigurationError(f"member {place} of secret_keys is not 32 bytes as base64url text. {HOW_TO_MAKE}")
+        named.setdefault(key_name(key), key)
+    return named
 
 
 def _needed(sealed: bytes) -> bytes:
