@@ -209,9 +209,7 @@ def remember_key(user: UserState, jkt: str | None, authenticators: Collection[st
         return user
     key = user.known.get(jkt) if side_of(user, jkt, now) is not None else None
     known = KnownKey(last_used=now) if key is None else key
-    known = replace(
-        known, authenticators=tuple(authenticators), successes=known.successes + 1, last_used=now, wrong=0
-    )
+    known = replace(known, authenticators=tuple(authenticators), successes=known.successes + 1, last_used=now, wrong=0)
     others = {other: kept for other, kept in user.known.items() if other != jkt}
     if len(others) >= KNOWN_KEYS:
         newest = max(others, key=lambda other: others[other].last_used)

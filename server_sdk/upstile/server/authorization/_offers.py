@@ -49,9 +49,7 @@ def active_of(method: Method, enrolled: Sequence[AuthenticatorRecord]) -> tuple[
     return tuple(record for record in enrolled if record.method == method.name and record.state == "active")
 
 
-def open_to(
-    enrolled: Sequence[AuthenticatorRecord], user: UserState, side: Side
-) -> tuple[AuthenticatorRecord, ...]:
+def open_to(enrolled: Sequence[AuthenticatorRecord], user: UserState, side: Side) -> tuple[AuthenticatorRecord, ...]:
     """Those that this side may use: what too many wrong answers closed is for known keys only."""
     if side is not None:
         return tuple(enrolled)

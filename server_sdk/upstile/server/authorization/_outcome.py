@@ -52,7 +52,13 @@ async def write_wrong(storage: Storage, answer: Answer, claimed: Claimed, outcom
 
 
 async def write_right(
-    storage: Storage, answer: Answer, claimed: Claimed, proved: Ceremony, verified: Verified, outcome: Outcome, now: float
+    storage: Storage,
+    answer: Answer,
+    claimed: Claimed,
+    proved: Ceremony,
+    verified: Verified,
+    outcome: Outcome,
+    now: float,
 ) -> None:
     """Write all that a right answer brings about.
 
@@ -74,9 +80,7 @@ async def write_right(
         counted = _cleared(answer, claimed, user, login, authenticator, proved if outcome.ends else None, now)
         return {**outcome.kept, **counted, **closed}, None
 
-    use = Use(
-        user=answer.account.user, id=authenticator, counter=verified.counter, data=verified.data, at=int(now)
-    )
+    use = Use(user=answer.account.user, id=authenticator, counter=verified.counter, data=verified.data, at=int(now))
     await storage.settle(use, [*answer.keys, *outcome.kept], decide, now)
 
 

@@ -61,9 +61,7 @@ class ProofOfPossession:
         if len(lines) != 1:
             raise _refused("exactly one DPoP header is needed")
         try:
-            proof = verify_proof(
-                lines[0], expected_htm=request.method, expected_htu=self._url + request.path, now=now
-            )
+            proof = verify_proof(lines[0], expected_htm=request.method, expected_htu=self._url + request.path, now=now)
         except InvalidProof as error:
             raise _refused(str(error)) from error
         if self._replays is None:

@@ -7,7 +7,7 @@ from upstile.protocol import TokenResponse
 from upstile.server.authorization._acr import token_amr
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._signing import SigningKeys
+from upstile.server.keys._signing import SigningKeys
 
 LIFE = 300
 """Seconds that an elevated token lives at least."""
@@ -75,7 +75,7 @@ class TokenMint:
 
     def _response(self, claims: dict[str, Any]) -> TokenResponse:
         return TokenResponse(
-            access_token=self._keys.sign(claims),
+            access_token=self._keys.sign(claims, claims["iat"]),
             token_type="DPoP" if "cnf" in claims else "Bearer",
             expires_in=claims["exp"] - claims["iat"],
             scope=claims["scope"],

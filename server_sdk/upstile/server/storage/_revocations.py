@@ -84,9 +84,7 @@ class Revocations:
     def ended(self, account: Account, expires_at: float) -> None:
         """Note at once which generations of a user are still good; the store has written it to the log."""
         for kind, below in (("logins", account.logins), ("proofs", account.proofs)):
-            self._apply(
-                Revocation(kind=kind, name=account.user.subject, below=below, expires_at=int(expires_at))
-            )
+            self._apply(Revocation(kind=kind, name=account.user.subject, below=below, expires_at=int(expires_at)))
 
     def look(self, now: float) -> None:
         """Read what is newer. For a thread: it may wait.
@@ -126,5 +124,3 @@ def generation_of(identifier: str) -> int:
     """The generation that a `sid` or an elevated `jti` begins with; 0 for one that has none."""
     number, dot, _ = identifier.partition(".")
     return int(number) if dot and number.isdecimal() and number.isascii() else 0
-
-

@@ -19,7 +19,7 @@ from upstile.protocol import (
 )
 from upstile.server.authorization._acr import Factor, Proof
 from upstile.server.authorization.methods._method import Confirmed, Offered, Purpose, Verified
-from upstile.server.keys import TOTP_SEED, Seal
+from upstile.server.keys._seal import TOTP_SEED, Seal
 from upstile.server.storage import AuthenticatorRecord, User
 
 PERIOD = 30
@@ -133,4 +133,3 @@ def _digits(otp: str | None) -> str:
     if otp is None:
         raise MalformedMessage("otp is missing")
     return otp.replace(" ", "").replace("-", "")
-
