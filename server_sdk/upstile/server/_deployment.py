@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from secrets import token_bytes
+from weakref import WeakSet
 
 from upstile.protocol import Requirement, TokenResponse
 from upstile.server._errors import ConfigurationError
@@ -20,8 +21,10 @@ from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
 from upstile.server.storage import Names, Revocations, Storage
 
+_open: "WeakSet[Deployment]" = WeakSet()
 
-@dataclass(kw_only=True)
+
+@dataclass(kw_only=True, eq=False)
 class Deployment:
     """A resource server with its embedded authorization server.
 
@@ -53,37 +56,35 @@ class Deployment:
     revocations: Revocations
     clock: Callable[[], float]
     _keeper: Keeper = field(init=False)
-    _ready_in: int | None = field(default=None, init=False)
+    _ready: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._keeper = Keeper(
             storage=self.storage, revocations=self.revocations, signing=self.signing, clock=self.clock
         )
+        _open.add(self)
 
     async def prepare(self) -> None:
         """Open the stores and load the keys. Runs by itself before the first call; harmless when run again.
 
         A forked process opens its own.
         """
-        if self._ready_in == os.getpid():
+        if self._ready:
             return
-        durable, one_time = self.storage.durable, self.storage.one_time
-        await durable.prepare()
-        if one_time is not durable:
-            await one_time.prepare()
-        self.names.load(await durable.secret("names", token_bytes(32)))
+        for store in self.storage.stores:
+            await store.prepare()
+        self.names.load(await self.storage.durable.secret("names", token_bytes(32)))
         await self.signing.prepare(self.clock())
         await asyncio.to_thread(self.revocations.look, self.clock())
         self._keeper.start()
-        self._ready_in = os.getpid()
+        self._ready = True
 
     async def aclose(self) -> None:
         """Close the stores; a later call opens them again."""
-        self._ready_in = None
+        self._ready = False
         await asyncio.to_thread(self._keeper.stop)
-        if self.storage.one_time is not self.storage.durable:
-            await self.storage.one_time.aclose()
-        await self.storage.durable.aclose()
+        for store in self.storage.stores:
+            await store.aclose()
 
     async def authenticate(self, request: HttpRequest, asks_once: Callable[[], bool]) -> Authentication:
         """Verify the token of one call, once: a DPoP proof is good for one look. Raises `Rejection`.
@@ -92,7 +93,7 @@ class Deployment:
             request: the call.
             asks_once: whether any guard of its route asks for an authentication for this very call.
         """
-        if self._ready_in is None:
+        if not self._ready:
             await self.prepare()
         call = await self.guard.authenticate(request, self.clock())
         call.asks_once = asks_once
@@ -145,3 +146,16 @@ class Deployment:
         """Take all that a user has enrolled out of use."""
         await self.prepare()
         await self.sign_in.disable_authenticators(subject, self.clock())
+
+    def forked(self) -> None:
+        """Know, in a forked process, that nothing is open here."""
+        self._ready = False
+
+
+def _after_fork() -> None:
+    for deployment in list(_open):
+        deployment.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

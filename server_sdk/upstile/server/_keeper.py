@@ -61,9 +61,8 @@ class Keeper:
         while not stop.wait(PERIOD):
             rounds += 1
             self._do("the log of revocations", self._revocations.look)
-            self._do("one-time state", self._storage.one_time.tidy)
-            if self._storage.durable is not self._storage.one_time:
-                self._do("the durable store", self._storage.durable.tidy)
+            for store in self._storage.stores:
+                self._do(type(store).__name__, store.tidy)
             if rounds % _KEYS_EVERY == 0:
                 self._do("signing keys", lambda now: asyncio.run(self._signing.tick(now)))
 

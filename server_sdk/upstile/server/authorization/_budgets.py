@@ -167,7 +167,7 @@ def charge(
 def succeed(
     user: UserState, login: LoginState, side: Side, authenticator: str, until: float
 ) -> tuple[UserState, LoginState]:
-    """A guess was right: the row of its side and of its base login ends, and nothing else (`until` was its own lock)."""
+    """A guess was right: the rows of its side and of its base login end, and nothing else. `until` was its own lock."""
     login = replace(login, wrong=0)
     if side is not None and side not in user.known:  # eight others were known since
         return user, login

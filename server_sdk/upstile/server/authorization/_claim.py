@@ -72,8 +72,9 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
     login, side = living(LoginState.read(found.get(answer.login)), user), side_of(user, answer.possession.jkt, now)
     active = active_of(answer.method, open_to(answer.account.authenticators, user, side))
     before, tries = session.head.claim, session.head.tries
+    counted: Kept = {}
     if before is not None and before.form == answer.form:  # the same guess, which nobody is judging any more
-        charged, counted = before.charged, {}
+        charged = before.charged
     else:
         check_tries(login, side)
         if tries >= TRIES:

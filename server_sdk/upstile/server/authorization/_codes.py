@@ -91,12 +91,12 @@ class Codes:
         grant = _json.read(found.value) if found else None
         if grant is None or not _entitled(grant, request, possession.jkt):
             raise _refused()
-        jti = new_jti(grant.ceremony.generation)
-        user_key = self._names("user", grant.ceremony.login.subject)
+        ceremony, jti = grant.ceremony, new_jti(grant.ceremony.generation)
+        user_key = self._names("user", ceremony.login.subject)
 
         def decide(found: Found) -> tuple[Kept, Grant]:
             current, user = found.get(key), UserState.read(found.get(user_key))
-            if current is None or has_ended(grant.ceremony, user):
+            if current is None or has_ended(ceremony, user):
                 raise _refused()
             known = _json.read(current.value)
             proof = possession.used(found, now)

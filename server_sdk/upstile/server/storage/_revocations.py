@@ -83,8 +83,9 @@ class Revocations:
 
     def ended(self, account: Account, expires_at: float) -> None:
         """Note at once which generations of a user are still good; the store has written it to the log."""
-        for kind, below in (("logins", account.logins), ("proofs", account.proofs)):
-            self._apply(Revocation(kind=kind, name=account.user.subject, below=below, expires_at=int(expires_at)))
+        name, until = account.user.subject, int(expires_at)
+        self._apply(Revocation(kind="logins", name=name, below=account.logins, expires_at=until))
+        self._apply(Revocation(kind="proofs", name=name, below=account.proofs, expires_at=until))
 
     def look(self, now: float) -> None:
         """Read what is newer. For a thread: it may wait.
