@@ -14,7 +14,7 @@ from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
 from upstile.server.resource._jwt import InvalidToken, Verifier
 from upstile.server.resource._refusal import Refusals
-from upstile.server.storage import EphemeralStore, Revocations, use_once
+from upstile.server.storage import Names, OneTimeStore, Revocations, use_once
 
 _SCHEMES = frozenset({"bearer", "dpop"})
 
@@ -64,13 +64,16 @@ class Guard:
         refusals: Refusals,
         replays: ReplaySet,
         revocations: Revocations,
-        store: EphemeralStore,
+        store: OneTimeStore,
+        names: Names,
+        replay: object = None,
     ) -> None:
         self._verifier = verifier
         self._url = url
         self._replays = replays
         self._revocations = revocations
         self._store = store
+        self._names = names
         self.refusals = refusals
 
     async def authenticate(self, request: HttpRequest, now: float) -> GuardedCall:
@@ -82,16 +85,13 @@ class Guard:
         scheme, text = self._credentials(request)
         try:
             token = self._verifier.verify(text, now)
-            await self._revocations.refresh(now)
         except InvalidToken as error:
             raise self.refusals.invalid_token(scheme, str(error)) from error
         except StorageUnavailable as error:
             raise self.refusals.unavailable(error) from error
-        revocations = self._revocations
-        if revocations.any and (
-            revocations.is_revoked(token.jti, token.sid)
-            or revocations.has_ended(token.issuer, token.subject, token.issued_at)
-        ):
+        if not self._revocations.usable:
+            raise self.refusals.unavailable(StorageUnavailable("revocations"))
+        if self._revocations.covers(token):
             raise self.refusals.invalid_token(scheme, "revoked", token)
         if scheme == "dpop" or token.jkt is not None:
             self._check_binding(request, scheme, text, token, now)
@@ -119,7 +119,8 @@ class Guard:
         if not consumes or call.consumed:
             return
         try:
-            call.consumed = await use_once(self._store, f"used:{token.issuer} {token.jti}", token.expires_at + 1, now)
+            key = self._names("used", f"{token.issuer} {token.jti}")
+            call.consumed = await use_once(self._store, [key], token.expires_at + 1, now) is None
         except StorageUnavailable as error:
             raise self.refusals.unavailable(error) from error
         if not call.consumed:
