@@ -16,7 +16,17 @@ _HALF = 32
 
 def es256_sign(key: ec.EllipticCurvePrivateKey, header: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
     """Sign `payload` under `header`, which the caller has given its `alg`; returns the compact form."""
-    signing_input = f"{base64url_encode(json_compact(header))}.{base64url_encode(json_compact(payload))}"
+    return es256_compact(key, jws_header(header), json_compact(payload))
+
+
+def jws_header(header: Mapping[str, Any]) -> str:
+    """The first segment of a compact form; one that many tokens share is made once."""
+    return base64url_encode(json_compact(header))
+
+
+def es256_compact(key: ec.EllipticCurvePrivateKey, header: str, payload: bytes) -> str:
+    """Sign `payload` under a header segment that the caller has ready; returns the compact form."""
+    signing_input = f"{header}.{base64url_encode(payload)}"
     r, s = decode_dss_signature(key.sign(signing_input.encode("ascii"), _ES256))
     signature = r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
     return f"{signing_input}.{base64url_encode(signature)}"
