@@ -35,12 +35,13 @@ from upstile.server import (
 from upstile.server._deployment import Deployment
 from upstile.server._embedded import Settings, embedded
 from upstile.server._events import Events
-from upstile.server._settings import check_choice, check_origin, check_webauthn_origins, find_seal, sqlite_path
+from upstile.server._settings import check_choice, check_origin, check_webauthn_origins
 from upstile.server._starlette import METHODS, head, mounted, response
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.resource._authentication import declared
-from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
+from upstile.server.keys._configured import find_seal
+from upstile.server.storage._open import storage_for
 
 __all__ = ["App", "Authentication", "StepUp"]
 
@@ -65,6 +66,9 @@ class StepUp:
         rp_id: str | None = None,
         webauthn_origins: Iterable[str] = (),
         dpop: Literal["required", "optional"] = "required",
+        one_time: str | None = None,
+        replay: Literal["node", "shared"] | None = None,
+        allow_group_files: bool = False,
         notify: Notify | None = None,
         clock: Callable[[], float] = time,
         allow_insecure_loopback: bool = False,
@@ -74,7 +78,7 @@ class StepUp:
         Args:
             url: the public base URL of this API, an origin such as `https://api.example.com`. It is issuer and
                 resource identifier, and what DPoP proofs are compared with.
-            storage: `sqlite:///path/to/file.db`.
+            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
             clients: the apps that may run ceremonies.
             name: what people are shown, e.g. in an authenticator app; the host by default.
             secret_keys: Fernet keys that encrypt secrets at rest, the newest first; by default the blank-separated
@@ -82,6 +86,10 @@ class StepUp:
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
+            one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
+            replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
+                HEAD, OPTIONS and TRACE are the node's, every other method is shared.
+            allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent`.
             clock: the time in epoch seconds.
             allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
@@ -91,20 +99,21 @@ class StepUp:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
         origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
-        path = sqlite_path(storage)
+        stores, key_file = storage_for(storage, one_time, origin.url, allow_group_files=allow_group_files)
+        development = origin.url.startswith("http:")
         party = rp_id or origin.host
         origins = (origin.url, *webauthn_origins)
         check_webauthn_origins(party, origins)
         settings = Settings(
             origin=origin,
-            clients=Apps(clients),
-            seal=find_seal(secret_keys, path, development=origin.url.startswith("http:")),
-            durable=SqlDurableStore(f"sqlite:///{path}"),
-            ephemeral=SqliteEphemeralStore(str(path)),
+            apps=Apps(clients),
+            seal=find_seal(secret_keys, key_file if development else None),
+            storage=stores,
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
+            replay=replay,
             clock=clock,
             events=Events(notify),
         )
