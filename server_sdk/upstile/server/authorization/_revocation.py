@@ -14,8 +14,8 @@ from upstile.server.storage import Names, OneTimeStore, Revocations, User
 class RevocationRequest(Message):
     """The form that revokes a token (RFC 7009 §2.1); the hint changes nothing."""
 
-    token: str = Field(repr=False)
-    client_id: str
+    token: str = Field(repr=False, max_length=32_768)
+    client_id: str = Field(max_length=255)
 
 
 class Revoker:
