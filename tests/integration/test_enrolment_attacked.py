@@ -13,7 +13,7 @@ from support.tokens import mint
 from support.totp import seed_in
 from support.wire_driver import Passkey, WireApp, bank_app, enrolled_app, error_of, new_key, problem_of, thumbprint
 from upstile.server import StorageUnavailable
-from upstile.server.storage import SqlDurableStore
+from upstile.server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -148,14 +148,14 @@ async def test_an_enrolment_code_survives_a_storage_that_fails(tmp_path: Path, m
         app.clock.now += 601
         code = await server.enrolment_code("ada")
         with monkeypatch.context() as broken:
-            broken.setattr(SqlDurableStore, "add_authenticator", _out_of_reach)
+            broken.setattr(SqliteStore, "change_account", _out_of_reach)
             reply = await app.call("POST", PATH, json={"method": "totp", "name": "x", "enrolment_code": code})
             assert reply.status_code == 503
         assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
         await server._deployment.aclose()
 
 
-async def _out_of_reach(store: SqlDurableStore, record: object) -> None:
+async def _out_of_reach(store: SqliteStore, user: object, decide: object) -> None:
     raise StorageUnavailable("gone")
 
 

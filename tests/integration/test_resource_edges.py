@@ -114,14 +114,14 @@ async def test_a_token_that_cannot_be_used_up_serves_no_call(tmp_path: Path) -> 
     async with enrolled_app(tmp_path) as app:
         token = await app.elevate(max_age="0")
         assert (await app.call("GET", "/balance")).status_code == 200
-        _break_storage(tmp_path, "upstile_ephemeral")
+        _break_storage(tmp_path, "upstile_one_time")
         assert (await app.call("GET", "/balance")).status_code == 200  # so it is the using up that fails
         _assert_unavailable(await app.call("DELETE", "/account", token=token))
 
 
 async def test_where_revocations_cannot_be_read_no_token_is_accepted(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
-        _break_storage(tmp_path, "upstile_ephemeral")
+        _break_storage(tmp_path, "upstile_one_time")
         app.clock.now += 2
         _assert_unavailable(await app.call("GET", "/balance"))
 
@@ -129,7 +129,7 @@ async def test_where_revocations_cannot_be_read_no_token_is_accepted(tmp_path: P
 async def test_with_broken_storage_the_authorization_server_says_so_as_oauth_does(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         started = await app.start()
-        _break_storage(tmp_path, "upstile_ephemeral")
+        _break_storage(tmp_path, "upstile_one_time")
         replies = [
             (await app.start()).reply,
             await app.answer(started, otp=app.code()),
@@ -150,7 +150,7 @@ async def test_with_broken_storage_authenticators_are_neither_shown_nor_added_an
         _assert_unavailable(await app.call("GET", "/stepup/authenticators"))
         wanted = {"method": "totp", "name": "phone"}
         _assert_unavailable(await app.call("POST", "/stepup/authenticators", json=wanted))
-        _break_storage(tmp_path, "upstile_ephemeral")
+        _break_storage(tmp_path, "upstile_one_time")
         _assert_unavailable(await _signing_in(app))
 
 

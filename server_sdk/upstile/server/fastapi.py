@@ -39,8 +39,8 @@ from upstile.server._settings import check_choice, check_origin, check_webauthn_
 from upstile.server._starlette import METHODS, head, mounted, response
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
-from upstile.server.resource._authentication import declared
 from upstile.server.keys._configured import find_seal
+from upstile.server.resource._authentication import declared
 from upstile.server.storage._open import storage_for
 
 __all__ = ["App", "Authentication", "StepUp"]

@@ -85,7 +85,7 @@ def test_the_sides_do_not_touch_each_other() -> None:
 
 
 def test_a_login_that_used_five_in_a_row_is_lost_to_unknown_keys_only() -> None:
-    user, login, charged = _wrong(KNOWN, 5)
+    _, login, charged = _wrong(KNOWN, 5)
     assert charged.left == 0
     assert is_lost(login, None)
     assert not is_lost(login, "known")
