@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from psycopg.pq.abc import PGresult
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, Use, User
+from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept
 from upstile.server.storage.postgresql import _limits, _start, _statements
 from upstile.server.storage.postgresql._engine import Engine, explained
@@ -111,6 +111,10 @@ class PostgresStore:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
         return await self._in_thread(lambda ledger: ledger.change_account(user, decide))
+
+    async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """The next authenticators of this issuer, in the order of their ids."""
+        return await self._in_thread(lambda ledger: ledger.authenticators_after(id, limit))
 
     async def change_signing_keys(self, decide: DecideKeys[T]) -> T:
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TypeVar
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, Use, User
+from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed
 from upstile.server.storage.sqlite._files import check_files
 from upstile.server.storage.sqlite._opened import Opened, open_file
@@ -91,6 +91,10 @@ class SqliteStore:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
         return await asyncio.to_thread(self._here().ledger.change_account, user, decide)
+
+    async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """The next authenticators of this issuer, in the order of their ids."""
+        return await asyncio.to_thread(self._here().ledger.authenticators_after, id, limit)
 
     async def change_signing_keys(self, decide: DecideKeys[T]) -> T:
         """Read this issuer's signing keys, the newest first, decide, write."""
