@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -74,6 +75,8 @@ class SigningKeys:
         self._verification: VerificationKeys | None = None
         self._refreshed = self._looked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
+        self._orders = count(1)
+        self._shown = 0
 
     async def prepare(self, now: float) -> None:
         """Load the keys, or make the first one. Several processes may do so at once; one key wins.
@@ -106,13 +109,19 @@ class SigningKeys:
         """The JWK Set document (RFC 7517 §5): all published keys."""
         return self._jwks
 
+    def due(self, now: float) -> bool:
+        """Whether `tick` has anything to do; costs nothing."""
+        return not 0 <= now - self._refreshed < REFRESH  # a clock that was set back looks at once
+
     async def tick(self, now: float) -> None:
         """To be called each second: once a minute it sees what other nodes did, and rotates what is old enough.
+
+        It may run on another event loop than the one that serves.
 
         Raises:
             StorageUnavailable: the store cannot be read; the keys that are known go on.
         """
-        if 0 <= now - self._refreshed < REFRESH:  # a clock that was set back looks at once
+        if not self.due(now):
             return
         self._refreshed = now
         await self._refresh(now)
@@ -144,9 +153,9 @@ class SigningKeys:
 
         Where one waits for its turn already, or the newest is younger than `older_than` seconds, none is made.
         """
-        fresh = self._fresh(now, ahead=PUBLISHED_AHEAD)
+        fresh, order = self._fresh(now, ahead=PUBLISHED_AHEAD), next(self._orders)
         found = await self._store.change_signing_keys(lambda keys: rotated(keys, fresh, now, older_than))
-        self._show(found)
+        self._show(found, order)
         return found
 
     async def _refresh(self, now: float) -> None:
@@ -154,10 +163,17 @@ class SigningKeys:
             kept = living(keys, now)
             return kept, kept
 
-        self._show(await self._store.change_signing_keys(decide))
+        order = next(self._orders)
+        self._show(await self._store.change_signing_keys(decide), order)
 
-    def _show(self, records: Keys) -> None:
-        """Know what the store has; a key that cannot be opened here is told, and the rest goes on."""
+    def _show(self, records: Keys, order: int) -> None:
+        """Know what the store has; a key that cannot be opened here is told, and the rest goes on.
+
+        What was asked for before `order` and comes later, from another thread, is older, and does not count.
+        """
+        if order < self._shown:
+            return
+        self._shown = order
         known = {key.kid: key for key in self._keys}
         opened: list[_Key] = []
         for record in newest_first(records):

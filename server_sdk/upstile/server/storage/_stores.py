@@ -11,7 +11,16 @@ promised about what was written.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, SigningKeyRecord, Use, User
+from upstile.server.storage._records import (
+    Account,
+    AuthenticatorRecord,
+    OneTimeKey,
+    Record,
+    Revocation,
+    SigningKeyRecord,
+    Use,
+    User,
+)
 
 T = TypeVar("T")
 Found = Mapping[OneTimeKey, Record]
@@ -69,6 +78,13 @@ class DurableStore(Store, Protocol):
 
         Raises:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
+        """
+        ...
+
+    async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """This issuer's authenticators whose id is greater, at most `limit`, in the order of their ids.
+
+        With "" it begins; so that work over all users is done in pieces, and can be taken up again.
         """
         ...
 

@@ -1,0 +1,98 @@
+"""What is looked at before a store opens: the URL, the way to the server, the tables, the rights."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import conninfo
+
+from upstile.protocol import UpstileError
+from upstile.server._errors import ConfigurationError, StorageUnavailable
+from upstile.server.storage.postgresql import _limits
+from upstile.server.storage.postgresql._engine import explained
+from upstile.server.storage.postgresql._link import Link
+from upstile.server.storage.postgresql._refusals import RIGHTS, SLOW, Lost, Refused
+from upstile.server.storage.schema import _tables as tables
+from upstile.server.storage.sql._transactions import SCHEMA_LOCK, write
+
+_FORM = "postgresql://user:password@host:5432/database, with what is special in user and password percent-encoded"
+_LOOK = (
+    "SELECT current_setting('server_encoding')",
+    "SELECT current_setting('transaction_read_only')",
+)
+_MISSING_RIGHTS = (
+    "SELECT count(*) FROM unnest('{{{tables}}}'::text[]) AS own,"
+    " unnest('{{SELECT,INSERT,UPDATE,DELETE}}'::text[]) AS needed WHERE NOT has_table_privilege(own, needed)"
+)
+
+
+def parameters(url: str) -> dict[str, Any]:
+    """What libpq and psycopg need to connect.
+
+    Args:
+        url: as libpq reads it.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    try:
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise psycopg.ProgrammingError
+        given = conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        given = None
+    # Raised out here: libpq's message may quote a piece of the password.
+    if given is None:
+        raise ConfigurationError(f"storage= is not a URL that libpq can read: write {_FORM}")
+    given.setdefault("connect_timeout", str(int(_limits.ANSWER)))
+    given.setdefault("application_name", "upstile")
+    # A pooler hands a prepared statement to the wrong session, hence the threshold.
+    return {**given, "client_encoding": "UTF8", "prepare_threshold": None}
+
+
+async def check(parameters: Mapping[str, Any], engine: sa.Engine, issuer: str) -> None:
+    """Check that the database can be used; make the tables of an empty one.
+
+    Raises:
+        ConfigurationError: it cannot be used as it is.
+        StorageUnavailable: it cannot be reached, or written to.
+    """
+    await _ask(parameters, _look)
+    await asyncio.to_thread(_prepare_tables, engine, issuer)
+    await _ask(parameters, _look_at_rights)
+
+
+async def _ask(parameters: Mapping[str, Any], look: Callable[[Link], Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout(_limits.ANSWER):
+            link = await Link.open(parameters)
+            try:
+                return await look(link)
+            finally:
+                link.close()
+    except TimeoutError:
+        failure: UpstileError = StorageUnavailable(SLOW)
+    except (Lost, Refused) as error:
+        failure = error.at_start()
+    raise failure
+
+
+def _prepare_tables(engine: sa.Engine, issuer: str) -> None:
+    explained(lambda: write(engine, tables.metadata.create_all, SCHEMA_LOCK), at_start=True)
+
+
+async def _look(link: Link) -> None:
+    encoding, read_only = [result.get_value(0, 0) for result in await link.ask(*_LOOK)]
+    if encoding != b"UTF8":
+        raise ConfigurationError("the database does not store all of Unicode: make it with ENCODING 'UTF8'")
+    if read_only != b"off":
+        raise Refused("25006")
+
+
+async def _look_at_rights(link: Link) -> None:
+    names = ",".join(tables.metadata.tables)
+    results = await link.ask(_MISSING_RIGHTS.format(tables=names))
+    if results[0].get_value(0, 0) != b"0":
+        raise ConfigurationError(RIGHTS)
