@@ -2,8 +2,10 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from upstile.server._errors import ConfigurationError, StorageUnavailable
 from upstile.server.storage.schema import _tables as tables
 from upstile.server.storage.sql import SqlLedger, sqlite_engine
 from upstile.server.storage.sqlite._issuer import check_issuer
@@ -46,14 +48,21 @@ def open_file(path: Path, issuer: str) -> Opened:
         ConfigurationError: it is no database, or another issuer's.
         StorageUnavailable: it stays locked, or SQLite refuses.
     """
-    connection = waited(lambda: _connect(path, waits=0))
     try:
-        waited(lambda: _use_wal(connection))
-        waited(lambda: check_issuer(connection, issuer))
-    finally:
-        connection.close()
+        waited(lambda: _begin(path, issuer))
+    except StorageUnavailable as error:
+        if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
+            raise
+        raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
     _make_tables(path)
     return waited(lambda: Opened(path, issuer))
+
+
+def _begin(path: Path, issuer: str) -> None:
+    """Turn on write-ahead logging and look whose file it is, before anything of it is changed."""
+    with closing(_connect(path, waits=0)) as connection:
+        check_issuer(connection, issuer)
+        _use_wal(connection)
 
 
 def _make_tables(path: Path) -> None:
