@@ -11,6 +11,7 @@ from pathlib import Path
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import AuthenticatorRecord, OneTimeKey, Record, Use, User
 from upstile.server.storage._stores import Found, Kept, OneTimeStore, Storage
+from upstile.server.storage.postgresql import PostgresStore
 from upstile.server.storage.sqlite import SqliteStore
 
 ISSUER = "https://as.example"
@@ -40,6 +41,7 @@ class Kind:
 
 STORES: dict[str, Kind] = {
     "sqlite": Kind(address="sqlite_address", open=SqliteStore),
+    "postgresql": Kind(address="postgres_url", open=PostgresStore),
 }
 
 
