@@ -12,7 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._records import OneTimeKey
@@ -60,16 +60,25 @@ class Link:
         """
         await self._take_one()
         try:
-            pipeline = self._redis.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)  # pyright: ignore[reportUnknownMemberType]
-            return await pipeline.execute(raise_on_error=False)
+            return await (self._send_one(commands[0]) if len(commands) == 1 else self._send_together(commands))
         except (RedisError, OSError) as error:
             # `from None`, unless `refusal` has set a cause: what Redis says may repeat a password.
             explained = refusal(error, self._address.shown, self._timeout)
             raise explained from explained.__cause__
         finally:
             self._free.release()
+
+    async def _send_one(self, command: Command) -> list[Any]:
+        try:
+            return [await self._redis.execute_command(*command)]  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
+        except ResponseError as error:
+            return [error]
+
+    async def _send_together(self, commands: Sequence[Command]) -> list[Any]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)  # pyright: ignore[reportUnknownMemberType]
+        return await pipeline.execute(raise_on_error=False)
 
     async def _take_one(self) -> None:
         if not self._free.locked():
