@@ -95,7 +95,7 @@ class Deployment:
         """
         if not self._ready:
             await self.prepare()
-        call = await self.guard.authenticate(request, self.clock())
+        call = self.guard.authenticate(request, self.clock())
         call.asks_once = asks_once
         return Authentication(self.guard, call, self.clock)
 

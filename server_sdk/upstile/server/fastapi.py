@@ -41,6 +41,7 @@ from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
 from upstile.server.resource._authentication import declared
+from upstile.server.resource._guard import GuardedCall
 from upstile.server.storage._open import storage_for
 
 __all__ = ["App", "Authentication", "StepUp"]
@@ -225,15 +226,31 @@ class _Guarded(SecurityBase):
         self._deployment = deployment
         self.requirement = requirement
         self._once_in_handler = once_in_handler
+        # NOTE: where the call itself is asked for, a token is used up: no quick way.
+        once = once_in_handler or requirement.for_this_call
+        self._quick = None if once else deployment.guard.admission(requirement)
         # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
         self._verified = f"upstile.authentication {id(deployment)}"
 
     async def __call__(self, request: Request) -> Authentication:
-        route = request.scope.get("route")
-        before: tuple[object, Authentication | None] = request.scope.get(self._verified, _NOBODY)
+        scope = request.scope
+        route, deployment = scope.get("route"), self._deployment
+        before: tuple[object, Authentication | None] = scope.get(self._verified, _NOBODY)
         known, authentication = before
+        if authentication is None or known is not route:
+            authentication = None
+            token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
+            if token is not None:
+                call = GuardedCall(token, "bearer", partial(_asks_once, deployment, route))
+                authentication = Authentication(deployment.guard, call, deployment.clock)
+                scope[self._verified] = route, authentication
+                return authentication
+        return await self._judge(request, route, authentication)
+
+    async def _judge(self, request: Request, route: object, authentication: Authentication | None) -> Authentication:
+        """The careful way, and the only one that refuses."""
         try:
-            if authentication is None or known is not route:
+            if authentication is None:
                 asks_once = partial(_asks_once, self._deployment, route)
                 authentication = await self._deployment.authenticate(head(request), asks_once)
                 request.scope[self._verified] = route, authentication

@@ -40,11 +40,10 @@ def _verifier() -> JWTVerifier:
 def test_an_rsa_key_has_at_least_2048_bits(bits: int, accepted: bool) -> None:
     key = rsa.generate_private_key(65537, key_size=bits).public_key()
     jwk = {**jwt.get_algorithm_by_name("RS256").to_jwk(key, as_dict=True), "kid": "rsa"}
-    if accepted:
-        assert VerificationKeys([JWK, jwk]).find("rsa", "RS256")
-        return
-    with pytest.raises(ConfigurationError, match="2048"):
-        VerificationKeys([JWK, jwk])
+    assert (VerificationKeys([JWK, jwk]).find("rsa", "RS256") is not None) is accepted
+    if not accepted:
+        with pytest.raises(ConfigurationError, match="2048"):
+            VerificationKeys([jwk])
 
 
 @pytest.mark.parametrize("value", [True, 1, 0, "false", "", None, [], {}])
