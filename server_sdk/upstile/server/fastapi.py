@@ -42,7 +42,8 @@ from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
 from upstile.server.resource._authentication import declared
 from upstile.server.resource._guard import GuardedCall
-from upstile.server.storage._open import storage_for
+from upstile.server.storage._open import key_file, stores
+from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
 
@@ -100,16 +101,22 @@ class StepUp:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
         origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
-        stores, key_file = storage_for(storage, one_time, origin.url, allow_group_files=allow_group_files)
-        development = origin.url.startswith("http:")
+        where = read_storage(storage)
+        seal = find_seal(secret_keys, key_file(where) if origin.url.startswith("http:") else None)
         party = rp_id or origin.host
         origins = (origin.url, *webauthn_origins)
         check_webauthn_origins(party, origins)
         settings = Settings(
             origin=origin,
             apps=Apps(clients),
-            seal=find_seal(secret_keys, key_file if development else None),
-            storage=stores,
+            seal=seal,
+            storage=stores(
+                where,
+                None if one_time is None else read_one_time(one_time),
+                origin.url,
+                seal,
+                allow_group_files=allow_group_files,
+            ),
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,

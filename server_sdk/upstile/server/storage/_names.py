@@ -6,7 +6,7 @@ from typing import Literal
 
 from upstile.server.storage._records import OneTimeKey
 
-Kind = Literal["session", "code", "user", "login", "proof", "used", "enrolment", "confirm"]
+Kind = Literal["session", "code", "user", "login", "proof", "used", "enrolment"]
 
 
 class Names:

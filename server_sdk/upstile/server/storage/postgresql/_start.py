@@ -10,12 +10,12 @@ from psycopg import conninfo
 
 from upstile.protocol import UpstileError
 from upstile.server._errors import ConfigurationError, StorageUnavailable
+from upstile.server.storage import schema
 from upstile.server.storage.postgresql import _limits
 from upstile.server.storage.postgresql._engine import explained
 from upstile.server.storage.postgresql._link import Link
 from upstile.server.storage.postgresql._refusals import RIGHTS, SLOW, Lost, Refused
 from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.sql._transactions import SCHEMA_LOCK, write
 
 _FORM = "postgresql://user:password@host:5432/database, with what is special in user and password percent-encoded"
 _LOOK = (
@@ -52,7 +52,7 @@ def parameters(url: str) -> dict[str, Any]:
     return {**given, "client_encoding": "UTF8", "prepare_threshold": None}
 
 
-async def check(parameters: Mapping[str, Any], engine: sa.Engine, issuer: str) -> None:
+async def check(parameters: Mapping[str, Any], engine: sa.Engine, issuer: str, reseal: schema.Reseal) -> None:
     """Check that the database can be used; make the tables of an empty one.
 
     Raises:
@@ -60,7 +60,7 @@ async def check(parameters: Mapping[str, Any], engine: sa.Engine, issuer: str) -
         StorageUnavailable: it cannot be reached, or written to.
     """
     await _ask(parameters, _look)
-    await asyncio.to_thread(_prepare_tables, engine, issuer)
+    await asyncio.to_thread(_prepare_tables, engine, issuer, reseal)
     await _ask(parameters, _look_at_rights)
 
 
@@ -79,8 +79,8 @@ async def _ask(parameters: Mapping[str, Any], look: Callable[[Link], Awaitable[N
     raise failure
 
 
-def _prepare_tables(engine: sa.Engine, issuer: str) -> None:
-    explained(lambda: write(engine, tables.metadata.create_all, SCHEMA_LOCK), at_start=True)
+def _prepare_tables(engine: sa.Engine, issuer: str, reseal: schema.Reseal) -> None:
+    explained(lambda: schema.prepare(engine, issuer, reseal), at_start=True)
 
 
 async def _look(link: Link) -> None:

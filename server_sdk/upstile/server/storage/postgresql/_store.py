@@ -21,6 +21,7 @@ from upstile.server.storage.postgresql._link import Link
 from upstile.server.storage.postgresql._pool import Pool
 from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
+from upstile.server.storage.schema import Reseal, no_secret_keys
 from upstile.server.storage.sql import SqlLedger
 from upstile.server.storage.sql._transactions import lock_number
 
@@ -36,14 +37,16 @@ class PostgresStore:
         url: as libpq reads it, such as `postgresql://upstile@db.example/upstile`.
         issuer: our issuer identifier.
         connections: the most connections of one event loop; the rare operations take one or two more.
+        reseal: seals anew what version 1 of the schema sealed.
 
     Raises:
         ConfigurationError: the URL cannot be read.
     """
 
-    def __init__(self, url: str, issuer: str, *, connections: int = 8) -> None:
+    def __init__(self, url: str, issuer: str, *, connections: int = 8, reseal: Reseal = no_secret_keys) -> None:
         self._parameters = _start.parameters(url)
         self._issuer = issuer
+        self._reseal = reseal
         self._pool = Pool(self._parameters, connections)
         self._rare: _Rare | None = None
 
@@ -57,6 +60,11 @@ class PostgresStore:
         """What several requests compete for."""
         return self
 
+    @property
+    def stores(self) -> tuple["PostgresStore"]:
+        """The one that there is."""
+        return (self,)
+
     async def prepare(self) -> None:
         """Open the store, make the tables of an empty database and check those of another.
 
@@ -68,7 +76,7 @@ class PostgresStore:
             return
         engine = Engine(self._parameters)
         try:
-            await _start.check(self._parameters, engine.engine, self._issuer)
+            await _start.check(self._parameters, engine.engine, self._issuer, self._reseal)
         except BaseException:
             engine.close()
             raise
@@ -186,7 +194,7 @@ class PostgresStore:
         return self._rare
 
     def _start(self, engine: Engine) -> "_Rare":
-        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer))
+        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer, self._reseal))
         self._rare = now
         if before is not None:
             before.engine.close()

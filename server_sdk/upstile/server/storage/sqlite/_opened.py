@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from upstile.server._errors import ConfigurationError, StorageUnavailable
-from upstile.server.storage.schema import _tables as tables
+from upstile.server.storage import schema
 from upstile.server.storage.sql import SqlLedger, sqlite_engine
 from upstile.server.storage.sqlite._issuer import check_issuer
 from upstile.server.storage.sqlite._phases import Phases
@@ -41,7 +41,7 @@ class Opened:
         self._engine.dispose()
 
 
-def open_file(path: Path, issuer: str) -> Opened:
+def open_file(path: Path, issuer: str, reseal: schema.Reseal) -> Opened:
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
@@ -54,7 +54,7 @@ def open_file(path: Path, issuer: str) -> Opened:
         if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
             raise
         raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
-    _make_tables(path)
+    _make_tables(path, issuer, reseal)
     return waited(lambda: Opened(path, issuer))
 
 
@@ -65,11 +65,12 @@ def _begin(path: Path, issuer: str) -> None:
         _use_wal(connection)
 
 
-def _make_tables(path: Path) -> None:
+def _make_tables(path: Path, issuer: str, reseal: schema.Reseal) -> None:
     engine = sqlite_engine(str(path))
-    with engine.begin() as transaction:  # an immediate one, so that nobody comes between the look and the making
-        tables.metadata.create_all(transaction)
-    engine.dispose()
+    try:
+        schema.prepare(engine, issuer, reseal)
+    finally:
+        engine.dispose()
 
 
 def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
