@@ -11,7 +11,17 @@ from support.nodes import nodes
 from support.own_app import another_process
 from support.tokens import mint
 from support.totp import seed_in
-from support.wire_driver import Passkey, WireApp, bank_app, enrolled_app, error_of, new_key, problem_of, thumbprint
+from support.wire_driver import (
+    Passkey,
+    WireApp,
+    bank_app,
+    enrolled_app,
+    error_of,
+    heard,
+    new_key,
+    problem_of,
+    thumbprint,
+)
 from upstile.server import StorageUnavailable
 from upstile.server.storage.sqlite import SqliteStore
 
@@ -106,7 +116,7 @@ async def test_the_help_desk_ends_what_was_lost_and_hands_out_a_code(tmp_path: P
         await thief.sign_in()  # knows the password
         app.clock.now += 1
         await server.disable_authenticators("ada")
-        app.clock.now += 1
+        await heard(app)
         for dead, owner in ((app.token, app), (elevated, app), (thief.token, thief)):
             assert error_of(await owner.call("GET", "/balance", token=dead)) == "invalid_token"
         assert (await app.redeem(started, code)).json()["error"] == "invalid_grant"
@@ -129,7 +139,7 @@ async def test_the_lost_devices_key_is_no_known_key_any_more(tmp_path: Path) -> 
         app.clock.now += 1
         await server.disable_authenticators("ada")
         code = await server.enrolment_code("ada")
-        app.clock.now += 1
+        await heard(app)
         owner = WireApp(app.http, app.clock, key=new_key())
         await owner.sign_in()
         assert (await owner.enroll_totp(enrolment_code=code)).status_code == 200

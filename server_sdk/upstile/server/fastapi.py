@@ -115,6 +115,7 @@ class StepUp:
                 None if one_time is None else read_one_time(one_time),
                 origin.url,
                 seal,
+                clock=clock,
                 allow_group_files=allow_group_files,
             ),
             name=name or origin.host,

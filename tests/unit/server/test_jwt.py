@@ -14,7 +14,7 @@ from jwt import PyJWK
 
 from upstile.protocol import base64url_decode, base64url_encode
 from upstile.server import ConfigurationError, Issuer, JWTVerifier, VerificationKeys
-from upstile.server.resource._jwt import InvalidToken
+from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._token_cache import TokenCache
 
 NOW = 1_800_000_000

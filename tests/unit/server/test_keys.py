@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from upstile.server import ConfigurationError, Issuer, JWTVerifier, VerificationKeys
-from upstile.server.resource._jwt import InvalidToken
+from upstile.server.resource._claims import InvalidToken
 
 NOW = 1_800_000_000
 URL = "https://issuer.example"

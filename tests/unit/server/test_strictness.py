@@ -15,7 +15,7 @@ from upstile.server import App, ConfigurationError, Issuer, JWTVerifier, Verific
 from upstile.server.authorization._account import activated
 from upstile.server.authorization.methods import Confirmed
 from upstile.server.fastapi import StepUp
-from upstile.server.resource._jwt import InvalidToken
+from upstile.server.resource._claims import InvalidToken
 from upstile.server.storage import Account, AuthenticatorRecord, User
 
 NOW = 1_800_000_000

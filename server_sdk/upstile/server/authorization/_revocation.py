@@ -7,7 +7,8 @@ from upstile.server._errors import AuthorizationError
 from upstile.server._events import Events, SecurityEvent
 from upstile.server.authorization._logins import LoginState
 from upstile.server.authorization._tokens import LONGEST_LIFE
-from upstile.server.resource._jwt import InvalidToken, Verifier
+from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._jwt import Verifier
 from upstile.server.storage import Names, OneTimeStore, Revocations, User
 
 

@@ -5,7 +5,8 @@ from upstile.server.authorization._budgets import Side, UserState, is_lost
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import LoginState
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._jwt import InvalidToken, Verifier
+from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._jwt import Verifier
 from upstile.server.storage import Revocations, generation_of
 
 

@@ -18,8 +18,9 @@ from upstile.server._http import HttpRequest
 from upstile.server._replay import MEMORY, ReplaySet
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._admission import Admission
+from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
-from upstile.server.resource._jwt import InvalidToken, Verifier
+from upstile.server.resource._jwt import Verifier
 from upstile.server.resource._refusal import Refusals
 from upstile.server.resource._revocation_list import RevocationList
 from upstile.server.storage._names import Names

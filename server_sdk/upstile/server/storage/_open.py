@@ -1,5 +1,6 @@
 """Which stores a deployment has, by what its author wrote. Nothing is opened here."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from upstile.server._errors import ConfigurationError
@@ -11,7 +12,13 @@ from upstile.server.storage.sqlite import SqliteStore
 
 
 def stores(
-    durable: StorageUrl, one_time: StorageUrl | None, issuer: str, seal: Seal, *, allow_group_files: bool
+    durable: StorageUrl,
+    one_time: StorageUrl | None,
+    issuer: str,
+    seal: Seal,
+    *,
+    clock: Callable[[], float],
+    allow_group_files: bool,
 ) -> Storage:
     """The stores of a deployment.
 
@@ -19,6 +26,7 @@ def stores(
         durable, one_time: where they are; `None` keeps one-time state where the rest is.
         issuer: our issuer identifier.
         seal: seals anew what version 1 of the schema sealed.
+        clock: the time in epoch seconds.
         allow_group_files: accept an SQLite file that its group may read and write.
 
     Raises:
@@ -26,13 +34,13 @@ def stores(
     """
     reseal = resealing(seal.version_1_keys, seal)
     if durable.kind == "sqlite":
-        whole = SqliteStore(durable.address, issuer, allow_group_files=allow_group_files, reseal=reseal)
+        whole = SqliteStore(durable.address, issuer, allow_group_files=allow_group_files, reseal=reseal, clock=clock)
         return whole if one_time is None else TwoStores(whole, _redis(one_time, issuer))
     try:
         from upstile.server.storage.postgresql import PostgresStore
     except ModuleNotFoundError as error:
         raise ConfigurationError("storage='postgresql://…' needs psycopg: pip install 'upstile[postgresql]'") from error
-    database = PostgresStore(durable.address, issuer, reseal=reseal)
+    database = PostgresStore(durable.address, issuer, reseal=reseal, clock=clock)
     return database if one_time is None else TwoStores(database, _redis(one_time, issuer))
 
 

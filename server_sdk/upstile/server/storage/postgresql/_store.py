@@ -8,6 +8,7 @@ thread.
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from time import time
 from typing import NamedTuple, TypeVar
 
 from psycopg.pq.abc import PGresult
@@ -15,6 +16,7 @@ from psycopg.pq.abc import PGresult
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept
+from upstile.server.storage._transactions import lock_number
 from upstile.server.storage.postgresql import _limits, _start, _statements
 from upstile.server.storage.postgresql._engine import Engine, explained
 from upstile.server.storage.postgresql._link import Link
@@ -23,7 +25,6 @@ from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
 from upstile.server.storage.schema import Reseal, no_secret_keys
 from upstile.server.storage.sql import SqlLedger
-from upstile.server.storage.sql._transactions import lock_number
 
 T = TypeVar("T")
 
@@ -38,15 +39,25 @@ class PostgresStore:
         issuer: our issuer identifier.
         connections: the most connections of one event loop; the rare operations take one or two more.
         reseal: seals anew what version 1 of the schema sealed.
+        clock: the time in epoch seconds; it says when an entry of the log is dead.
 
     Raises:
         ConfigurationError: the URL cannot be read.
     """
 
-    def __init__(self, url: str, issuer: str, *, connections: int = 8, reseal: Reseal = no_secret_keys) -> None:
+    def __init__(
+        self,
+        url: str,
+        issuer: str,
+        *,
+        connections: int = 8,
+        reseal: Reseal = no_secret_keys,
+        clock: Callable[[], float] = time,
+    ) -> None:
         self._parameters = _start.parameters(url)
         self._issuer = issuer
         self._reseal = reseal
+        self._clock = clock
         self._pool = Pool(self._parameters, connections)
         self._rare: _Rare | None = None
 
@@ -194,7 +205,7 @@ class PostgresStore:
         return self._rare
 
     def _start(self, engine: Engine) -> "_Rare":
-        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer, self._reseal))
+        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer, clock=self._clock))
         self._rare = now
         if before is not None:
             before.engine.close()

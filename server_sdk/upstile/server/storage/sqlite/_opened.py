@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -27,10 +28,10 @@ class Opened:
         ledger: for other threads.
     """
 
-    def __init__(self, path: Path, issuer: str) -> None:
+    def __init__(self, path: Path, issuer: str, clock: Callable[[], float]) -> None:
         self.process = os.getpid()
         self._engine = sqlite_engine(str(path))
-        self.ledger = SqlLedger(self._engine, issuer)
+        self.ledger = SqlLedger(self._engine, issuer, clock=clock)
         self.phases = Phases(_connect(path, waits=0))
         self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path)
 
@@ -41,7 +42,7 @@ class Opened:
         self._engine.dispose()
 
 
-def open_file(path: Path, issuer: str, reseal: schema.Reseal) -> Opened:
+def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[], float]) -> Opened:
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
@@ -55,7 +56,7 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal) -> Opened:
             raise
         raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
     _make_tables(path, issuer, reseal)
-    return waited(lambda: Opened(path, issuer))
+    return waited(lambda: Opened(path, issuer, clock))
 
 
 def _begin(path: Path, issuer: str) -> None:

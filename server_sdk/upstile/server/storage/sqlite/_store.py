@@ -2,9 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
+from time import time
 from typing import TypeVar
 
 from upstile.server._errors import StorageUnavailable
@@ -34,6 +35,7 @@ class SqliteStore:
         issuer: our issuer identifier.
         allow_group_files: whether a group may read and write the file, which holds seeds and signing keys.
         reseal: seals anew what version 1 of the schema sealed.
+        clock: the time in epoch seconds; it says when an entry of the log is dead.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class SqliteStore:
         *,
         allow_group_files: bool = False,
         reseal: Reseal = no_secret_keys,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._path = Path(path).absolute()  # a later chdir changes nothing
         self._issuer = issuer
         self._allow_group = allow_group_files
         self._reseal = reseal
+        self._clock = clock
         self._opened: Opened | None = None
         self._opening = {os.getpid(): Lock()}
 
@@ -155,7 +159,7 @@ class SqliteStore:
             self._disown()
             if self._opened is None:
                 check_files(self._path, allow_group=self._allow_group)
-                self._opened = open_file(self._path, self._issuer, self._reseal)
+                self._opened = open_file(self._path, self._issuer, self._reseal, self._clock)
             return self._opened
 
     def _close(self) -> None:
