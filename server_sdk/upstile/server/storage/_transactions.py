@@ -1,5 +1,6 @@
 """One transaction for one piece of work, and the locks that put such pieces in a row."""
 
+import sqlite3
 from collections.abc import Callable
 from hashlib import sha256
 from typing import TypeVar
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from upstile.protocol import UpstileError
 from upstile.server._errors import CredentialTaken, StorageUnavailable
 from upstile.server.storage._engine import BEGIN
+from upstile.server.storage._meanings import meaning
 
 T = TypeVar("T")
 _BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "55P03", "40P01"}
@@ -88,5 +90,7 @@ def refusal(error: Exception) -> UpstileError:
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
     if code in _BUSY:
         return Busy(f"another process holds the database: {code}")
+    if isinstance(cause, sqlite3.Error):
+        return meaning(cause)
     name = f"{type(cause).__name__} ({code})" if code else type(cause).__name__
     return StorageUnavailable(f"the database refused: {name}")

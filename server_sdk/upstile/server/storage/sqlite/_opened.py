@@ -8,11 +8,12 @@ from pathlib import Path
 
 from upstile.server._errors import ConfigurationError, StorageUnavailable
 from upstile.server.storage import schema
-from upstile.server.storage.sql import SqlLedger, sqlite_engine
+from upstile.server.storage._engine import sqlite_engine, use_wal
+from upstile.server.storage.sql import SqlLedger
 from upstile.server.storage.sqlite._issuer import check_issuer
 from upstile.server.storage.sqlite._phases import Phases
 from upstile.server.storage.sqlite._tidying import LOG_LIMIT, Tidying
-from upstile.server.storage.sqlite._tries import waited
+from upstile.server.storage.sqlite._tries import PATIENCE, waited
 
 _TIDYING_WAITS = 1.0
 """Seconds that tidying waits for a writer; a second later it is called again."""
@@ -46,7 +47,7 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[]
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
-        ConfigurationError: it is no database, or another issuer's.
+        ConfigurationError: it is no database, or another issuer's, or of a later release.
         StorageUnavailable: it stays locked, or SQLite refuses.
     """
     try:
@@ -55,18 +56,18 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[]
         if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
             raise
         raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
-    _make_tables(path, issuer, reseal)
+    _upgrade(path, issuer, reseal)
     return waited(lambda: Opened(path, issuer, clock))
 
 
 def _begin(path: Path, issuer: str) -> None:
-    """Turn on write-ahead logging and look whose file it is, before anything of it is changed."""
-    with closing(_connect(path, waits=0)) as connection:
+    """Look whose file it is, before anything of it is changed, and turn on write-ahead logging."""
+    with closing(_connect(path, waits=PATIENCE)) as connection:
         check_issuer(connection, issuer)
-        _use_wal(connection)
+        use_wal(connection)
 
 
-def _make_tables(path: Path, issuer: str, reseal: schema.Reseal) -> None:
+def _upgrade(path: Path, issuer: str, reseal: schema.Reseal) -> None:
     engine = sqlite_engine(str(path))
     try:
         schema.prepare(engine, issuer, reseal)
@@ -81,9 +82,3 @@ def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
     connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync
     connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
     return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Turn on write-ahead logging. It needs the file for itself, so it is not asked for where it is on."""
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        connection.execute("PRAGMA journal_mode=WAL")
