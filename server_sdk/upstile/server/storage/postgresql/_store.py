@@ -38,6 +38,7 @@ class PostgresStore:
         url: as libpq reads it, such as `postgresql://upstile@db.example/upstile`.
         issuer: our issuer identifier.
         connections: the most connections of one event loop; the rare operations take one or two more.
+        shared: this is one of several deployments in the database, and may be new there.
         reseal: seals anew what version 1 of the schema sealed.
         clock: the time in epoch seconds; it says when an entry of the log is dead.
 
@@ -51,11 +52,13 @@ class PostgresStore:
         issuer: str,
         *,
         connections: int = 8,
+        shared: bool = False,
         reseal: Reseal = no_secret_keys,
         clock: Callable[[], float] = time,
     ) -> None:
         self._parameters = _start.parameters(url)
         self._issuer = issuer
+        self._shared = shared
         self._reseal = reseal
         self._clock = clock
         self._pool = Pool(self._parameters, connections)
@@ -85,13 +88,8 @@ class PostgresStore:
         """
         if self._rare is not None and self._rare.engine.owner == os.getpid():
             return
-        engine = Engine(self._parameters)
-        try:
-            await _start.check(self._parameters, engine.engine, self._issuer, self._reseal)
-        except BaseException:
-            engine.close()
-            raise
-        self._start(engine)
+        await _start.check(self._parameters, self._issuer, self._reseal, shared=self._shared)
+        self._start(Engine(self._parameters))
         self._pool.open()
 
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
