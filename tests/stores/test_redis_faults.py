@@ -166,10 +166,14 @@ async def test_an_unending_script_of_somebody_else_is_named(tmp_path: Path) -> N
             server.do("CONFIG", "SET", "lua-time-limit", 1)
             endless = asyncio.create_task(asyncio.to_thread(_endless, server))
             with pytest.raises(StorageUnavailable, match="busy with a script"):
-                while True:
-                    await store.ping()
+                await _until_refused(store)
             server.do("SCRIPT", "KILL")
             await endless
+
+
+async def _until_refused(store: RedisStore) -> None:
+    while True:
+        await store.ping()
 
 
 def _endless(server: RedisServer) -> None:

@@ -1,9 +1,10 @@
 """What a lost primary may take with it, and what `WAIT` does about that."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
@@ -16,8 +17,8 @@ from upstile.server.storage._stores import Found, Kept
 from upstile.server.storage.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
+T = TypeVar("T")
 A, B, SESSION, CODE = key("a"), key("b"), key("session"), key("code")
-_WAIT = {"replicas": 1, "wait_ms": 500}
 
 
 class Pair(NamedTuple):
@@ -36,15 +37,18 @@ class Pair(NamedTuple):
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Generator[Pair]:
-    with redis_server(tmp_path / "primary") as primary, proxy_to(("127.0.0.1", primary.port)) as wire:
-        with replica_of(tmp_path / "replica", wire.port, primary) as replica:
-            yield Pair(primary, replica, wire)
+    with (
+        redis_server(tmp_path / "primary") as primary,
+        proxy_to(("127.0.0.1", primary.port)) as wire,
+        replica_of(tmp_path / "replica", wire.port, primary) as replica,
+    ):
+        yield Pair(primary, replica, wire)
 
 
 @pytest.fixture
 async def careful(pair: Pair) -> AsyncGenerator[RedisStore]:
     """A store that waits for one replica."""
-    async with opened(pair.primary.url, **_WAIT) as store:
+    async with opened(pair.primary.url, replicas=1, wait_ms=500) as store:
         yield store
 
 
@@ -59,20 +63,18 @@ async def test_with_a_frozen_replica_nobody_is_told_yes(pair: Pair, careful: Red
     pair.replica.freeze()
     told = await asyncio.gather(*(first_use(careful, A) for _ in range(64)), return_exceptions=True)
     assert True not in told
-    with pytest.raises(StorageUnavailable, match="0 of 1 replicas .* confirmed a write within 500 ms; it stays"):
+    with pytest.raises(StorageUnavailable, match=r"0 of 1 replicas .* confirmed a write within 500 ms; it stays"):
         await first_use(careful, B)
     pair.replica.thaw()
     # What was written stays: the first one lost their code, and nobody gets it a second time.
-    assert await _told(careful) is False
+    assert await _patiently(first_use, careful, A) is False
 
 
-async def _told(store: RedisStore) -> bool:
-    """What is said of a used key once the replica has caught up."""
+async def _patiently(call: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """What is said once the replica has caught up."""
     while True:
-        try:
-            return await first_use(store, A)
-        except StorageUnavailable:
-            continue
+        with suppress(StorageUnavailable):
+            return await call(*arguments)
 
 
 async def test_another_connection_of_the_pool_does_not_stand_in_for_the_one_that_wrote(
@@ -88,26 +90,20 @@ async def test_another_connection_of_the_pool_does_not_stand_in_for_the_one_that
 async def test_a_reply_that_is_repeated_waits_for_replicas_as_the_first_one_did(
     pair: Pair, careful: RedisStore
 ) -> None:
-    """The answer is sent again after a 503; the decision finds its own write, writes nothing, and would say the code."""
+    """After a 503 the answer comes again. Its decision finds what was written, writes nothing, and would say the code."""
 
     def issue(found: Found) -> tuple[Kept, bytes]:
         if SESSION in found:
             return {}, found[SESSION].value
         return {SESSION: live(b"the code"), CODE: live()}, b"the code"
 
-    await put(careful, {A: live()})
-    pair.replica.freeze()
-    for _ in range(3):
-        with pytest.raises(StorageUnavailable):
-            await careful.update_many([SESSION, CODE], issue, NOW)
-    # Another node, with connections that have written nothing.
-    async with opened(pair.primary.url) as other:
-        assert await other.get_many([SESSION], NOW)
-    node = RedisStore(pair.primary.url, "https://as.example", **_WAIT)  # type: ignore[arg-type]
-    node._prepared_by = careful._prepared_by
-    with pytest.raises(StorageUnavailable):
-        await node.update_many([SESSION, CODE], issue, NOW)
-    await node.aclose()
+    async with opened(pair.primary.url, replicas=1, wait_ms=500) as other:
+        pair.replica.freeze()
+        for store in (careful, careful, other, other):
+            with pytest.raises(StorageUnavailable, match="0 of 1 replicas"):
+                await store.update_many([SESSION, CODE], issue, NOW)
+        pair.replica.thaw()
+        assert await _patiently(other.update_many, [SESSION, CODE], issue, NOW) == b"the code"
 
 
 async def test_what_was_answered_survives_a_failover(pair: Pair, careful: RedisStore) -> None:
@@ -163,4 +159,4 @@ async def test_a_start_without_the_replicas_that_are_asked_for_is_refused(tmp_pa
 @pytest.mark.parametrize("wrong", [{"replicas": -1}, {"replicas": 1, "wait_ms": 0}])
 def test_wait_without_an_end_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError, match="WAIT takes 0 ms as forever"):
-        RedisStore("redis://localhost", "https://as.example", **wrong)  # type: ignore[arg-type]
+        RedisStore("redis://localhost", "https://as.example", **wrong)

@@ -50,10 +50,9 @@ class RedisServer:
     def start(self, ready: str = _READY) -> None:
         """Start it, and wait until it has logged that it is ready."""
         self._log.clear()
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         self._process = subprocess.Popen(  # noqa: S603
-            [_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
-            + ["--repl-diskless-sync-delay", "0"]
-            + [*self.options],
+            [_program(), *options, "--save", "", "--repl-diskless-sync-delay", "0", *self.options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

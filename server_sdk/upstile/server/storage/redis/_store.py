@@ -48,7 +48,7 @@ class RedisStore:
     NOTE: Valkey speaks the same protocol, but was not tested.
 
     Args:
-        url: `redis://`, `rediss://` (TLS) or `unix://`; `wait_replicas` and `wait_ms` may stand in it as options.
+        url: `redis://`, or `rediss://` with TLS; `wait_replicas` and `wait_ms` may stand in it as options.
         issuer: our issuer identifier; deployments of different issuers may share one Redis.
         replicas: how many replicas must confirm a write (`WAIT`) before it counts.
         wait_ms: for how long they may take (milliseconds).
