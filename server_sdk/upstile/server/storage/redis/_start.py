@@ -17,21 +17,22 @@ def policy_of(config: object, memory: object) -> str | None:
     return None if told is None else str(told)
 
 
-def check_policy(policy: str | None, address: Address) -> None:
-    """Refuse a Redis that evicts; warn where it cannot be told.
+def check_policy(policy: str | None, address: Address, *, warn: bool) -> bool:
+    """Refuse a Redis that evicts; warn where it cannot be told. Whether it warned.
 
     Raises:
         ConfigurationError: with the command that changes it.
     """
-    if policy is None:
+    if policy is None and warn:
         _log.warning(
             "the Redis at %s does not say its maxmemory-policy (CONFIG and INFO are forbidden): make sure that it is "
             "noeviction, because a record that is evicted lets a used code in again",
             address.shown,
         )
-    elif policy != "noeviction":
+    if policy not in (None, "noeviction"):
         raise ConfigurationError(
             f"the Redis at {address.shown} evicts records when its memory is full (maxmemory-policy {policy}), and a "
             f"record that is evicted lets a used code in again: run `{address.command} CONFIG SET maxmemory-policy "
             "noeviction`, and say the same in its redis.conf"
         )
+    return policy is None

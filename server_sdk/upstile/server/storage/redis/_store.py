@@ -48,7 +48,7 @@ class RedisStore:
     NOTE: Valkey speaks the same protocol, but was not tested.
 
     Args:
-        url: `redis://`, `rediss://` (TLS) or `unix://`; `wait_replicas` and `wait_ms` may stand in it as options.
+        url: `redis://`, or `rediss://` with TLS; `wait_replicas` and `wait_ms` may stand in it as options.
         issuer: our issuer identifier; deployments of different issuers may share one Redis.
         replicas: how many replicas must confirm a write (`WAIT`) before it counts.
         wait_ms: for how long they may take (milliseconds).
@@ -82,6 +82,7 @@ class RedisStore:
         self._timeout = timeout
         self._links = Links(self._address, timeout + self._wait_ms / 1000 * bool(self._replicas), connections)
         self._prepared_by: int | None = None
+        self._warned = False
         self.round_trips = 0
 
     async def prepare(self) -> None:
@@ -95,7 +96,7 @@ class RedisStore:
         link = await self._links.here()
         try:
             config, memory = await self._send(link, [("CONFIG", "GET", "maxmemory-policy"), ("INFO", "memory")])
-            check_policy(policy_of(config, memory), self._address)
+            self._warned |= check_policy(policy_of(config, memory), self._address, warn=not self._warned)
             probe = Record(value=secrets.token_bytes(8), expires_at=1.0)
             await self._update([_PROBE], lambda _: ({_PROBE: probe}, None), 0.0)
         except RedisRefused as refused:
