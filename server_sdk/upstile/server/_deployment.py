@@ -9,9 +9,10 @@ from weakref import WeakSet
 
 from upstile.protocol import Requirement, TokenResponse
 from upstile.server._errors import ConfigurationError
+from upstile.server._health import Health
 from upstile.server._http import HttpRequest
 from upstile.server._keeper import Keeper
-from upstile.server.authorization._endpoints import Route
+from upstile.server._route import Route
 from upstile.server.authorization._possession import Possession, ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
 from upstile.server.keys._seal import Seal
@@ -41,6 +42,7 @@ class Deployment:
         names: makes the keys of one-time state.
         revocations: what ended before its time.
         clock: the time in epoch seconds.
+        health: whether this process is ready.
     """
 
     issuer: Issuer
@@ -55,10 +57,12 @@ class Deployment:
     names: Names
     revocations: Revocations
     clock: Callable[[], float]
+    health: Health = field(init=False)
     _keeper: Keeper = field(init=False)
     _ready: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        self.health = Health(self.ping)
         self._keeper = Keeper(
             storage=self.storage, revocations=self.revocations, signing=self.signing, clock=self.clock
         )
@@ -78,6 +82,16 @@ class Deployment:
         await asyncio.to_thread(self.revocations.look, self.clock())
         self._keeper.start()
         self._ready = True
+
+    async def ping(self) -> None:
+        """Whether all stores can be read.
+
+        Raises:
+            StorageUnavailable: one of them cannot.
+        """
+        await self.prepare()
+        for store in self.storage.stores:
+            await store.ping()
 
     async def aclose(self) -> None:
         """Close the stores; a later call opens them again."""

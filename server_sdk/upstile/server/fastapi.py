@@ -19,6 +19,7 @@ try:
     from fastapi import FastAPI, Request, Response
     from fastapi.openapi.models import HTTPBearer
     from fastapi.security.base import SecurityBase
+    from starlette.applications import Starlette
 except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
@@ -33,10 +34,11 @@ from upstile.server import (
     StorageUnavailable,
 )
 from upstile.server._deployment import Deployment
-from upstile.server._embedded import Settings, embedded
+from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
 from upstile.server._settings import check_choice, check_origin, check_webauthn_origins
-from upstile.server._starlette import METHODS, head, mounted, response
+from upstile.server._starlette import EmbeddedRoutes, head, response
+from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
@@ -132,11 +134,10 @@ class StepUp:
         """Add the metadata, the authorization server's endpoints and the error responses to an application."""
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
-        for route in self._deployment.routes:
-            app.router.add_route(route.path, mounted(self._deployment, route), methods=METHODS)
-        app.add_exception_handler(Rejection, _on_rejection)
-        app.add_exception_handler(AuthorizationError, _on_authorization_error)
-        app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
+        deployment = self._deployment
+        routes = (*deployment.routes, *deployment.health.routes(PREFIX))
+        app.router.routes.insert(0, EmbeddedRoutes(routes, deployment.prepare))
+        self._answer_refusals_of(app)
         app.router.lifespan_context = self._around(app.router.lifespan_context)
 
     def requirement(
@@ -211,13 +212,28 @@ class StepUp:
     async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
         return response(self._deployment.guard.refusals.unavailable(error).response)
 
+    def _answer_refusals_of(self, app: Any) -> None:
+        """Say in an application how a refusal is answered, and in those that are mounted below it."""
+        if Rejection not in app.exception_handlers:
+            app.add_exception_handler(Rejection, _on_rejection)
+            app.add_exception_handler(AuthorizationError, _on_authorization_error)
+            app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
+        for route in app.routes:
+            below = getattr(route, "app", None)
+            if isinstance(below, Starlette):
+                self._answer_refusals_of(below)
+
     def _around(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
+            self._answer_refusals_of(app)  # again: what was mounted after `install` is known now
+            health = self._deployment.health
+            health.begin()
             await self._deployment.prepare()
             try:
-                async with inner(app) as state:
-                    yield state
+                with on_termination(health.drain):
+                    async with inner(app) as state:
+                        yield state
             finally:
                 await self._deployment.aclose()
 
