@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from support.accounts import ISSUER, NOW
-from upstile.server.storage.schema import _tables as tables
+from upstile.server.storage import schema
 from upstile.server.storage.sql import SqlLedger, postgresql_engine, sqlite_engine
 
 
@@ -25,5 +25,5 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[sa.Engin
 @pytest.fixture
 def ledger(engine: sa.Engine) -> SqlLedger:
     """A ledger in it."""
-    tables.metadata.create_all(engine)
+    schema.upgrade(engine, ISSUER)
     return SqlLedger(engine, ISSUER, clock=lambda: NOW)

@@ -50,7 +50,7 @@ from upstile.protocol._errors import (
 from upstile.protocol._form import FORM_TYPE, parse_form, serialize_form
 from upstile.protocol._header import AuthChallenge, parse_challenges, readable_challenges, serialize_challenge
 from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
-from upstile.protocol._jws import es256_compact, es256_sign, es256_verified, jws_header
+from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws_header
 from upstile.protocol._message import Message
 from upstile.protocol._metadata import (
     PROFILE_VERSION,
@@ -114,7 +114,7 @@ __all__ = [
     "es256_jwk",
     "es256_key",
     "es256_sign",
-    "es256_verified",
+    "es256_verifier",
     "find_error",
     "find_step_up",
     "is_code_challenge",

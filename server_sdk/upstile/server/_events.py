@@ -21,6 +21,7 @@ EventKind = Literal[
     "authenticator-added",
     "authenticator-removed",
     "authenticator-renamed",
+    "authenticator-closed",
     "authenticator-disabled",
     "enrolment-code-issued",
     "signing-key-rotated",

@@ -35,12 +35,15 @@ from upstile.server import (
 from upstile.server._deployment import Deployment
 from upstile.server._embedded import Settings, embedded
 from upstile.server._events import Events
-from upstile.server._settings import check_choice, check_origin, check_webauthn_origins, find_seal, sqlite_path
+from upstile.server._settings import check_choice, check_origin, check_webauthn_origins
 from upstile.server._starlette import METHODS, head, mounted, response
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
+from upstile.server.keys._configured import find_seal
 from upstile.server.resource._authentication import declared
-from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
+from upstile.server.resource._guard import GuardedCall
+from upstile.server.storage._open import key_file, stores
+from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
 
@@ -65,6 +68,9 @@ class StepUp:
         rp_id: str | None = None,
         webauthn_origins: Iterable[str] = (),
         dpop: Literal["required", "optional"] = "required",
+        one_time: str | None = None,
+        replay: Literal["node", "shared"] | None = None,
+        allow_group_files: bool = False,
         notify: Notify | None = None,
         clock: Callable[[], float] = time,
         allow_insecure_loopback: bool = False,
@@ -74,7 +80,7 @@ class StepUp:
         Args:
             url: the public base URL of this API, an origin such as `https://api.example.com`. It is issuer and
                 resource identifier, and what DPoP proofs are compared with.
-            storage: `sqlite:///path/to/file.db`.
+            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
             clients: the apps that may run ceremonies.
             name: what people are shown, e.g. in an authenticator app; the host by default.
             secret_keys: Fernet keys that encrypt secrets at rest, the newest first; by default the blank-separated
@@ -82,6 +88,10 @@ class StepUp:
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
+            one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
+            replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
+                HEAD, OPTIONS and TRACE are the node's, every other method is shared.
+            allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent`.
             clock: the time in epoch seconds.
             allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
@@ -91,20 +101,28 @@ class StepUp:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
         origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
-        path = sqlite_path(storage)
+        where = read_storage(storage)
+        seal = find_seal(secret_keys, key_file(where) if origin.url.startswith("http:") else None)
         party = rp_id or origin.host
         origins = (origin.url, *webauthn_origins)
         check_webauthn_origins(party, origins)
         settings = Settings(
             origin=origin,
-            clients=Apps(clients),
-            seal=find_seal(secret_keys, path, development=origin.url.startswith("http:")),
-            durable=SqlDurableStore(f"sqlite:///{path}"),
-            ephemeral=SqliteEphemeralStore(str(path)),
+            apps=Apps(clients),
+            seal=seal,
+            storage=stores(
+                where,
+                None if one_time is None else read_one_time(one_time),
+                origin.url,
+                seal,
+                clock=clock,
+                allow_group_files=allow_group_files,
+            ),
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
+            replay=replay,
             clock=clock,
             events=Events(notify),
         )
@@ -216,15 +234,31 @@ class _Guarded(SecurityBase):
         self._deployment = deployment
         self.requirement = requirement
         self._once_in_handler = once_in_handler
+        # NOTE: where the call itself is asked for, a token is used up: no quick way.
+        once = once_in_handler or requirement.for_this_call
+        self._quick = None if once else deployment.guard.admission(requirement)
         # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
         self._verified = f"upstile.authentication {id(deployment)}"
 
     async def __call__(self, request: Request) -> Authentication:
-        route = request.scope.get("route")
-        before: tuple[object, Authentication | None] = request.scope.get(self._verified, _NOBODY)
+        scope = request.scope
+        route, deployment = scope.get("route"), self._deployment
+        before: tuple[object, Authentication | None] = scope.get(self._verified, _NOBODY)
         known, authentication = before
+        if authentication is None or known is not route:
+            authentication = None
+            token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
+            if token is not None:
+                call = GuardedCall(token, "bearer", partial(_asks_once, deployment, route))
+                authentication = Authentication(deployment.guard, call, deployment.clock)
+                scope[self._verified] = route, authentication
+                return authentication
+        return await self._judge(request, route, authentication)
+
+    async def _judge(self, request: Request, route: object, authentication: Authentication | None) -> Authentication:
+        """The careful way, and the only one that refuses."""
         try:
-            if authentication is None or known is not route:
+            if authentication is None:
                 asks_once = partial(_asks_once, self._deployment, route)
                 authentication = await self._deployment.authenticate(head(request), asks_once)
                 request.scope[self._verified] = route, authentication

@@ -59,13 +59,13 @@ class Endpoints:
     Attributes:
         clock: the time in epoch seconds; read once for each request.
         possession: checks the DPoP proof.
-        clients, starts, answers, codes, revoker, enrolment: judge what was read.
+        apps, starts, answers, codes, revoker, enrolment: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
     """
 
     clock: Callable[[], float]
     possession: ProofOfPossession
-    clients: Apps
+    apps: Apps
     starts: Starts
     answers: Answers
     codes: Codes
@@ -96,20 +96,20 @@ class Endpoints:
         )
 
     async def _challenge(self, request: HttpRequest, message: StartRequest | AnswerRequest, now: float) -> HttpResponse:
-        self.clients.get(message.client_id)
-        jkt = self.possession.key(request, now)
+        self.apps.get(message.client_id)
+        possession = self.possession.of(request, now)
         if isinstance(message, StartRequest):
-            return await self.starts.handle(message, jkt, now)
-        return await self.answers.handle(message, form_mark(request.body), jkt, now)
+            return await self.starts.handle(message, possession, now)
+        return await self.answers.handle(message, form_mark(request.body), possession, now)
 
     async def _token(self, request: HttpRequest, message: TokenRequest, now: float) -> HttpResponse:
-        self.clients.get(message.client_id)
-        jkt = self.possession.key(request, now)
-        response = await self.codes.redeem(message, jkt, now)
+        self.apps.get(message.client_id)
+        possession = self.possession.of(request, now)
+        response = await self.codes.redeem(message, possession, now)
         return json_response(200, response.to_members())
 
     async def _revoke(self, request: HttpRequest, message: RevocationRequest, now: float) -> HttpResponse:
-        self.clients.get(message.client_id)
+        self.apps.get(message.client_id)
         await self.revoker.revoke(message, now)
         return HttpResponse(status=200, headers=(("cache-control", "no-store"),))
 

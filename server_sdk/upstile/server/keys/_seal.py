@@ -7,6 +7,7 @@ A sealed value is
 The name of the key tells which one a value needs without opening it, so that an operator sees when an old key may go.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from secrets import token_bytes
 
@@ -60,6 +61,11 @@ class Seal:
         """
         if self._file is not None and not self._keys:
             self._keys = _named([self._file.key(may_make=not anything_sealed)])
+
+    def version_1_keys(self) -> list[bytes]:
+        """The keys as version 1 of the schema knew them, for its migration alone."""
+        self.load(anything_sealed=True)
+        return [urlsafe_b64encode(key) for key in self._keys.values()]
 
     @property
     def current(self) -> str:

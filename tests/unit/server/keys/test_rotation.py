@@ -16,7 +16,7 @@ from upstile.server.keys._rotation import PUBLISHED_AHEAD, ROTATED_AFTER, VERIFI
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._secret_keys import new_key
 from upstile.server.keys._signing import SigningKeys
-from upstile.server.resource._jwt import InvalidToken
+from upstile.server.resource._claims import InvalidToken
 
 ISSUER = "https://bank.example"
 NOW = 1_800_000_000

@@ -1,6 +1,7 @@
 """SQLAlchemy's connections for the rare operations, which wait in threads; none of them waits for ever."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from upstile.protocol import UpstileError
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage.postgresql import _limits
 from upstile.server.storage.postgresql._link import hang_up
@@ -56,9 +58,10 @@ class Engine:
 
     Args:
         parameters: libpq's.
+        guarded: whether the server ends what takes too long; not for what is done once.
     """
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Mapping[str, Any], *, guarded: bool = True) -> None:
         self._parameters = parameters
         self.owner = os.getpid()
         self.engine = sa.create_engine(
@@ -72,8 +75,9 @@ class Engine:
             pool_pre_ping=True,
         )
         self._made: set[BoundedConnection] = set()
-        event.listen(self.engine, "begin", _guard)  # pyright: ignore[reportUnknownMemberType]
-        event.listen(self.engine, "handle_error", _explain)  # pyright: ignore[reportUnknownMemberType]
+        if guarded:
+            event.listen(self.engine, "begin", _guard)  # pyright: ignore[reportUnknownMemberType]
+        event.listen(self.engine, "handle_error", _note)  # pyright: ignore[reportUnknownMemberType]
         event.listen(self.engine, "close", self._forget)  # pyright: ignore[reportUnknownMemberType]
 
     def close(self) -> None:
@@ -98,38 +102,32 @@ def _guard(connection: sa.Connection) -> None:
     connection.exec_driver_sql("; ".join(_limits.GUARDS))
 
 
-class Explained(StorageUnavailable):
-    """Carries through SQLAlchemy and the ledger what happened. `explained` takes it off again.
-
-    Attributes:
-        reason: says it as a sentence.
-    """
-
-    def __init__(self, reason: Lost | Refused) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
+class _Last(threading.local):
+    reason: Lost | Refused | None = None
 
 
-def _explain(context: ExceptionContext) -> None:
+_last = _Last()
+"""What PostgreSQL said last in this thread: the ledger's own errors leave that out."""
+
+
+def _note(context: ExceptionContext) -> None:
     error = context.original_exception
-    # The ledger itself knows what a violated constraint means.
-    if isinstance(error, psycopg.Error) and not isinstance(error, psycopg.IntegrityError) and not context.is_pre_ping:
-        raise Explained(Refused(error.sqlstate) if error.sqlstate else Lost(str(error)))
+    if isinstance(error, psycopg.Error):
+        _last.reason = Refused(error.sqlstate) if error.sqlstate else Lost(str(error))
 
 
 def explained(work: Callable[[], T], *, at_start: bool = False) -> T:
     """Do some work with an engine; what goes wrong is said as a sentence.
 
-    The driver's error is neither cause nor context of what is raised: PostgreSQL quotes values in its own.
-
     Args:
         work: what to do.
         at_start: what does not mend itself is a `ConfigurationError`.
     """
+    _last.reason = None
     try:
         return work()
-    except Explained as error:
-        failure = error.reason.at_start() if at_start else error.reason.unavailable()
     except StorageUnavailable as error:
-        failure = StorageUnavailable(str(error))
+        failure: UpstileError = StorageUnavailable(str(error))
+    if _last.reason is not None:
+        failure = _last.reason.at_start() if at_start else _last.reason.unavailable()
     raise failure

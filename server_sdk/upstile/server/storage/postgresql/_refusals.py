@@ -10,7 +10,10 @@ BUSY = f"others have been changing the same records for {_limits.LOCK:.0f} s: tr
 SLOW = f"PostgreSQL did not answer within {_limits.ANSWER:.0f} s: look at its load and at the network"
 _ADDRESS = "check user, password and database in storage= and the server's pg_hba.conf"
 _SCHEMA = "upstile's tables are missing there or of another version: run `upstile-server db upgrade`"
-RIGHTS = "the role has not all rights on upstile's tables: GRANT SELECT, INSERT, UPDATE, DELETE on them to it"
+RIGHTS = (
+    "the role lacks rights on upstile's tables: let their owner run `upstile-server db upgrade`, then GRANT SELECT,"
+    " INSERT, UPDATE, DELETE on all tables upstile_* and USAGE on their sequence"
+)
 _STOPPED = "PostgreSQL is starting or stopping: try again"
 
 _SENTENCES = {

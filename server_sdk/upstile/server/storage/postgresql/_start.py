@@ -5,26 +5,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import psycopg
-import sqlalchemy as sa
 from psycopg import conninfo
 
 from upstile.protocol import UpstileError
 from upstile.server._errors import ConfigurationError, StorageUnavailable
+from upstile.server.storage import schema
 from upstile.server.storage.postgresql import _limits
-from upstile.server.storage.postgresql._engine import explained
+from upstile.server.storage.postgresql._engine import Engine, explained
 from upstile.server.storage.postgresql._link import Link
 from upstile.server.storage.postgresql._refusals import RIGHTS, SLOW, Lost, Refused
-from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.sql._transactions import SCHEMA_LOCK, write
+from upstile.server.storage.postgresql._statements import issuers
 
 _FORM = "postgresql://user:password@host:5432/database, with what is special in user and password percent-encoded"
-_LOOK = (
-    "SELECT current_setting('server_encoding')",
-    "SELECT current_setting('transaction_read_only')",
-)
+_SETTINGS = ("SELECT current_setting('server_encoding')", "SELECT current_setting('transaction_read_only')")
 _MISSING_RIGHTS = (
-    "SELECT count(*) FROM unnest('{{{tables}}}'::text[]) AS own,"
-    " unnest('{{SELECT,INSERT,UPDATE,DELETE}}'::text[]) AS needed WHERE NOT has_table_privilege(own, needed)"
+    "SELECT count(*) FROM unnest('{upstile_accounts,upstile_authenticators,upstile_one_time,upstile_revocations,"
+    "upstile_secrets,upstile_signing_keys}'::text[]) AS own, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS needed"
+    " WHERE NOT has_table_privilege(own, needed)"
 )
 
 
@@ -52,16 +49,28 @@ def parameters(url: str) -> dict[str, Any]:
     return {**given, "client_encoding": "UTF8", "prepare_threshold": None}
 
 
-async def check(parameters: Mapping[str, Any], engine: sa.Engine, issuer: str) -> None:
+async def check(parameters: Mapping[str, Any], issuer: str, reseal: schema.Reseal, *, shared: bool) -> None:
     """Check that the database can be used; make the tables of an empty one.
+
+    Args:
+        parameters: libpq's.
+        issuer: our issuer identifier.
+        reseal: seals anew what version 1 of the schema sealed.
+        shared: whether the authenticators in it may all be those of other issuers.
 
     Raises:
         ConfigurationError: it cannot be used as it is.
         StorageUnavailable: it cannot be reached, or written to.
     """
-    await _ask(parameters, _look)
-    await asyncio.to_thread(_prepare_tables, engine, issuer)
+
+    async def look_at_issuers(link: Link) -> None:
+        await _look_at_issuers(link, issuer)
+
+    await _ask(parameters, _look_at_server)
+    await asyncio.to_thread(_prepare_schema, parameters, issuer, reseal)
     await _ask(parameters, _look_at_rights)
+    if not shared:
+        await _ask(parameters, look_at_issuers)
 
 
 async def _ask(parameters: Mapping[str, Any], look: Callable[[Link], Awaitable[None]]) -> None:
@@ -79,12 +88,16 @@ async def _ask(parameters: Mapping[str, Any], look: Callable[[Link], Awaitable[N
     raise failure
 
 
-def _prepare_tables(engine: sa.Engine, issuer: str) -> None:
-    explained(lambda: write(engine, tables.metadata.create_all, SCHEMA_LOCK), at_start=True)
+def _prepare_schema(parameters: Mapping[str, Any], issuer: str, reseal: schema.Reseal) -> None:
+    engine = Engine(parameters, guarded=False)
+    try:
+        explained(lambda: schema.prepare(engine.engine, issuer, reseal), at_start=True)
+    finally:
+        engine.close()
 
 
-async def _look(link: Link) -> None:
-    encoding, read_only = [result.get_value(0, 0) for result in await link.ask(*_LOOK)]
+async def _look_at_server(link: Link) -> None:
+    encoding, read_only = [result.get_value(0, 0) for result in await link.ask(*_SETTINGS)]
     if encoding != b"UTF8":
         raise ConfigurationError("the database does not store all of Unicode: make it with ENCODING 'UTF8'")
     if read_only != b"off":
@@ -92,7 +105,17 @@ async def _look(link: Link) -> None:
 
 
 async def _look_at_rights(link: Link) -> None:
-    names = ",".join(tables.metadata.tables)
-    results = await link.ask(_MISSING_RIGHTS.format(tables=names))
-    if results[0].get_value(0, 0) != b"0":
+    [result] = await link.ask(_MISSING_RIGHTS)
+    if result.get_value(0, 0) != b"0":
         raise ConfigurationError(RIGHTS)
+
+
+async def _look_at_issuers(link: Link, issuer: str) -> None:
+    [result] = await link.ask(issuers(issuer))
+    ours, other = result.get_value(0, 0), result.get_value(0, 1)
+    if ours == b"f" and other is not None:
+        raise ConfigurationError(
+            f"this database holds authenticators of {other.decode()}, and nothing of {issuer}. If url= was changed, set"
+            " it back: security keys and tokens are bound to the old name. If this is another deployment in the same"
+            " database, say so with shared=True"
+        )

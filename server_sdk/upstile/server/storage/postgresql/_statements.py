@@ -100,6 +100,15 @@ def read_account(user: User, result: PGresult) -> Account:
     return Account(user=user, authenticators=records, logins=int(logins or 0), proofs=int(proofs or 0))
 
 
+def issuers(issuer: str) -> str:
+    """Whether the database knows an issuer, and the first issuer of whom it holds authenticators."""
+    known = " OR ".join(
+        f"EXISTS (SELECT 1 FROM upstile_{table} WHERE issuer = {_text(issuer)})"
+        for table in ("accounts", "authenticators", "signing_keys")
+    )
+    return f"SELECT {known}, (SELECT min(issuer) FROM upstile_authenticators)"
+
+
 def _authenticator(row: Sequence[Any]) -> AuthenticatorRecord:
     id, method, name, state, created, data, counter, closed, last_used, begun_by, first, expires_at = row
     return AuthenticatorRecord(

@@ -8,6 +8,7 @@ thread.
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from time import time
 from typing import NamedTuple, TypeVar
 
 from psycopg.pq.abc import PGresult
@@ -15,14 +16,15 @@ from psycopg.pq.abc import PGresult
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept
+from upstile.server.storage._transactions import lock_number
 from upstile.server.storage.postgresql import _limits, _start, _statements
 from upstile.server.storage.postgresql._engine import Engine, explained
 from upstile.server.storage.postgresql._link import Link
 from upstile.server.storage.postgresql._pool import Pool
 from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
+from upstile.server.storage.schema import Reseal, no_secret_keys
 from upstile.server.storage.sql import SqlLedger
-from upstile.server.storage.sql._transactions import lock_number
 
 T = TypeVar("T")
 
@@ -36,14 +38,29 @@ class PostgresStore:
         url: as libpq reads it, such as `postgresql://upstile@db.example/upstile`.
         issuer: our issuer identifier.
         connections: the most connections of one event loop; the rare operations take one or two more.
+        shared: this is one of several deployments in the database, and may be new there.
+        reseal: seals anew what version 1 of the schema sealed.
+        clock: the time in epoch seconds; it says when an entry of the log is dead.
 
     Raises:
         ConfigurationError: the URL cannot be read.
     """
 
-    def __init__(self, url: str, issuer: str, *, connections: int = 8) -> None:
+    def __init__(
+        self,
+        url: str,
+        issuer: str,
+        *,
+        connections: int = 8,
+        shared: bool = False,
+        reseal: Reseal = no_secret_keys,
+        clock: Callable[[], float] = time,
+    ) -> None:
         self._parameters = _start.parameters(url)
         self._issuer = issuer
+        self._shared = shared
+        self._reseal = reseal
+        self._clock = clock
         self._pool = Pool(self._parameters, connections)
         self._rare: _Rare | None = None
 
@@ -57,6 +74,11 @@ class PostgresStore:
         """What several requests compete for."""
         return self
 
+    @property
+    def stores(self) -> tuple["PostgresStore"]:
+        """The one that there is."""
+        return (self,)
+
     async def prepare(self) -> None:
         """Open the store, make the tables of an empty database and check those of another.
 
@@ -66,13 +88,8 @@ class PostgresStore:
         """
         if self._rare is not None and self._rare.engine.owner == os.getpid():
             return
-        engine = Engine(self._parameters)
-        try:
-            await _start.check(self._parameters, engine.engine, self._issuer)
-        except BaseException:
-            engine.close()
-            raise
-        self._start(engine)
+        await _start.check(self._parameters, self._issuer, self._reseal, shared=self._shared)
+        self._start(Engine(self._parameters))
         self._pool.open()
 
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
@@ -186,7 +203,7 @@ class PostgresStore:
         return self._rare
 
     def _start(self, engine: Engine) -> "_Rare":
-        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer))
+        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer, clock=self._clock))
         self._rare = now
         if before is not None:
             before.engine.close()

@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 
+from upstile.server.storage._transactions import write
 from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.sql._transactions import write
 
 ROWS = 1000
 """The most rows of one transaction."""

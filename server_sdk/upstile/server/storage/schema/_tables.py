@@ -62,6 +62,7 @@ revocations = sa.Table(
     sa.Column("below", sa.Integer, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("issuer", "kind", "name", "below"),
+    sa.Index("upstile_revocations_expires_at", "expires_at"),
     sqlite_autoincrement=True,
 )
 secrets = sa.Table(

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from upstile.server.storage._records import Account, AuthenticatorRecord, Revocation, SigningKeyRecord, Use, User
 from upstile.server.storage._stores import DecideAccount, DecideKeys
+from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
 from upstile.server.storage.schema import _tables as tables
 from upstile.server.storage.sql import _log
 from upstile.server.storage.sql._rows import read_account, read_authenticators, write_account
 from upstile.server.storage.sql._sweep import sweep
-from upstile.server.storage.sql._transactions import SCHEMA_LOCK, lock_number, read, write
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from upstile.server.storage._records import Account, Revocation
+from upstile.server.storage._transactions import LOG_LOCK, take_lock
 from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.sql._transactions import LOG_LOCK, take_lock
 
 ENDS_AFTER = 13 * 3600
 """Seconds for which the log says that a generation ended: the longest life of a token, twelve hours, and one more."""

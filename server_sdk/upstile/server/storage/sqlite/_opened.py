@@ -2,14 +2,18 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.sql import SqlLedger, sqlite_engine
+from upstile.server._errors import ConfigurationError, StorageUnavailable
+from upstile.server.storage import schema
+from upstile.server.storage._engine import sqlite_engine, use_wal
+from upstile.server.storage.sql import SqlLedger
 from upstile.server.storage.sqlite._issuer import check_issuer
 from upstile.server.storage.sqlite._phases import Phases
 from upstile.server.storage.sqlite._tidying import LOG_LIMIT, Tidying
-from upstile.server.storage.sqlite._tries import waited
+from upstile.server.storage.sqlite._tries import PATIENCE, waited
 
 _TIDYING_WAITS = 1.0
 """Seconds that tidying waits for a writer; a second later it is called again."""
@@ -25,10 +29,10 @@ class Opened:
         ledger: for other threads.
     """
 
-    def __init__(self, path: Path, issuer: str) -> None:
+    def __init__(self, path: Path, issuer: str, clock: Callable[[], float]) -> None:
         self.process = os.getpid()
         self._engine = sqlite_engine(str(path))
-        self.ledger = SqlLedger(self._engine, issuer)
+        self.ledger = SqlLedger(self._engine, issuer, clock=clock)
         self.phases = Phases(_connect(path, waits=0))
         self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path)
 
@@ -39,28 +43,36 @@ class Opened:
         self._engine.dispose()
 
 
-def open_file(path: Path, issuer: str) -> Opened:
+def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[], float]) -> Opened:
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
-        ConfigurationError: it is no database, or another issuer's.
+        ConfigurationError: it is no database, or another issuer's, or of a later release.
         StorageUnavailable: it stays locked, or SQLite refuses.
     """
-    connection = waited(lambda: _connect(path, waits=0))
     try:
-        waited(lambda: _use_wal(connection))
-        waited(lambda: check_issuer(connection, issuer))
-    finally:
-        connection.close()
-    _make_tables(path)
-    return waited(lambda: Opened(path, issuer))
+        waited(lambda: _begin(path, issuer))
+    except StorageUnavailable as error:
+        if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
+            raise
+        raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
+    _upgrade(path, issuer, reseal)
+    return waited(lambda: Opened(path, issuer, clock))
 
 
-def _make_tables(path: Path) -> None:
+def _begin(path: Path, issuer: str) -> None:
+    """Look whose file it is, before anything of it is changed, and turn on write-ahead logging."""
+    with closing(_connect(path, waits=PATIENCE)) as connection:
+        check_issuer(connection, issuer)
+        use_wal(connection)
+
+
+def _upgrade(path: Path, issuer: str, reseal: schema.Reseal) -> None:
     engine = sqlite_engine(str(path))
-    with engine.begin() as transaction:  # an immediate one, so that nobody comes between the look and the making
-        tables.metadata.create_all(transaction)
-    engine.dispose()
+    try:
+        schema.prepare(engine, issuer, reseal)
+    finally:
+        engine.dispose()
 
 
 def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
@@ -70,9 +82,3 @@ def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
     connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync
     connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
     return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Turn on write-ahead logging. It needs the file for itself, so it is not asked for where it is on."""
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        connection.execute("PRAGMA journal_mode=WAL")

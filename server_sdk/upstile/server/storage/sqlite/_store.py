@@ -2,14 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
+from time import time
 from typing import TypeVar
 
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed
+from upstile.server.storage.schema import Reseal, no_secret_keys
 from upstile.server.storage.sqlite._files import check_files
 from upstile.server.storage.sqlite._opened import Opened, open_file
 from upstile.server.storage.sqlite._phases import Phases
@@ -32,12 +34,24 @@ class SqliteStore:
         path: the file; it is made when it is missing, for its owner alone. On a local disk: others keep no locks.
         issuer: our issuer identifier.
         allow_group_files: whether a group may read and write the file, which holds seeds and signing keys.
+        reseal: seals anew what version 1 of the schema sealed.
+        clock: the time in epoch seconds; it says when an entry of the log is dead.
     """
 
-    def __init__(self, path: str | os.PathLike[str], issuer: str, *, allow_group_files: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        issuer: str,
+        *,
+        allow_group_files: bool = False,
+        reseal: Reseal = no_secret_keys,
+        clock: Callable[[], float] = time,
+    ) -> None:
         self._path = Path(path).absolute()  # a later chdir changes nothing
         self._issuer = issuer
         self._allow_group = allow_group_files
+        self._reseal = reseal
+        self._clock = clock
         self._opened: Opened | None = None
         self._opening = {os.getpid(): Lock()}
 
@@ -50,6 +64,11 @@ class SqliteStore:
     def one_time(self) -> "SqliteStore":
         """What several requests compete for: the same file."""
         return self
+
+    @property
+    def stores(self) -> tuple["SqliteStore"]:
+        """The one that there is."""
+        return (self,)
 
     async def prepare(self) -> None:
         """Open the file and bring it to our schema; harmless when called again.
@@ -140,7 +159,7 @@ class SqliteStore:
             self._disown()
             if self._opened is None:
                 check_files(self._path, allow_group=self._allow_group)
-                self._opened = open_file(self._path, self._issuer)
+                self._opened = open_file(self._path, self._issuer, self._reseal, self._clock)
             return self._opened
 
     def _close(self) -> None:

@@ -4,10 +4,14 @@ import sqlite3
 from pathlib import Path
 from threading import Lock
 
+from upstile.server._errors import StorageUnavailable
+from upstile.server.storage._meanings import meaning
+
 LOG_LIMIT = 64 * 1024 * 1024
 """Bytes of the write-ahead log above which it is cut, although writers wait for that."""
 BATCH, BATCHES = 200, 10
 """Rows that are swept in one transaction of a few milliseconds, and such transactions in one call."""
+_ANY = "SELECT 1 FROM upstile_one_time WHERE kept_until <= ? LIMIT 1"
 _SWEEP = """
 DELETE FROM upstile_one_time WHERE key IN
     (SELECT key FROM upstile_one_time WHERE kept_until <= ? ORDER BY kept_until LIMIT ?)
@@ -28,11 +32,19 @@ class Tidying:
         self._lock = Lock()
 
     def __call__(self, now: float) -> None:
-        """Tidy, within bounds."""
+        """Tidy, within bounds.
+
+        Raises:
+            StorageUnavailable: the file stays locked, or SQLite refuses.
+        """
         with self._lock:
-            if self._connection is not None:
+            if self._connection is None:
+                raise StorageUnavailable("the storage is closed")
+            try:
+                self._checkpoint(self._connection)  # first: it waits for nobody
                 self._sweep(self._connection, now)
-                self._checkpoint(self._connection)
+            except sqlite3.Error as error:
+                raise meaning(error) from error
 
     def close(self) -> None:
         """Give the connection back."""
@@ -43,6 +55,8 @@ class Tidying:
 
     def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
         for _ in range(BATCHES):
+            if connection.execute(_ANY, (now,)).fetchone() is None:  # a look takes no lock
+                break
             if connection.execute(_SWEEP, (now, BATCH)).rowcount < BATCH:
                 break
 

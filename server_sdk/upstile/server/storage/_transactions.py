@@ -1,5 +1,6 @@
 """One transaction for one piece of work, and the locks that put such pieces in a row."""
 
+import sqlite3
 from collections.abc import Callable
 from hashlib import sha256
 from typing import TypeVar
@@ -9,9 +10,16 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from upstile.protocol import UpstileError
 from upstile.server._errors import CredentialTaken, StorageUnavailable
-from upstile.server.storage.sql._engine import BEGIN
+from upstile.server.storage._engine import BEGIN
+from upstile.server.storage._meanings import meaning
 
 T = TypeVar("T")
+_BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "55P03", "40P01"}
+"""The codes of "somebody else holds it": of SQLite, and of PostgreSQL for a lock that was not given, and a deadlock."""
+
+
+class Busy(StorageUnavailable):
+    """Somebody else held for too long what was needed; it may be tried again."""
 
 
 def lock_number(*names: str) -> int:
@@ -45,10 +53,11 @@ def write(engine: sa.Engine, work: Callable[[sa.Connection], T], lock: int | Non
 
     Args:
         engine: from `_engine`.
-        work: may run while others do theirs, except on SQLite.
-        lock: what nobody else may hold meanwhile.
+        work: what to do; without a lock, others may do theirs meanwhile, except on SQLite.
+        lock: the number of a lock to hold meanwhile.
 
     Raises:
+        Busy: somebody else held the lock, or the file.
         CredentialTaken: a credential is enrolled already.
         StorageUnavailable: the database cannot be reached, or refused.
     """
@@ -77,10 +86,11 @@ def refusal(error: Exception) -> UpstileError:
     """What an error of the database means for us, without any of its text."""
     if isinstance(error, IntegrityError) and "credential_id" in str(error.orig):
         return CredentialTaken("this credential is enrolled already")
-    return StorageUnavailable(f"the database refused: {_name(error)}")
-
-
-def _name(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
-    return f"{type(cause).__name__} ({code})" if code else type(cause).__name__
+    if code in _BUSY:
+        return Busy(f"another process holds the database: {code}")
+    if isinstance(cause, sqlite3.Error):
+        return meaning(cause)
+    name = f"{type(cause).__name__} ({code})" if code else type(cause).__name__
+    return StorageUnavailable(f"the database refused: {name}")
