@@ -24,6 +24,8 @@ EventKind = Literal[
     "authenticator-closed",
     "authenticator-disabled",
     "enrolment-code-issued",
+    "signing-key-rotated",
+    "secrets-resealed",
 ]
 
 
@@ -33,7 +35,7 @@ class SecurityEvent:
 
     Attributes:
         kind: what happened.
-        user: whose account.
+        user: whose account; of what concerns the keys of all users the subject is empty.
         client_id: through which app, where one is known.
         method: which authentication method, where one is concerned.
         at: epoch seconds.
