@@ -32,6 +32,12 @@ class MemoryLedger:
     async def prepare(self) -> None:
         await self._reached("prepare")
 
+    def check_schema(self) -> int:
+        raise NotImplementedError
+
+    def upgrade_schema(self) -> int:
+        raise NotImplementedError
+
     async def account(self, user: User) -> Account:
         await self._reached("account")
         return self.accounts.get(user, Account(user=user))

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from upstile.protocol import Requirement, TokenResponse
 from upstile.server._errors import ConfigurationError
+from upstile.server._events import Events
 from upstile.server._health import Health
 from upstile.server._http import HttpRequest
 from upstile.server._keeper import Keeper
@@ -41,6 +42,7 @@ class Deployment:
         storage: the stores, opened by `prepare`.
         names: makes the keys of one-time state.
         revocations: what ended before its time.
+        events: is told what happens.
         clock: the time in epoch seconds.
         health: whether this process is ready.
     """
@@ -56,6 +58,7 @@ class Deployment:
     storage: Storage
     names: Names
     revocations: Revocations
+    events: Events
     clock: Callable[[], float]
     health: Health = field(init=False)
     _keeper: Keeper = field(init=False)
@@ -109,7 +112,7 @@ class Deployment:
         """
         if not self._ready:
             await self.prepare()
-        call = self.guard.authenticate(request, self.clock())
+        call = await self.guard.authenticate_or_look(request, self.clock())
         call.asks_once = asks_once
         return Authentication(self.guard, call, self.clock)
 

@@ -124,6 +124,7 @@ def embedded(settings: Settings) -> Deployment:
         storage=settings.storage,
         names=shared.names,
         revocations=shared.revocations,
+        events=settings.events,
         clock=settings.clock,
     )
 
@@ -132,7 +133,7 @@ def _shared(settings: Settings) -> _Shared:
     url, storage = settings.url, settings.storage
     issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=OFFERED, marks_single_use=True)
     signing = SigningKeys(storage.durable, settings.seal, url)
-    verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification)
+    verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
     revocations = Revocations(storage.durable, url)
     refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))

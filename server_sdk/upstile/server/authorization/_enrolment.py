@@ -128,7 +128,7 @@ class Enrolment:
 
     async def _authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
         """A call with any token of ours, but one that serves one call of another kind."""
-        call = self._guard.authenticate(request, now)
+        call = await self._guard.authenticate_or_look(request, now)
         await self._guard.require(call, Requirement(), now)
         return call
 

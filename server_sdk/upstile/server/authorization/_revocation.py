@@ -46,7 +46,7 @@ class Revoker:
             AuthorizationError: the token is another client's.
         """
         try:
-            token = self._verifier.verify(request.token, now)
+            token = await self._verifier.verify_or_look(request.token, now)
         except InvalidToken:
             return
         if token.client_id != request.client_id:

@@ -92,7 +92,7 @@ class Starts:
             raise AuthorizationError("invalid_target", "this resource is not known here")
         if start.authorization_details not in (None, "[]"):
             raise AuthorizationError("invalid_authorization_details", "no type of authorization details is known here")
-        token = self._subjects.judge(
+        token = await self._subjects.judge(
             start.subject_token, client_id=start.client_id, jkt=possession.jkt, resource=start.resource, now=now
         )
         count = _Count(self._names("login", token.sid or ""), self._names("user", token.subject), possession, now)

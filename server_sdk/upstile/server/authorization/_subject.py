@@ -24,7 +24,7 @@ class Subjects:
         self._revocations = revocations
         self._issuer = issuer
 
-    def judge(self, text: str, *, client_id: str, jkt: str | None, resource: str, now: float) -> AccessToken:
+    async def judge(self, text: str, *, client_id: str, jkt: str | None, resource: str, now: float) -> AccessToken:
         """The subject of a start.
 
         Args:
@@ -38,7 +38,7 @@ class Subjects:
             AuthorizationError: `invalid_grant`.
         """
         try:
-            token = self._verifier.verify(text, now)
+            token = await self._verifier.verify_or_look(text, now)
         except InvalidToken as error:
             raise refused(f"the subject token is not acceptable: {error}") from error
         if token.client_id != client_id:

@@ -2,7 +2,7 @@
 
 import typer
 
-from upstile.server.cli._running import deployment, schema
+from upstile.server.cli._running import deployment
 
 command = typer.Typer(
     help="The schema of the database: its version, and how to bring it to the newest.",
@@ -20,7 +20,7 @@ def check(context: typer.Context) -> None:
       upstile-server --app bank:server db check
     """
     with deployment(context) as operated:
-        version = schema(operated).check_schema()
+        version = operated.storage.durable.check_schema()
         typer.echo(f"version {version} of the schema: this release works on it")
 
 
@@ -36,4 +36,6 @@ def upgrade(context: typer.Context) -> None:
       pg_dump --file=before.sql bank && upstile-server --app bank:server db upgrade
     """
     with deployment(context) as operated:
-        typer.echo(f"version {schema(operated).upgrade_schema()} of the schema: the newest that this release knows")
+        typer.echo(
+            f"version {operated.storage.durable.upgrade_schema()} of the schema: the newest that this release knows"
+        )

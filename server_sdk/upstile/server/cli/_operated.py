@@ -10,18 +10,6 @@ from upstile.server.resource._issuer import Issuer
 from upstile.server.storage._stores import DurableStore
 
 
-class Schema(Protocol):
-    """A durable store whose tables have versions. Both methods wait, and open nothing else."""
-
-    def check_schema(self) -> int:
-        """The version of the schema; raises `ConfigurationError` where this release does not work on it."""
-        ...
-
-    def upgrade_schema(self) -> int:
-        """Bring the schema to the newest version, all or nothing; that version."""
-        ...
-
-
 class DurableHalf(Protocol):
     """Of a storage only what must survive is opened: keys and users lie there."""
 

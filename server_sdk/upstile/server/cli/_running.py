@@ -4,13 +4,13 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import typer
 
 from upstile.protocol import UpstileError
 from upstile.server.cli._load import CannotLoad, load
-from upstile.server.cli._operated import Operated, Schema
+from upstile.server.cli._operated import Operated
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def opened(operated: Operated, work: Callable[[Operated], Awaitable[T]]) -> T:
 
     async def whole() -> T:
         store = operated.storage.durable
-        await asyncio.to_thread(schema(operated).check_schema)
+        await asyncio.to_thread(store.check_schema)
         await store.prepare()
         try:
             return await work(operated)
@@ -46,11 +46,6 @@ def opened(operated: Operated, work: Callable[[Operated], Awaitable[T]]) -> T:
             await store.aclose()
 
     return asyncio.run(whole())
-
-
-def schema(operated: Operated) -> Schema:
-    """The schema of the durable store."""
-    return cast(Schema, operated.storage.durable)  # every store of ours has both halves of the protocol
 
 
 def _ended(message: str, code: int) -> typer.Exit:

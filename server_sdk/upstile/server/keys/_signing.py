@@ -142,7 +142,7 @@ class SigningKeys:
         if not self._knows(kid) and len(kid) == _THUMBPRINT:
             if (self._looking is None or self._looking.done()) and not 0 <= now - self._looked < FLOOR:
                 self._looked = now
-                self._looking = asyncio.create_task(self._refresh(now))
+                self._looking = asyncio.create_task(self._read())
                 self._looking.add_done_callback(self._look_ended)
             if self._looking is not None and not self._looking.done():
                 await asyncio.shield(self._looking)  # who hangs up ends nobody else's look
@@ -157,6 +157,10 @@ class SigningKeys:
         found = await self._store.change_signing_keys(lambda keys: rotated(keys, fresh, now, older_than))
         self._show(found, order)
         return found
+
+    async def _read(self) -> None:
+        order = next(self._orders)
+        self._show(await self._store.change_signing_keys(lambda keys: (keys, keys)), order)
 
     async def _refresh(self, now: float) -> None:
         def decide(keys: Keys) -> tuple[Keys, Keys]:

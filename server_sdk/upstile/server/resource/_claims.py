@@ -20,6 +20,18 @@ class InvalidToken(Exception):
     """The token is not acceptable; the text is for the log and for `error_description`, and holds none of it."""
 
 
+class UnknownKey(InvalidToken):
+    """The token names a key that is not among those of its issuer that are known here.
+
+    Attributes:
+        kid: its name.
+    """
+
+    def __init__(self, kid: str) -> None:
+        super().__init__("no key of the issuer fits kid and alg")
+        self.kid = kid
+
+
 class Claims:
     """Reads the claims of one issuer's tokens.
 

@@ -18,7 +18,7 @@ from upstile.server._http import HttpRequest
 from upstile.server._replay import MEMORY, ReplaySet
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._admission import Admission
-from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._claims import InvalidToken, UnknownKey
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
 from upstile.server.resource._jwt import Verifier
 from upstile.server.resource._refusal import Refusals
@@ -118,6 +118,21 @@ class Guard:
         if scheme == "dpop" or token.jkt is not None:
             return GuardedCall(token, scheme, proof=self._proof(request, scheme, digest, token, now))
         return GuardedCall(token, scheme)
+
+    async def authenticate_or_look(self, request: HttpRequest, now: float) -> GuardedCall:
+        """The same; a token of a signing key that this node has not seen yet is judged again after a look for it.
+
+        Raises:
+            Rejection: rows 1 and 2.
+            StorageUnavailable: there was nowhere to look.
+        """
+        try:
+            return self.authenticate(request, now)
+        except Rejection as refusal:
+            unknown = refusal.__cause__
+            if not isinstance(unknown, UnknownKey) or not await self._verifier.look(unknown.kid, now):
+                raise
+        return self.authenticate(request, now)
 
     async def require(
         self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool = False

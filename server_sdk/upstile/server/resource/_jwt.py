@@ -5,12 +5,12 @@ share, is judged once, and the claims are read by one typed schema. PyJWT is the
 verdict with.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from upstile.protocol import MalformedMessage, base64url_decode, json_object
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import Claims, InvalidToken
+from upstile.server.resource._claims import Claims, InvalidToken, UnknownKey
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._keys import VerificationKeys, Verify
 from upstile.server.resource._token_cache import TokenCache
@@ -18,6 +18,9 @@ from upstile.server.resource._token_cache import TokenCache
 _TYPES = frozenset({"at+jwt", "application/at+jwt"})
 _MAX_TOKEN = 16_384
 _MAX_HEADERS = 64
+
+Look = Callable[[str, float], Awaitable[bool]]
+"""Looks for a key by its `kid` at a time (epoch seconds); whether it is known from now on."""
 
 
 class Verifier(Protocol):
@@ -37,6 +40,14 @@ class Verifier(Protocol):
         """Verify a token at `now` (epoch seconds); raises `InvalidToken`. `digest` is its SHA-256, if at hand."""
         ...
 
+    async def verify_or_look(self, token: str, now: float) -> AccessToken:
+        """The same; a key that is not known yet is looked for, and the token judged again."""
+        ...
+
+    async def look(self, kid: str, now: float) -> bool:
+        """Look for a key that a token names; whether it is known from now on."""
+        ...
+
     def known(self, digest: bytes, now: float) -> tuple[AccessToken, object] | None:
         """What a token that was verified before says, and the keys of then, which are still the issuer's.
 
@@ -54,6 +65,7 @@ class JWTVerifier:
         keys: returns the issuer's current keys.
         leeway: seconds of grace after `exp`; 0 for our own tokens, at most 60 for an external issuer.
         remembered: how many verified tokens are remembered at most.
+        look: looks for a key that a token names and `keys` does not have; it bounds how often.
     """
 
     def __init__(
@@ -64,6 +76,7 @@ class JWTVerifier:
         keys: Callable[[], VerificationKeys],
         leeway: int = 0,
         remembered: int = 10_000,
+        look: Look | None = None,
     ) -> None:
         if not 0 <= leeway <= 60:
             raise ValueError("leeway must be between 0 and 60 seconds")
@@ -72,6 +85,7 @@ class JWTVerifier:
         self._leeway = leeway
         self._remembered = remembered
         self._trust: _Trust | None = None
+        self._look = look
         self.keys = keys
 
     @property
@@ -101,6 +115,24 @@ class JWTVerifier:
                 raise InvalidToken("expired")
             trust.tokens.put(key, known)
         return known
+
+    async def verify_or_look(self, token: str, now: float) -> AccessToken:
+        """Verify a token; one of a key that is not known yet is judged again after a look for that key.
+
+        Raises:
+            InvalidToken: as `verify`.
+            StorageUnavailable: there was nowhere to look.
+        """
+        try:
+            return self.verify(token, now)
+        except UnknownKey as error:
+            if not await self.look(error.kid, now):
+                raise
+        return self.verify(token, now)
+
+    async def look(self, kid: str, now: float) -> bool:
+        """Look for a key that a token names; whether it is known from now on."""
+        return self._look is not None and await self._look(kid, now)
 
     def known(self, digest: bytes, now: float) -> tuple[AccessToken, object] | None:
         """What a token that was verified before says, by its SHA-256, and the keys, which have not changed since."""
@@ -139,7 +171,7 @@ class _Trust:
             raise InvalidToken("typ is not at+jwt")
         verify = None if "crit" in header else self.keys.find(header.get("kid"), header.get("alg"))
         if verify is None:
-            raise InvalidToken("no key of the issuer fits kid and alg")
+            raise UnknownKey(str(header.get("kid")))
         if len(self.headers) >= _MAX_HEADERS:
             self.headers.clear()
         self.headers[segment] = verify

@@ -69,6 +69,18 @@ class OneTimeStore(Store, Protocol):
 class DurableStore(Store, Protocol):
     """What must survive: accounts, signing keys, the log of revocations."""
 
+    def check_schema(self) -> int:
+        """The version of the schema; nothing is opened or changed. For a thread: it waits.
+
+        Raises:
+            ConfigurationError: this release does not work on it, or there is nothing yet.
+        """
+        ...
+
+    def upgrade_schema(self) -> int:
+        """Bring the schema to the newest version, all or nothing; that version. For a thread: it waits."""
+        ...
+
     async def account(self, user: User) -> Account:
         """One user, as they are now; an account that was never written is empty."""
         ...

@@ -92,6 +92,14 @@ class PostgresStore:
         self._start(Engine(self._parameters))
         self._pool.open()
 
+    def check_schema(self) -> int:
+        """The version of the database's schema; nothing is changed."""
+        return _start.schema_version(self._parameters)
+
+    def upgrade_schema(self) -> int:
+        """Bring the database to the newest schema, while nodes of this release and the one before may run."""
+        return _start.upgrade_schema(self._parameters, self._issuer, self._reseal)
+
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
         """The live records of these keys."""
         return await self._pool.run(_statements.read(keys, now), _found)

@@ -60,6 +60,24 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[]
     return waited(lambda: Opened(path, issuer, clock))
 
 
+def schema_version(path: Path) -> int:
+    """The version of a file's schema, on which this release works. Waits, so it is for a thread.
+
+    Raises:
+        ConfigurationError: there is no such file, or this release does not work on it.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no file {str(path)!r}: the server makes it when it starts, or `upstile-server db upgrade` does; "
+            "a name without folders belongs to the folder where the command runs"
+        )
+    engine = sqlite_engine(str(path))
+    try:
+        return schema.check(engine)
+    finally:
+        engine.dispose()
+
+
 def _begin(path: Path, issuer: str) -> None:
     """Look whose file it is, before anything of it is changed, and turn on write-ahead logging."""
     with closing(_connect(path, waits=PATIENCE)) as connection:

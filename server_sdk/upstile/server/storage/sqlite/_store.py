@@ -11,9 +11,9 @@ from typing import TypeVar
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed
-from upstile.server.storage.schema import Reseal, no_secret_keys
+from upstile.server.storage.schema import HEAD, Reseal, no_secret_keys
 from upstile.server.storage.sqlite._files import check_files
-from upstile.server.storage.sqlite._opened import Opened, open_file
+from upstile.server.storage.sqlite._opened import Opened, open_file, schema_version
 from upstile.server.storage.sqlite._phases import Phases
 from upstile.server.storage.sqlite._tries import tried
 
@@ -78,6 +78,16 @@ class SqliteStore:
             StorageUnavailable: it stays locked, or SQLite refuses.
         """
         await asyncio.to_thread(self._open)
+
+    def check_schema(self) -> int:
+        """The version of the file's schema; nothing is changed."""
+        return schema_version(self._path)
+
+    def upgrade_schema(self) -> int:
+        """Bring the file to the newest schema, as opening it does."""
+        self._open()
+        self._close()
+        return HEAD
 
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
         """The live records of these keys."""
