@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from support.command import NOW, OLD, Folder
-from support.operated import ISSUER
+from support.command import ISSUER, NOW, OLD, Folder
 from upstile.protocol import base64url_encode
 from upstile.server.keys._seal import TOTP_SEED, Seal
 from upstile.server.keys._signing import SigningKeys

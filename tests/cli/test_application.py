@@ -61,14 +61,14 @@ def test_a_secret_key_that_is_missing_or_malformed_is_told(folder: Folder) -> No
 
 
 def test_an_application_is_named_by_the_option_before_the_environment(folder: Folder) -> None:
-    folder.write("shop.py", "from support.operated import StepUp\nclass web:\n    server = StepUp('shop.db')\n")
+    folder.write("shop.py", "import bank\nclass web:\n    server = bank.server\n")
     assert folder.run("--app", "shop:web.server", "db", "upgrade").code == 0
-    assert folder.files() == ["bank.py", "shop.db", "shop.py"]
+    assert folder.files() == ["bank.db", "bank.py", "shop.py"]
 
 
 def test_importing_an_application_opens_nothing(folder: Folder) -> None:
-    assert "there is no database yet" in folder.run("keys", "status").sentence(1)
-    assert "there is no database yet" in folder.run("keys", "rotate").sentence(1)
+    assert "bank.db': the server makes it when it starts" in folder.run("keys", "status").sentence(1)
+    assert "there is no file" in folder.run("keys", "rotate").sentence(1)
     assert folder.files() == ["bank.py"]
 
 

@@ -96,14 +96,14 @@ def test_a_storage_that_is_locked_is_told(used: Folder) -> None:
     database.execute("PRAGMA locking_mode=EXCLUSIVE")
     database.execute("BEGIN EXCLUSIVE")
     try:
-        assert "lock" in used.run("keys", "rotate").sentence(1)
+        assert "another process holds the database" in used.run("keys", "rotate").sentence(1)
     finally:
         database.close()
 
 
 def test_a_storage_that_is_no_database_is_told(used: Folder) -> None:
     used.write("bank.db", "x" * 5000)
-    assert "the file is not an SQLite database" in used.run("keys", "status").sentence(1)
+    assert "not an SQLite database" in used.run("keys", "status").sentence(1)
 
 
 def test_a_storage_without_a_signing_key_is_told(folder: Folder) -> None:

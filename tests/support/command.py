@@ -9,12 +9,25 @@ from pathlib import Path
 from upstile.server.keys._secret_keys import new_key
 
 OLD, NEW = new_key().decode(), new_key().decode()
+ISSUER = "https://bank.example"
 NOW = 1_800_000_000
 _TESTS = Path(__file__).parents[1]
 _BANK = """
-from support.operated import StepUp
+import os
+from pathlib import Path
+from upstile.server.fastapi import App, StepUp
 
-server = StepUp("bank.db")
+def note(event):
+    with Path("events.txt").open("a") as file:
+        file.write(event.kind + "\\n")
+
+server = StepUp.embedded(
+    url="https://bank.example",
+    storage=os.environ.get("BANK_STORAGE", "sqlite:///bank.db"),
+    clients=[App("cli")],
+    notify=note,
+    clock=lambda: float(os.environ["BANK_TIME"]),
+)
 app = object()
 """
 
@@ -24,6 +37,7 @@ class Folder:
     """A folder with an application `bank.py`, whose storage is not there yet."""
 
     path: Path
+    storage: str = "sqlite:///bank.db"
 
     def __post_init__(self) -> None:
         self.write("bank.py", _BANK)
@@ -36,6 +50,7 @@ class Folder:
         """Start the command there, with these secret keys, at this time."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("UPSTILE_")}
         environment |= {"PYTHONPATH": str(_TESTS), "UPSTILE_SECRET_KEYS": keys, "BANK_TIME": str(at)}
+        environment["BANK_STORAGE"] = self.storage
         environment |= {} if app is None else {"UPSTILE_APP": app}
         command = [sys.executable, "-m", "upstile.server.cli", *arguments]
         pipe = subprocess.PIPE
