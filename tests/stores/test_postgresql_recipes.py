@@ -6,8 +6,9 @@ from collections.abc import Awaitable
 
 import psycopg
 import pytest
+from psycopg.pq.abc import PGresult
 
-from support.databases import execute, hang_up_all, locked, opened, waiting
+from support.databases import execute, hang_up_all, locked, opened, until_it_waits, waiting
 from support.stores import NOW, USER, Place, authenticator, enrol, increment, key, live, put, use
 from upstile.server import StorageUnavailable
 from upstile.server.storage._records import OneTimeKey, Record
@@ -85,8 +86,7 @@ async def test_who_waits_for_a_busy_user_gets_his_turn(postgres_url: str) -> Non
     async with opened(postgres_url, connections=2) as store:
         with locked(postgres_url, key("busy")):
             crowd = [asyncio.ensure_future(increment(store, "busy")) for _ in range(16)]
-            while not await asyncio.to_thread(waiting, postgres_url):
-                await asyncio.sleep(0)
+            await until_it_waits(postgres_url, crowd[0])
             assert waiting(postgres_url) == 1
         assert await asyncio.gather(*crowd) == list(range(1, 17))
 
@@ -101,8 +101,8 @@ async def test_nothing_is_prepared_in_a_session_which_a_pooler_may_give_away(pos
             await store.account(USER)
             await store.change_account(USER, lambda account: (account, None))
 
-        async def look(_: Link, results: list[object]) -> int:
-            return results[-1].ntuples  # type: ignore[attr-defined,no-any-return]
+        async def look(_: Link, results: list[PGresult]) -> int:
+            return results[-1].ntuples
 
         assert await store._pool.run(prepared, look) == 0
         rare = store._own().engine.engine
@@ -117,8 +117,8 @@ async def test_nothing_is_set_for_longer_than_a_transaction(postgres_url: str) -
         await increment(store, "counter")
         await store.change_account(USER, lambda account: (account, None))
 
-        async def look(_: Link, results: list[object]) -> list[bytes]:
-            return [results[-1].get_value(0, column) for column in range(4)]  # type: ignore[attr-defined]
+        async def look(_: Link, results: list[PGresult]) -> list[bytes | None]:
+            return [results[-1].get_value(0, column) for column in range(4)]
 
         assert await store._pool.run(query, look) == [b"0", b"0", b"0", b"read committed"]
         with store._own().engine.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -152,8 +152,7 @@ async def test_what_is_given_up_in_the_middle_disturbs_nobody(postgres_url: str)
         await put(store, {key("other"): live(b"other")})
         with locked(postgres_url, key("busy")):
             task = asyncio.ensure_future(increment(store, "busy"))
-            while not await asyncio.to_thread(waiting, postgres_url):
-                await asyncio.sleep(0)
+            await until_it_waits(postgres_url, task)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -174,11 +173,11 @@ async def test_a_phase_is_two_messages_and_what_only_reads_or_uses_is_one(
     sent: Counter[str] = Counter()
     ask = Link.ask
 
-    async def counted(link: Link, *statements: str) -> list[object]:
+    async def counted(link: Link, *statements: str) -> list[PGresult]:
         sent["messages"] += 1
         results = await ask(link, *statements)
         sent["statements"] += len(results)
-        return list(results)
+        return results
 
     async def cost(call: Awaitable[object]) -> tuple[int, int]:
         sent.clear()

@@ -1,5 +1,6 @@
 """PostgreSQL as the stores' tests need it: stores of one database, what holds a lock, a bad network in front of it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -54,8 +55,13 @@ def waiting(url: str) -> int:
         "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
         " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
     )
-    [(count,)] = execute(url, query)
-    return int(count)
+    return int(execute(url, query)[0][0])
+
+
+async def until_it_waits(url: str, work: "asyncio.Future[Any]") -> None:
+    """Until some work waits for an advisory lock, which it must."""
+    while not await asyncio.to_thread(waiting, url):
+        assert not work.done()
 
 
 def hang_up_all(url: str) -> None:

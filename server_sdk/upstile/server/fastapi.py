@@ -9,21 +9,18 @@ async def transfer(auth: Annotated[Authentication, Depends(server.require(acr="m
 ```
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from time import time
 from typing import Any, Literal
 
 try:
     from fastapi import FastAPI, Request, Response
-    from fastapi.openapi.models import HTTPBearer
-    from fastapi.security.base import SecurityBase
     from starlette.applications import Starlette
 except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
-from upstile.protocol import Requirement, TokenResponse
+from upstile.protocol import TokenResponse
 from upstile.server import (
     App,
     Authentication,
@@ -36,6 +33,7 @@ from upstile.server import (
 from upstile.server._deployment import Deployment
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
+from upstile.server._fastapi_guard import Guarded
 from upstile.server._settings import check_choice, check_origin, check_webauthn_origins
 from upstile.server._starlette import EmbeddedRoutes, head, response
 from upstile.server._termination import on_termination
@@ -43,13 +41,10 @@ from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
 from upstile.server.resource._authentication import declared
-from upstile.server.resource._guard import GuardedCall
 from upstile.server.storage._open import key_file, stores
 from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
-
-_NOBODY: tuple[object, Authentication | None] = (None, None)
 
 
 class StepUp:
@@ -85,8 +80,8 @@ class StepUp:
             storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
             clients: the apps that may run ceremonies.
             name: what people are shown, e.g. in an authenticator app; the host by default.
-            secret_keys: Fernet keys that encrypt secrets at rest, the newest first; by default the blank-separated
-                keys in the environment variable `UPSTILE_SECRET_KEYS`.
+            secret_keys: keys that encrypt secrets at rest, each 32 random bytes as base64url text, the newest first; by
+                default the blank-separated keys in the environment variable `UPSTILE_SECRET_KEYS`.
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
@@ -163,7 +158,7 @@ class StepUp:
             ConfigurationError: the requirement could never be met here.
         """
         requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
-        return _Guarded(self._deployment, self._deployment.check(requirement), once_in_handler=once_in_handler)
+        return Guarded(self._deployment, self._deployment.check(requirement), once_in_handler=once_in_handler)
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
@@ -238,68 +233,6 @@ class StepUp:
                 await self._deployment.aclose()
 
         return lifespan
-
-
-class _Guarded(SecurityBase):
-    """A requirement as a FastAPI dependency; OpenAPI shows its routes as needing an access token."""
-
-    model = HTTPBearer(bearerFormat="at+jwt")
-    scheme_name = "StepUp"
-
-    def __init__(self, deployment: Deployment, requirement: Requirement, *, once_in_handler: bool) -> None:
-        self._deployment = deployment
-        self.requirement = requirement
-        self._once_in_handler = once_in_handler
-        # NOTE: where the call itself is asked for, a token is used up: no quick way.
-        once = once_in_handler or requirement.for_this_call
-        self._quick = None if once else deployment.guard.admission(requirement)
-        # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
-        self._verified = f"upstile.authentication {id(deployment)}"
-
-    async def __call__(self, request: Request) -> Authentication:
-        scope = request.scope
-        route, deployment = scope.get("route"), self._deployment
-        before: tuple[object, Authentication | None] = scope.get(self._verified, _NOBODY)
-        known, authentication = before
-        if authentication is None or known is not route:
-            authentication = None
-            token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
-            if token is not None:
-                call = GuardedCall(token, "bearer", partial(_asks_once, deployment, route))
-                authentication = Authentication(deployment.guard, call, deployment.clock)
-                scope[self._verified] = route, authentication
-                return authentication
-        return await self._judge(request, route, authentication)
-
-    async def _judge(self, request: Request, route: object, authentication: Authentication | None) -> Authentication:
-        """The careful way, and the only one that refuses."""
-        try:
-            if authentication is None:
-                asks_once = partial(_asks_once, self._deployment, route)
-                authentication = await self._deployment.authenticate(head(request), asks_once)
-                request.scope[self._verified] = route, authentication
-            await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
-        except Rejection as rejection:
-            if Rejection not in request.app.exception_handlers:
-                raise ConfigurationError("call server.install(app) on the application of this route") from rejection
-            raise
-        return authentication
-
-    def asks_once(self, deployment: Deployment) -> bool:
-        """Whether a call of this deployment may need an authentication for this very call here."""
-        return self._deployment is deployment and (self.requirement.for_this_call or self._once_in_handler)
-
-
-def _asks_once(deployment: Deployment, route: object) -> bool:
-    """Whether any guard of a route asks for an authentication for this very call, now or in its handler."""
-    return any(guard.asks_once(deployment) for guard in _guards(getattr(route, "dependant", None)))
-
-
-def _guards(dependant: Any) -> Iterator[_Guarded]:
-    for dependency in getattr(dependant, "dependencies", ()):
-        if isinstance(dependency.call, _Guarded):
-            yield dependency.call
-        yield from _guards(dependency)
 
 
 async def _on_rejection(request: Request, error: Exception) -> Response:

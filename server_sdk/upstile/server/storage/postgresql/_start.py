@@ -36,19 +36,31 @@ def parameters(url: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: it does not.
     """
-    try:
-        if not url.startswith(("postgresql://", "postgres://")):
-            raise psycopg.ProgrammingError
-        given = conninfo.conninfo_to_dict(url)
-    except psycopg.Error:
-        given = None
+    given = _parsed(url)
     # Raised out here: libpq's message may quote a piece of the password.
-    if given is None:
+    if given is None or _is_cut_wrongly(given):
         raise ConfigurationError(f"storage= is not a URL that libpq can read: write {_FORM}")
     given.setdefault("connect_timeout", str(int(_limits.ANSWER)))
     given.setdefault("application_name", "upstile")
     # A pooler hands a prepared statement to the wrong session, hence the threshold.
     return {**given, "client_encoding": "UTF8", "prepare_threshold": None}
+
+
+def _parsed(url: str) -> dict[str, Any] | None:
+    if not url.startswith(("postgresql://", "postgres://")):
+        return None
+    try:
+        return dict(conninfo.conninfo_to_dict(url))
+    except psycopg.Error:
+        return None
+
+
+def _is_cut_wrongly(given: Mapping[str, Any]) -> bool:
+    """Whether a piece of a password that is not encoded is taken for something else, which error messages name."""
+    ports = str(given.get("port", "")).split(",")
+    return any("@" in str(given.get(name, ""))[1:] for name in ("host", "dbname")) or not all(
+        port == "" or port.isdecimal() for port in ports
+    )
 
 
 async def check(parameters: Mapping[str, Any], issuer: str, reseal: schema.Reseal, *, shared: bool) -> None:
