@@ -9,7 +9,7 @@ async def transfer(auth: Annotated[Authentication, Depends(server.require(acr="m
 ```
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from time import time
@@ -39,6 +39,7 @@ from upstile.server._settings import check_choice, check_origin, check_webauthn_
 from upstile.server._starlette import METHODS, head, mounted, response
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
+from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._authentication import declared
 from upstile.server.resource._guard import GuardedCall
 from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
@@ -217,7 +218,7 @@ class _Guarded(SecurityBase):
         self._deployment = deployment
         self.requirement = requirement
         self._once_in_handler = once_in_handler
-        # NOTE: where the call itself is asked for, a token is used up: no quick way.
+        # NOTE: no quick way where a token may have to be used up for the call.
         once = once_in_handler or requirement.for_this_call
         self._quick = None if once else deployment.guard.admission(requirement)
         # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
@@ -232,20 +233,28 @@ class _Guarded(SecurityBase):
             authentication = None
             token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
             if token is not None:
-                call = GuardedCall(token, "bearer", partial(_asks_once, deployment, route))
-                authentication = Authentication(deployment.guard, call, deployment.clock)
-                scope[self._verified] = route, authentication
-                return authentication
-        return await self._judge(request, route, authentication)
+                return self._admitted(scope, token, "bearer")
+        return await self._judge(request, authentication)
 
-    async def _judge(self, request: Request, route: object, authentication: Authentication | None) -> Authentication:
-        """The careful way, and the only one that refuses."""
+    def _admitted(self, scope: MutableMapping[str, Any], token: AccessToken, scheme: str) -> Authentication:
+        deployment, route = self._deployment, scope.get("route")
+        call = GuardedCall(token, scheme, partial(_asks_once, deployment, route))
+        authentication = Authentication(deployment.guard, call, deployment.clock)
+        scope[self._verified] = route, authentication
+        return authentication
+
+    async def _judge(self, request: Request, authentication: Authentication | None) -> Authentication:
+        """The closer look, and the only one that refuses."""
+        deployment, scope = self._deployment, request.scope
         try:
             if authentication is None:
-                asks_once = partial(_asks_once, self._deployment, route)
-                authentication = await self._deployment.authenticate(head(request), asks_once)
-                request.scope[self._verified] = route, authentication
-            await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
+                neutral, route = head(request), scope.get("route")
+                token = None if self._quick is None else self._quick.admit_bound(neutral, deployment.clock())
+                if token is not None:
+                    return self._admitted(scope, token, "dpop")
+                authentication = await deployment.authenticate(neutral, partial(_asks_once, deployment, route))
+                scope[self._verified] = route, authentication
+            await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
         except Rejection as rejection:
             if Rejection not in request.app.exception_handlers:
                 raise ConfigurationError("call server.install(app) on the application of this route") from rejection
