@@ -34,6 +34,13 @@ authenticators = sa.Table(
     sa.Column("credential_id", sa.String(1400)),
     sa.UniqueConstraint("issuer", "credential_id"),
     sa.Index("upstile_authenticators_user", "issuer", "subject"),
+    # Only pending ones end, so the sweep finds them in an index of few rows.
+    sa.Index(
+        "upstile_authenticators_pending",
+        "expires_at",
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    ),
 )
 signing_keys = sa.Table(
     "upstile_signing_keys",
@@ -55,6 +62,7 @@ revocations = sa.Table(
     sa.Column("below", sa.Integer, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("issuer", "kind", "name", "below"),
+    sa.Index("upstile_revocations_expires_at", "expires_at"),
     sqlite_autoincrement=True,
 )
 secrets = sa.Table(

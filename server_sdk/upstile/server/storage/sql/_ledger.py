@@ -1,0 +1,138 @@
+"""What must survive, in a relational database: accounts, signing keys, the log of revocations."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from upstile.server.storage._records import Account, AuthenticatorRecord, Revocation, SigningKeyRecord, Use, User
+from upstile.server.storage._stores import DecideAccount, DecideKeys
+from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
+from upstile.server.storage.schema import _tables as tables
+from upstile.server.storage.sql import _log
+from upstile.server.storage.sql._rows import read_account, read_authenticators, write_account
+from upstile.server.storage.sql._sweep import sweep
+
+T = TypeVar("T")
+
+TIDY_EVERY = 60.0
+"""Seconds between two sweeps that find little."""
+
+_authenticators, _keys = tables.authenticators.c, tables.signing_keys.c
+
+
+class SqlLedger:
+    """The durable operations of a store, each in a transaction of its own that is on the disk when it returns.
+
+    The methods wait, so they are for a thread. They mean what those of `DurableStore` mean.
+
+    Args:
+        engine: from `sqlite_engine` or `postgresql_engine`.
+        issuer: our issuer identifier; keys and revocations of others in the same database are not seen.
+        clock: the time in epoch seconds; it says how long an ended generation stays in the log.
+    """
+
+    def __init__(self, engine: sa.Engine, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._issuer = issuer
+        self._clock = clock
+        self._tidied = 0.0
+
+    def account(self, user: User) -> Account:
+        """One user, as they are now."""
+        return read(self._engine, lambda connection: read_account(connection, user))
+
+    def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+        """Read, decide, write; a generation that goes up is in the log when this returns.
+
+        Raises:
+            CredentialTaken: a new credential is enrolled already.
+        """
+
+        def work(connection: sa.Connection) -> T:
+            before = read_account(connection, user, lock=True)
+            after, result = decide(before)
+            write_account(connection, before, after)
+            expires_at = int(self._clock()) + _log.ENDS_AFTER
+            _log.append(connection, user.issuer, _log.ended(before, after, expires_at))
+            return result
+
+        return write(self._engine, work, lock_number("account", *user))
+
+    def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """The next authenticators of this issuer, in the order of their ids."""
+        return read(self._engine, lambda connection: read_authenticators(connection, self._issuer, id, limit))
+
+    def use(self, use: Use) -> bool:
+        """Compare-and-set what a proof uses up, in one statement."""
+        nothing_to_compare = sa.and_(_authenticators.counter == 0, sa.literal(use.counter) == 0)
+        statement = (
+            sa.update(tables.authenticators)
+            .where(
+                _authenticators.id == use.id,
+                _authenticators.issuer == use.user.issuer,
+                _authenticators.subject == use.user.subject,
+                _authenticators.state == "active",
+                sa.or_(_authenticators.counter < use.counter, nothing_to_compare),
+            )
+            .values(counter=use.counter, last_used=use.at)
+        )
+        if use.data is not None:
+            statement = statement.values(data=dict(use.data))
+        return write(self._engine, lambda connection: connection.execute(statement).rowcount == 1)
+
+    def change_signing_keys(self, decide: DecideKeys[T]) -> T:
+        """Read this issuer's keys, the newest first, decide, write; one process at a time."""
+
+        def work(connection: sa.Connection) -> T:
+            before = self._signing_keys(connection)
+            after, result = decide(before)
+            self._write_keys(connection, before, after)
+            return result
+
+        return write(self._engine, work, SCHEMA_LOCK)
+
+    def revoke(self, entry: Revocation) -> None:
+        """Append to the log. What is there already is found without waiting for anybody."""
+        if not read(self._engine, lambda connection: _log.is_there(connection, self._issuer, entry)):
+            write(self._engine, lambda connection: _log.append(connection, self._issuer, [entry]))
+
+    def revocations_after(self, number: int, now: float) -> list[Revocation]:
+        """The live entries of this issuer with a higher number, in order."""
+        return read(self._engine, lambda connection: _log.after(connection, self._issuer, number, now))
+
+    def secret(self, name: str, made: bytes) -> bytes:
+        """A random value of this storage: `made`, or what another process made before."""
+        query = sa.select(tables.secrets.c.value).where(tables.secrets.c.name == name)
+
+        def work(connection: sa.Connection) -> bytes:
+            found = connection.execute(query).scalar_one_or_none()
+            if found is None:
+                connection.execute(sa.insert(tables.secrets), {"name": name, "value": made})
+            return made if found is None else found
+
+        found = read(self._engine, lambda connection: connection.execute(query).scalar_one_or_none())
+        return write(self._engine, work, SCHEMA_LOCK) if found is None else found
+
+    def tidy(self, now: float) -> None:
+        """Delete some of what is dead; once a minute, sooner while there is more."""
+        if abs(now - self._tidied) >= TIDY_EVERY and not write(self._engine, lambda connection: sweep(connection, now)):
+            self._tidied = now
+
+    def _signing_keys(self, connection: sa.Connection) -> list[SigningKeyRecord]:
+        query = (
+            sa.select(_keys.kid, _keys.sealed, _keys.created, _keys.signs_from)
+            .where(_keys.issuer == self._issuer)
+            .order_by(_keys.created.desc(), _keys.signs_from.desc(), _keys.kid)
+        )
+        return [SigningKeyRecord(**row) for row in connection.execute(query).mappings()]
+
+    def _write_keys(
+        self, connection: sa.Connection, before: Sequence[SigningKeyRecord], after: Sequence[SigningKeyRecord]
+    ) -> None:
+        for key in set(before) - set(after):
+            connection.execute(sa.delete(tables.signing_keys).where(_keys.issuer == self._issuer, _keys.kid == key.kid))
+        for key in set(after) - set(before):
+            values = {"issuer": self._issuer, "kid": key.kid, "created": key.created, "signs_from": key.signs_from}
+            connection.execute(sa.insert(tables.signing_keys), {**values, "sealed": key.sealed})

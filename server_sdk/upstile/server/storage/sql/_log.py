@@ -1,0 +1,55 @@
+"""The log of revocations: numbers that are given once and become visible in their order."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from upstile.server.storage._records import Account, Revocation
+from upstile.server.storage._transactions import LOG_LOCK, take_lock
+from upstile.server.storage.schema import _tables as tables
+
+ENDS_AFTER = 13 * 3600
+"""Seconds for which the log says that a generation ended: the longest life of a token, twelve hours, and one more."""
+
+_log = tables.revocations.c
+
+
+def ended(before: Account, after: Account, expires_at: int) -> list[Revocation]:
+    """What the log has to say when generations go up."""
+    name = before.user.subject
+    entries: list[Revocation] = []
+    if after.logins > before.logins:
+        entries.append(Revocation(kind="logins", name=name, below=after.logins, expires_at=expires_at))
+    if after.proofs > before.proofs:
+        entries.append(Revocation(kind="proofs", name=name, below=after.proofs, expires_at=expires_at))
+    return entries
+
+
+def append(connection: sa.Connection, issuer: str, entries: Sequence[Revocation]) -> None:
+    """Append what is not there yet.
+
+    The numbers are taken under a lock that is held until the commit: otherwise a reader could see number 2 before
+    number 1, and would never ask for 1 again.
+    """
+    if entries:
+        take_lock(connection, LOG_LOCK)
+    for entry in entries:
+        if not is_there(connection, issuer, entry):
+            values = {"kind": entry.kind, "name": entry.name, "below": entry.below, "expires_at": entry.expires_at}
+            connection.execute(sa.insert(tables.revocations), {"issuer": issuer, **values})
+
+
+def is_there(connection: sa.Connection, issuer: str, entry: Revocation) -> bool:
+    """Whether the log says this already."""
+    same = (_log.issuer == issuer, _log.kind == entry.kind, _log.name == entry.name, _log.below == entry.below)
+    return connection.execute(sa.select(_log.number).where(*same)).first() is not None
+
+
+def after(connection: sa.Connection, issuer: str, number: int, now: float) -> list[Revocation]:
+    """The live entries with a higher number, in order."""
+    query = (
+        sa.select(_log.kind, _log.name, _log.expires_at, _log.below, _log.number)
+        .where(_log.issuer == issuer, _log.number > number, _log.expires_at > now)
+        .order_by(_log.number)
+    )
+    return [Revocation(**row) for row in connection.execute(query).mappings()]

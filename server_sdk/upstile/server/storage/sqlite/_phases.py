@@ -1,0 +1,193 @@
+"""What a ceremony does with the file: prepared statements on one connection, each call some tens of microseconds.
+
+So it runs on the event loop itself: a thread hop would cost more. Nothing here waits. A file that somebody else is
+writing is an `sqlite3.OperationalError` at once, and the caller tries again later.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import cache
+from threading import Lock
+from typing import Any, TypeVar
+
+from upstile.server._errors import StorageUnavailable
+from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Use, User
+from upstile.server.storage._stores import Decide, DecideUsed, Found, Kept
+
+T = TypeVar("T")
+
+_UPSERT = (
+    "INSERT INTO upstile_one_time (key, value, expires_at, kept_until) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
+    " SET value = excluded.value, expires_at = excluded.expires_at, kept_until = excluded.kept_until"
+)
+_DELETE = "DELETE FROM upstile_one_time WHERE key = ?"
+# One statement, so that the generations and the authenticators are of one moment.
+_ACCOUNT = """
+SELECT coalesce(u.logins, 0), coalesce(u.proofs, 0), a.id, a.method, a.name, a.state, a.created, a.data, a.counter,
+    a.closed, a.last_used, a.begun_by, a.first, a.expires_at
+FROM (SELECT ? AS issuer, ? AS subject) AS q
+LEFT JOIN upstile_accounts AS u ON u.issuer = q.issuer AND u.subject = q.subject
+LEFT JOIN upstile_authenticators AS a ON a.issuer = q.issuer AND a.subject = q.subject
+ORDER BY a.created, a.id
+"""
+_USE = """
+UPDATE upstile_authenticators SET counter = :counter, last_used = :at, data = coalesce(:data, data)
+WHERE issuer = :issuer AND subject = :subject AND id = :id AND state = 'active'
+    AND (counter < :counter OR (:counter = 0 AND counter = 0))
+"""
+
+
+class Phases:
+    """The event loop's connection. Several loops may share it: each try has it for itself.
+
+    Args:
+        connection: it commits nothing by itself and waits for no lock.
+
+    Attributes:
+        writes: how many transactions there were; tidying looks whether there is anything to do.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection: sqlite3.Connection | None = connection
+        self._lock = Lock()
+        self.writes = 0
+
+    def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
+        """The live records of these keys."""
+        with self._lock:
+            return _found(self._open(), keys, now)
+
+    def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+        """Read, decide, write, in one transaction."""
+        with self._lock:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                found = _found(connection, keys, now)
+                kept, result = decide(found)
+                _write(connection, found, kept)
+                connection.execute("COMMIT")
+            except BaseException:
+                _undo(connection)
+                raise
+            self.writes += 1
+            return result
+
+    def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
+        """Use up, read, decide, write, in one transaction."""
+        with self._lock:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                first = _use(connection, use)
+                found = _found(connection, keys, now)
+                kept, result = decide(found, first)
+                _write(connection, found, kept)
+                connection.execute("COMMIT")
+            except BaseException:
+                _undo(connection)
+                raise
+            self.writes += 1
+            return result
+
+    def use(self, use: Use) -> bool:
+        """Use up; whether this was the first use."""
+        with self._lock:
+            self.writes += 1
+            return _use(self._open(), use)
+
+    def account(self, user: User) -> Account:
+        """One user, as they are now."""
+        with self._lock:
+            rows = self._open().execute(_ACCOUNT, user).fetchall()
+        logins, proofs = rows[0][:2]
+        authenticators = tuple(_authenticator(*row[2:]) for row in rows if row[2] is not None)
+        return Account(user=user, authenticators=authenticators, logins=logins, proofs=proofs)
+
+    def ping(self) -> None:
+        """Read something."""
+        with self._lock:
+            self._open().execute("SELECT 1 FROM upstile_one_time LIMIT 1").fetchall()
+
+    def close(self) -> None:
+        """Give the connection back, after the try that has it."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StorageUnavailable("the storage is closed")
+        return self._connection
+
+
+@cache
+def _select(keys: int) -> str:
+    marks = ", ".join("?" * keys)
+    return f"SELECT key, value, expires_at, kept_until FROM upstile_one_time WHERE expires_at > ? AND key IN ({marks})"  # noqa: S608
+
+
+def _found(connection: sqlite3.Connection, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
+    rows: Iterable[tuple[OneTimeKey, bytes, float, float]] = connection.execute(_select(len(keys)), (now, *keys))
+    return {
+        key: Record(value=value, expires_at=expires_at, used=kept_until > expires_at)
+        for key, value, expires_at, kept_until in rows
+    }
+
+
+def _write(connection: sqlite3.Connection, found: Found, kept: Kept) -> None:
+    for key, record in kept.items():
+        if record is None:
+            connection.execute(_DELETE, (key,))
+        elif record is not found.get(key):
+            connection.execute(_UPSERT, (key, record.value, record.expires_at, record.kept_until))
+
+
+def _use(connection: sqlite3.Connection, use: Use) -> bool:
+    values = {
+        "issuer": use.user.issuer,
+        "subject": use.user.subject,
+        "id": use.id,
+        "counter": use.counter,
+        "at": use.at,
+        "data": None if use.data is None else json.dumps(use.data),
+    }
+    return connection.execute(_USE, values).rowcount == 1
+
+
+def _authenticator(
+    id: str,
+    method: str,
+    name: str,
+    state: Any,
+    created: int,
+    data: str,
+    counter: int,
+    closed: int,
+    last_used: int | None,
+    begun_by: str | None,
+    first: int,
+    expires_at: int | None,
+) -> AuthenticatorRecord:
+    return AuthenticatorRecord(
+        id=id,
+        method=method,
+        name=name,
+        state=state,
+        created=created,
+        data=json.loads(data),
+        counter=counter,
+        closed=bool(closed),
+        last_used=last_used,
+        begun_by=begun_by,
+        first=bool(first),
+        expires_at=expires_at,
+    )
+
+
+def _undo(connection: sqlite3.Connection) -> None:
+    """End the transaction, unless the failure has ended it (a full disk does)."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
