@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -31,6 +31,14 @@ from upstile.protocol import (
 
 URL = "http://localhost:8000"
 NOON = 1_800_000_000.0
+
+
+class Clock(Protocol):
+    """A clock that a test moves; epoch seconds."""
+
+    now: float
+
+    def __call__(self) -> float: ...
 
 
 @dataclass
@@ -76,18 +84,19 @@ class WireApp:
     """One installation of the app: its key, its token, its enrolled authenticators."""
 
     http: httpx.AsyncClient
-    clock: SettableClock
+    clock: Clock
     key: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
     client_id: str = "bank-cli"
     token: str = ""
     seed: bytes = b""
     passkey: "Passkey | None" = None
+    url: str = URL
 
     def proof(self, method: str, path: str, token: str | None = None, **changed: Any) -> str:
         """A DPoP proof for one request."""
         members: dict[str, Any] = {
             "htm": method,
-            "htu": URL + path,
+            "htu": self.url + path,
             "now": self.clock(),
             "jti": token_urlsafe(),
             "access_token": token,
@@ -149,7 +158,7 @@ class WireApp:
             "acr_values": "mfa",
             "max_age": "300",
             "scope": "payments",
-            "resource": URL,
+            "resource": self.url,
             "subject_token": self.token,
             "subject_token_type": ACCESS_TOKEN_TYPE,
             "authn_methods_supported": "webauthn totp",
