@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from threading import Event
+from time import process_time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -37,6 +38,7 @@ from upstile.protocol import (
 )
 from upstile.server import App
 from upstile.server._http import HttpRequest, HttpResponse
+from upstile.server.authorization._admission import Admission
 from upstile.server.authorization.methods import Purpose, WebAuthn
 from upstile.server.fastapi import StepUp
 from upstile.server.storage import AuthenticatorRecord, User
@@ -114,13 +116,15 @@ def _totp_rows(rounds: int) -> Iterator[Row]:
     """A whole TOTP step-up in process: start, answer, token."""
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         app = _App(Path(folder))
+        # While the others take their turn this loop stands still, which would look like a server that is overloaded.
+        Admission.is_open = lambda _: True  # type: ignore[method-assign]
         runner.run(app.enroll())
         due = iter([app.prepared() for _ in range(TIMES * (rounds + 1))])
 
         def ours(times: int) -> None:
             runner.run(_all([next(due) for _ in range(times)]))
 
-        seconds = measure({"ours": ours, "bare": _bare()}, times=TIMES, rounds=rounds)
+        seconds = measure({"ours": ours, "bare": _bare()}, times=TIMES, rounds=rounds, clock=process_time)
         runner.run(app.server._deployment.aclose())
     beside = "its three proofs, one signature, hashes"
     yield Row("a whole TOTP step-up at the server", beside, ratio(seconds, "ours", "bare"), 4)
