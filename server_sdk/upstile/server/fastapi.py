@@ -126,7 +126,16 @@ class StepUp:
         return cls(embedded(settings))
 
     def install(self, app: FastAPI) -> None:
-        """Add the metadata, the authorization server's endpoints and the error responses to an application."""
+        """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
+
+        The paths are one entry, the first of the router. `/stepup/health/live` says that the process answers,
+        `/stepup/health/ready` whether it should be sent requests: its stores can be read, and nobody told it to end. It
+        hears SIGTERM where the application's lifespan runs in the main thread of a server that listens to SIGTERM, as
+        uvicorn does.
+
+        Raises:
+            ConfigurationError: it ran already.
+        """
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         deployment = self._deployment
