@@ -4,11 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 
-import psycopg
 import pytest
 from psycopg.pq.abc import PGresult
 
-from support.databases import execute, hang_up_all, locked, opened, until_it_waits, waiting
+from support.databases import database_of, execute, hang_up_all, locked, opened, until_it_waits, waiting
 from support.stores import NOW, USER, Place, authenticator, enrol, increment, key, live, put, use
 from upstile.server import StorageUnavailable
 from upstile.server.storage._records import OneTimeKey, Record
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def strict_url(postgres_url: str) -> str:
     """A database in which the role's own transactions are of the kind that fails instead of waiting."""
-    database = psycopg.conninfo.conninfo_to_dict(postgres_url)["dbname"]
+    database = database_of(postgres_url)
     execute(
         postgres_url,
         f"ALTER ROLE postgres IN DATABASE {database} SET default_transaction_isolation = 'repeatable read'",

@@ -84,7 +84,7 @@ async def test_a_log_above_its_limit_is_cut(store: SqliteStore, path: Path, monk
     monkeypatch.setattr(_tidying, "LOG_LIMIT", 100_000)
     assert _log(path) > 100_000
     store.tidy(NOW)
-    assert _log(path) == 0
+    assert _log(path) < 10_000
     assert len(await store.get_many([key(f"{n}") for n in range(100)], NOW)) == 100
 
 

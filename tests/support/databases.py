@@ -42,6 +42,11 @@ def locked(url: str, key: OneTimeKey) -> Generator[None]:
         yield
 
 
+def database_of(url: str) -> str:
+    """The name of a database."""
+    return str(conninfo_to_dict(url)["dbname"])
+
+
 def execute(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Do something in a database as its owner."""
     with psycopg.connect(url, autocommit=True) as connection:

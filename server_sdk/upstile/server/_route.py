@@ -7,6 +7,10 @@ from upstile.server._errors import StorageUnavailable
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
 
 
+async def _opened() -> None:
+    """Storage that is open already."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """One path and what answers there.
@@ -24,14 +28,14 @@ class Route:
     needs_storage: bool = True
 
     async def answer(
-        self, request: HttpRequest, parameters: Mapping[str, str], prepare: Callable[[], Awaitable[None]]
+        self, request: HttpRequest, parameters: Mapping[str, str], prepare: Callable[[], Awaitable[None]] = _opened
     ) -> HttpResponse:
         """Hand a request to its endpoint; another method is told which ones there are (RFC 9110 §15.5.6).
 
         Args:
             request: the request.
             parameters: what the path holds.
-            prepare: opens storage.
+            prepare: opens storage, if it may be closed.
         """
         endpoint = self.endpoints.get("GET" if request.method == "HEAD" else request.method)
         if endpoint is None:

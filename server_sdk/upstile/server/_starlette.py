@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from os.path import commonprefix
 from typing import Any
 from urllib.parse import quote
 
@@ -34,17 +35,15 @@ class EmbeddedRoutes(BaseRoute):
         known = tuple(routes)
         self._fixed = {route.path: route for route in known if "{" not in route.path}
         self._patterns = [(_pattern(route.path), route) for route in known if "{" in route.path]
-        self._beginnings = tuple({route.path.partition("{")[0] for _, route in self._patterns})
+        self._beginning = commonprefix([route.path.partition("{")[0] for _, route in self._patterns])  # noqa: RUF071 - text is meant
         self._prepare = prepare
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a request is the embedded server's."""
         path = scope["path"]
-        if scope.get("root_path"):
-            path = _below_root(path, scope["root_path"])
-        if path not in self._fixed and not path.startswith(self._beginnings):
-            return _NONE
-        return self._matches(path) if scope["type"] == "http" else _NONE
+        if path in self._fixed or path.startswith(self._beginning) or scope.get("root_path"):
+            return self._matches(scope, path)
+        return _NONE
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         """None of the paths has a name: the documents say where they are."""
@@ -62,7 +61,10 @@ class EmbeddedRoutes(BaseRoute):
             answer = response(await route.answer(neutral, request.path_params, self._prepare))
         await answer(scope, receive, send)
 
-    def _matches(self, path: str) -> tuple[Match, Scope]:
+    def _matches(self, scope: Scope, path: str) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return _NONE
+        path = _below_root(path, scope.get("root_path", ""))
         if path in self._fixed:
             return Match.FULL, {_FOUND: self._fixed[path], "path_params": {}}
         for pattern, route in self._patterns:

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -75,6 +76,7 @@ class Engine:
             pool_pre_ping=True,
         )
         self._made: set[BoundedConnection] = set()
+        weakref.finalize(self, _hang_up_all, self._made)  # psycopg warns of connections that nobody closes
         if guarded:
             event.listen(self.engine, "begin", _guard)  # pyright: ignore[reportUnknownMemberType]
         event.listen(self.engine, "handle_error", _note)  # pyright: ignore[reportUnknownMemberType]
@@ -85,8 +87,7 @@ class Engine:
         if self.owner == os.getpid():
             self.engine.dispose()
             return
-        for connection in self._made:
-            hang_up(connection.pgconn, connection.owner)
+        _hang_up_all(self._made)
         self.engine.dispose(close=False)
 
     def _connect(self) -> BoundedConnection:
@@ -100,6 +101,12 @@ class Engine:
 
 def _guard(connection: sa.Connection) -> None:
     connection.exec_driver_sql("; ".join(_limits.GUARDS))
+
+
+def _hang_up_all(made: set[BoundedConnection]) -> None:
+    while made:
+        connection = made.pop()
+        hang_up(connection.pgconn, connection.owner)
 
 
 class _Last(threading.local):

@@ -34,7 +34,7 @@ class Opened:
         self._engine = sqlite_engine(str(path))
         self.ledger = SqlLedger(self._engine, issuer, clock=clock)
         self.phases = Phases(_connect(path, waits=0))
-        self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path)
+        self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path, self.phases)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -57,7 +57,13 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[]
             raise
         raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
     _upgrade(path, issuer, reseal)
-    return waited(lambda: Opened(path, issuer, clock))
+    opened = waited(lambda: Opened(path, issuer, clock))
+    try:
+        opened.tidying.copy()
+    except StorageUnavailable:
+        opened.close()
+        raise
+    return opened
 
 
 def schema_version(path: Path) -> int:
@@ -95,8 +101,13 @@ def _upgrade(path: Path, issuer: str, reseal: schema.Reseal) -> None:
 
 def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
     """A connection that loses nothing when a process is killed, and may lose the newest when the machine is."""
-    connection = sqlite3.connect(path, timeout=waits, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync
-    connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync
+        connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
+        connection.execute(f"PRAGMA busy_timeout={waits * 1000:.0f}")  # last: others may be opening it, too
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
