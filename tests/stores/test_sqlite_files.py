@@ -1,7 +1,6 @@
 """Files that cannot be used, or not safely: each is refused with a sentence that says what to do."""
 
 import os
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.preload import NO_LOCKS, compiled
 from support.stores import ISSUER, NOW, USER, authenticator, enrol, increment, key, live, put
 from upstile.server import ConfigurationError, StorageUnavailable
 from upstile.server.storage.sqlite import SqliteStore
@@ -75,7 +75,7 @@ async def test_all_files_are_made_for_their_owner_whatever_the_umask(path: Path,
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
-@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".key"])
 async def test_a_file_that_others_can_read_or_write_is_refused(path: Path, mode: int, suffix: str) -> None:
     if suffix:
         path.touch(0o600)
@@ -197,33 +197,9 @@ def _said(arguments: list[str], **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-NO_LOCKS = """
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-static int answer(int descriptor, int command, long argument) {
-    if (command == F_SETLK || command == F_SETLKW) { errno = ENOLCK; return -1; }
-    return syscall(SYS_fcntl, descriptor, command, argument);
-}
-#define PASSED(last) va_list list; va_start(list, last); long argument = va_arg(list, long); va_end(list)
-int fcntl(int descriptor, int command, ...) { PASSED(command); return answer(descriptor, command, argument); }
-int fcntl64(int descriptor, int command, ...) { PASSED(command); return answer(descriptor, command, argument); }
-"""
-
-
 def test_a_file_system_without_locks_is_refused_at_once(tmp_path: Path) -> None:
     """Such as a network share: a library that is loaded first answers what its `fcntl` answers."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        if os.environ.get("CI"):
-            pytest.fail("a C compiler is missing: apt-get install gcc")
-        pytest.skip("needs a C compiler: apt-get install gcc")
-    library, source = tmp_path / "nolocks.so", tmp_path / "nolocks.c"
-    source.write_text(NO_LOCKS)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)  # noqa: S603
+    library = compiled(NO_LOCKS, tmp_path)
     (tmp_path / "data").mkdir()
     said = _said([str(tmp_path / "data" / "s.db")], LD_PRELOAD=str(library))
     assert said.startswith("ConfigurationError")

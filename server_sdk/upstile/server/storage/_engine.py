@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from upstile.server._errors import ConfigurationError
+
 BEGIN = "upstile_begin"
 """The execution option that says how SQLite begins a transaction: `IMMEDIATE`, the default, or `DEFERRED`."""
 WAIT = 5.0
@@ -55,21 +57,24 @@ def postgresql_engine(url: str) -> sa.Engine:
 
 
 def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
-    _use_wal(connection)
+    use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT}")
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def use_wal(connection: sqlite3.Connection) -> None:
     """Turn on write-ahead logging. SQLite does not wait for others here, so we do."""
     until = time.monotonic() + WAIT
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(0.01)
+        else:
+            if mode != ("wal",):
+                raise ConfigurationError("this file system cannot carry SQLite's log: put the storage on a local disk")
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -145,6 +145,6 @@ async def use_once(store: OneTimeStore, keys: Sequence[OneTimeKey], expires_at: 
 
     def decide(found: Found) -> tuple[Kept, OneTimeKey | None]:
         before = next((key for key in keys if key in found), None)
-        return ({}, before) if before is not None else ({key: used for key in keys}, None)
+        return ({}, before) if before is not None else (dict.fromkeys(keys, used), None)
 
     return await store.update_many(keys, decide, now)

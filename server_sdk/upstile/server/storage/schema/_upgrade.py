@@ -59,6 +59,7 @@ def upgrade(engine: sa.Engine, issuer: str, reseal: Reseal = _refuse) -> None:
         except Busy:
             if time.monotonic() > until:
                 raise
+            time.sleep(0.05)  # some answers of "busy" come at once
 
 
 def _is_behind(found: int | None) -> bool:

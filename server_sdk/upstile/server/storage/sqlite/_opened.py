@@ -6,12 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 from upstile.server._errors import ConfigurationError, StorageUnavailable
-from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.sql import SqlLedger, sqlite_engine
+from upstile.server.storage import schema
+from upstile.server.storage._engine import sqlite_engine, use_wal
+from upstile.server.storage.sql import SqlLedger
 from upstile.server.storage.sqlite._issuer import check_issuer
 from upstile.server.storage.sqlite._phases import Phases
 from upstile.server.storage.sqlite._tidying import LOG_LIMIT, Tidying
-from upstile.server.storage.sqlite._tries import waited
+from upstile.server.storage.sqlite._tries import PATIENCE, waited
 
 _TIDYING_WAITS = 1.0
 """Seconds that tidying waits for a writer; a second later it is called again."""
@@ -32,7 +33,7 @@ class Opened:
         self._engine = sqlite_engine(str(path))
         self.ledger = SqlLedger(self._engine, issuer)
         self.phases = Phases(_connect(path, waits=0))
-        self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path)
+        self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path, self.phases)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -41,11 +42,11 @@ class Opened:
         self._engine.dispose()
 
 
-def open_file(path: Path, issuer: str) -> Opened:
+def open_file(path: Path, issuer: str, reseal: schema.Reseal | None) -> Opened:
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
-        ConfigurationError: it is no database, or another issuer's.
+        ConfigurationError: it is no database, or another issuer's, or of a later release.
         StorageUnavailable: it stays locked, or SQLite refuses.
     """
     try:
@@ -54,34 +55,40 @@ def open_file(path: Path, issuer: str) -> Opened:
         if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
             raise
         raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
-    _make_tables(path)
-    return waited(lambda: Opened(path, issuer))
+    _upgrade(path, issuer, reseal)
+    opened = waited(lambda: Opened(path, issuer))
+    try:
+        opened.tidying.copy()
+    except StorageUnavailable:
+        opened.close()
+        raise
+    return opened
 
 
 def _begin(path: Path, issuer: str) -> None:
-    """Turn on write-ahead logging and look whose file it is, before anything of it is changed."""
-    with closing(_connect(path, waits=0)) as connection:
+    """Look whose file it is, before anything of it is changed, and turn on write-ahead logging."""
+    with closing(_connect(path, waits=PATIENCE)) as connection:
         check_issuer(connection, issuer)
-        _use_wal(connection)
+        use_wal(connection)
 
 
-def _make_tables(path: Path) -> None:
+def _upgrade(path: Path, issuer: str, reseal: schema.Reseal | None) -> None:
     engine = sqlite_engine(str(path))
-    with engine.begin() as transaction:  # an immediate one, so that nobody comes between the look and the making
-        tables.metadata.create_all(transaction)
-    engine.dispose()
+    try:
+        schema.prepare(engine, issuer, *(() if reseal is None else (reseal,)))
+    finally:
+        engine.dispose()
 
 
 def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
     """A connection that loses nothing when a process is killed, and may lose the newest when the machine is."""
-    connection = sqlite3.connect(path, timeout=waits, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync
-    connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync
+        connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
+        connection.execute(f"PRAGMA busy_timeout={waits * 1000:.0f}")  # last: others may be opening it, too
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Turn on write-ahead logging. It needs the file for itself, so it is not asked for where it is on."""
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        connection.execute("PRAGMA journal_mode=WAL")

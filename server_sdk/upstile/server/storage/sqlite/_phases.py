@@ -43,11 +43,15 @@ class Phases:
 
     Args:
         connection: it commits nothing by itself and waits for no lock.
+
+    Attributes:
+        writes: how many transactions there were; tidying looks whether there is anything to do.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._lock = Lock()
+        self.writes = 0
 
     def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
         """The live records of these keys."""
@@ -67,6 +71,7 @@ class Phases:
             except BaseException:
                 _undo(connection)
                 raise
+            self.writes += 1
             return result
 
     def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
@@ -83,11 +88,13 @@ class Phases:
             except BaseException:
                 _undo(connection)
                 raise
+            self.writes += 1
             return result
 
     def use(self, use: Use) -> bool:
         """Use up; whether this was the first use."""
         with self._lock:
+            self.writes += 1
             return _use(self._open(), use)
 
     def account(self, user: User) -> Account:

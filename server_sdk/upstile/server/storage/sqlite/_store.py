@@ -10,6 +10,7 @@ from typing import TypeVar
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed
+from upstile.server.storage.schema import Reseal
 from upstile.server.storage.sqlite._files import check_files
 from upstile.server.storage.sqlite._opened import Opened, open_file
 from upstile.server.storage.sqlite._phases import Phases
@@ -32,12 +33,21 @@ class SqliteStore:
         path: the file; it is made when it is missing, for its owner alone. On a local disk: others keep no locks.
         issuer: our issuer identifier.
         allow_group_files: whether a group may read and write the file, which holds seeds and signing keys.
+        reseal: seals anew what a file of version 1 sealed; without it such a file is refused if it has secrets.
     """
 
-    def __init__(self, path: str | os.PathLike[str], issuer: str, *, allow_group_files: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        issuer: str,
+        *,
+        allow_group_files: bool = False,
+        reseal: Reseal | None = None,
+    ) -> None:
         self._path = Path(path).absolute()  # a later chdir changes nothing
         self._issuer = issuer
         self._allow_group = allow_group_files
+        self._reseal = reseal
         self._opened: Opened | None = None
         self._opening = {os.getpid(): Lock()}
 
@@ -136,7 +146,7 @@ class SqliteStore:
             self._disown()
             if self._opened is None:
                 check_files(self._path, allow_group=self._allow_group)
-                self._opened = open_file(self._path, self._issuer)
+                self._opened = open_file(self._path, self._issuer, self._reseal)
             return self._opened
 
     def _close(self) -> None:

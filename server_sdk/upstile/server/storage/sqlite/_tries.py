@@ -8,7 +8,7 @@ from random import uniform
 from typing import ParamSpec, TypeVar
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage.sqlite._meanings import meaning
+from upstile.server.storage._meanings import meaning
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,13 +27,13 @@ async def tried(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> 
     while True:
         try:
             return work(*arguments, **named)
+        except UnicodeEncodeError:
+            raise StorageUnavailable("SQLite cannot keep a text that is no Unicode") from None
         except sqlite3.Error as error:
-            if not is_locked(error):
-                raise meaning(error) from error
             pauses = pauses or _pauses()
-            pause = next(pauses, None)
+            pause = next(pauses, None) if is_locked(error) else None
             if pause is None:
-                raise locked() from error
+                raise meaning(error) from error
         await asyncio.sleep(pause)
 
 
@@ -44,11 +44,9 @@ def waited(work: Callable[[], T]) -> T:
         try:
             return work()
         except sqlite3.Error as error:
-            if not is_locked(error):
-                raise meaning(error) from error
-            pause = next(pauses, None)
+            pause = next(pauses, None) if is_locked(error) else None
             if pause is None:
-                raise locked() from error
+                raise meaning(error) from error
         time.sleep(pause)
 
 
@@ -56,13 +54,6 @@ def is_locked(error: sqlite3.Error) -> bool:
     """Whether somebody else has the file, so that a later try may succeed."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def locked() -> StorageUnavailable:
-    """The file stayed locked."""
-    return StorageUnavailable(
-        f"another connection has kept the SQLite file locked for {PATIENCE:.0f} seconds: end its transaction"
-    )
 
 
 def _pauses() -> Generator[float]:

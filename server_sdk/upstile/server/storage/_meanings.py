@@ -5,7 +5,10 @@ import sqlite3
 from upstile.server._errors import StorageUnavailable
 
 _RIGHTS = "give the file and its folder to the user that this process runs as"
+_LOCKED = "another connection keeps the file locked: look for a transaction that does not end"
 _MEANINGS = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_FULL: "the disk is full, or the file has reached its limit: free some space",
     sqlite3.SQLITE_READONLY: f"the file or its folder is read-only: {_RIGHTS}",
     sqlite3.SQLITE_PERM: f"the file may not be opened: {_RIGHTS}",
@@ -20,8 +23,7 @@ _MEANINGS = {
 
 def meaning(error: sqlite3.Error) -> StorageUnavailable:
     """The error of ours that says what to do."""
-    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-        return StorageUnavailable("the storage is closed")
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     name: str = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StorageUnavailable(f"SQLite refuses ({name}): {_MEANINGS.get(code & 0xFF, error)}")
+    what_to_do = _MEANINGS.get(code & 0xFF)  # never SQLite's own text, which may quote what is stored
+    return StorageUnavailable(f"SQLite refuses ({name})" + (f": {what_to_do}" if what_to_do else ""))
