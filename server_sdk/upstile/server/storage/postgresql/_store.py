@@ -1,0 +1,204 @@
+"""Durable and one-time state in one PostgreSQL.
+
+What a ceremony needs goes over psycopg's connections on the event loop, two messages for each phase: the first begins
+the transaction, takes the locks and reads; the second writes and commits. What is rare goes through `SqlLedger`, in a
+thread.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+from psycopg.pq.abc import PGresult
+
+from upstile.server._errors import StorageUnavailable
+from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, Use, User
+from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept
+from upstile.server.storage._transactions import lock_number
+from upstile.server.storage.postgresql import _limits, _start, _statements
+from upstile.server.storage.postgresql._engine import Engine, explained
+from upstile.server.storage.postgresql._link import Link
+from upstile.server.storage.postgresql._pool import Pool
+from upstile.server.storage.postgresql._refusals import SLOW
+from upstile.server.storage.postgresql._sweep import sweep
+from upstile.server.storage.sql import SqlLedger
+
+T = TypeVar("T")
+
+
+class PostgresStore:
+    """A `Storage`, and both its halves, in one PostgreSQL database.
+
+    Several event loops, threads and, after a fork, processes may use it.
+
+    Args:
+        url: as libpq reads it, such as `postgresql://upstile@db.example/upstile`.
+        issuer: our issuer identifier.
+        connections: the most connections of one event loop; the rare operations take one or two more.
+        shared: this is one of several deployments in the database, and may be new there.
+
+    Raises:
+        ConfigurationError: the URL cannot be read.
+    """
+
+    def __init__(self, url: str, issuer: str, *, connections: int = 8, shared: bool = False) -> None:
+        self._parameters = _start.parameters(url)
+        self._issuer = issuer
+        self._shared = shared
+        self._pool = Pool(self._parameters, connections)
+        self._rare: _Rare | None = None
+
+    @property
+    def durable(self) -> "PostgresStore":
+        """What must survive."""
+        return self
+
+    @property
+    def one_time(self) -> "PostgresStore":
+        """What several requests compete for."""
+        return self
+
+    async def prepare(self) -> None:
+        """Open the store, make the tables of an empty database and check those of another.
+
+        Raises:
+            ConfigurationError: the database cannot be used as it is; the message says what to do.
+            StorageUnavailable: it cannot be reached, or written to.
+        """
+        if self._rare is not None and self._rare.engine.owner == os.getpid():
+            return
+        await _start.check(self._parameters, self._issuer, shared=self._shared)
+        self._start(Engine(self._parameters))
+        self._pool.open()
+
+    async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
+        """The live records of these keys."""
+        return await self._pool.run(_statements.read(keys, now), _found)
+
+    async def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+        """Read, decide, write; atomic over all `keys`, which include every one that `decide` may write."""
+        return await self._decide(keys, now, lambda results: decide(_statements.found(results[-1])))
+
+    async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
+        """Write what a right answer uses up and its outcome, in one transaction."""
+
+        def with_use(results: list[PGresult]) -> tuple[Kept, T]:
+            return decide(_statements.found(results[-1]), results[-2].ntuples == 1)
+
+        return await self._decide(keys, now, with_use, _statements.use(use))
+
+    async def account(self, user: User) -> Account:
+        """One user, as they are now; an account that was never written is empty."""
+
+        async def read(_: Link, results: list[PGresult]) -> Account:
+            return _statements.read_account(user, results[-1])
+
+        return await self._pool.run(_statements.account(user), read)
+
+    async def use(self, use: Use) -> bool:
+        """Compare-and-set what a proof uses up; whether this was the first use."""
+        statements = (*_statements.BEGIN, _statements.use(use), "COMMIT")
+        return await self._pool.run("; ".join(statements), _is_first, again=False)
+
+    async def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+        """Read, decide, write. A generation that goes up is written into the log of revocations with it.
+
+        Raises:
+            CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
+        """
+        return await self._in_thread(lambda ledger: ledger.change_account(user, decide))
+
+    async def change_signing_keys(self, decide: DecideKeys[T]) -> T:
+        """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
+        return await self._in_thread(lambda ledger: ledger.change_signing_keys(decide))
+
+    async def revoke(self, entry: Revocation) -> None:
+        """Append to the log, durably; what is there already is not written again."""
+        await self._in_thread(lambda ledger: ledger.revoke(entry))
+
+    def revocations_after(self, number: int, now: float) -> list[Revocation]:
+        """The live entries of this issuer with a higher number, in order. For a thread: it may wait."""
+        ledger = self._own().ledger
+        return explained(lambda: ledger.revocations_after(number, now))
+
+    async def secret(self, name: str, made: bytes) -> bytes:
+        """A random value of this storage, made once: `made`, or what another process made before."""
+        return await self._in_thread(lambda ledger: ledger.secret(name, made))
+
+    async def ping(self) -> None:
+        """Whether the store can be read; raises if not."""
+        await self._pool.run(_statements.PING, _nothing)
+
+    def tidy(self, now: float) -> None:
+        """Delete some of what is over, and hang up what belonged to event loops that ended."""
+        self._pool.sweep()
+        own = self._own()
+        explained(lambda: own.ledger.tidy(now))
+        explained(lambda: sweep(own.engine.engine, now))
+
+    async def aclose(self) -> None:
+        """Hang up; `prepare` opens the store again."""
+        self._pool.close()
+        rare, self._rare = self._rare, None
+        if rare is not None:
+            await asyncio.to_thread(rare.engine.close)
+
+    async def _decide(
+        self,
+        keys: Sequence[OneTimeKey],
+        now: float,
+        decide: Callable[[list[PGresult]], tuple[Kept, T]],
+        *before: str,
+    ) -> T:
+        numbers = sorted({lock_number("one-time", key) for key in keys})
+        first = "; ".join((*_statements.BEGIN, _statements.lock(numbers), *before, _statements.read(keys, now)))
+
+        async def write(link: Link, results: list[PGresult]) -> T:
+            kept, result = decide(results)
+            if not kept.keys() <= set(keys):
+                raise RuntimeError("a decision writes a record whose key was not among those that are locked")
+            await link.ask(*_statements.write(kept), "COMMIT")
+            return result
+
+        return await self._pool.run(first, write, locks=numbers)
+
+    async def _in_thread(self, work: Callable[[SqlLedger], T]) -> T:
+        ledger = self._own().ledger
+        try:
+            async with asyncio.timeout(_limits.ANSWER):
+                return await asyncio.to_thread(explained, lambda: work(ledger))
+        except TimeoutError:
+            raise StorageUnavailable(SLOW) from None
+
+    def _own(self) -> "_Rare":
+        if self._rare is None:
+            raise StorageUnavailable("the store is closed")
+        if self._rare.engine.owner != os.getpid():
+            return self._start(Engine(self._parameters))
+        return self._rare
+
+    def _start(self, engine: Engine) -> "_Rare":
+        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer))
+        self._rare = now
+        if before is not None:
+            before.engine.close()
+        return now
+
+
+class _Rare(NamedTuple):
+    """What the rare operations need, in one process."""
+
+    engine: Engine
+    ledger: SqlLedger
+
+
+async def _found(_: Link, results: list[PGresult]) -> dict[OneTimeKey, Record]:
+    return _statements.found(results[-1])
+
+
+async def _is_first(_: Link, results: list[PGresult]) -> bool:
+    return results[-2].ntuples == 1
+
+
+async def _nothing(_: Link, results: list[PGresult]) -> None: ...
