@@ -130,6 +130,21 @@ def test_a_migration_that_is_killed_leaves_the_old_schema_whole(
     assert len(SqlLedger(database, ISSUER).account(ADA).authenticators) == 3
 
 
+def test_an_index_without_its_version_is_gone_when_the_migration_is_killed(
+    where: str, database: sa.Engine, begin: Begin
+) -> None:
+    assert told(begin("prepare", where, "2")).startswith("version 2")
+    process = begin("stop_within", where, "UPDATE upstile_schema")
+    assert told(process) == "there"
+    process.kill()
+    process.wait()
+    assert found(database) == 2
+    names = {index["name"] for index in sa.inspect(database).get_indexes("upstile_revocations")}
+    assert "upstile_revocations_expires_at" not in names
+    schema.upgrade(database, ISSUER)
+    assert found(database) == 3
+
+
 def test_an_old_and_a_new_release_work_on_one_storage_while_it_is_upgraded(
     where: str, database: sa.Engine, begin: Begin
 ) -> None:

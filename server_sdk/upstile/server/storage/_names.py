@@ -1,4 +1,4 @@
-"""The keys of one-time state: every one carries the issuer, so that two deployments may share a store and never meet."""
+"""The keys of one-time state. Each carries the issuer, so that two deployments may share a store and never meet."""
 
 import hmac
 from hashlib import sha256
@@ -6,7 +6,7 @@ from typing import Literal
 
 from upstile.server.storage._records import OneTimeKey
 
-Kind = Literal["session", "code", "user", "login", "proof", "used", "enrolment", "confirm"]
+Kind = Literal["session", "code", "user", "login", "proof", "used", "enrolment"]
 
 
 class Names:
