@@ -7,6 +7,8 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from support.redis_server import RedisServer
 from support.redis_stores import first_use, opened
 from support.stores import ISSUER, increment, key
@@ -29,7 +31,7 @@ def _connections(server: RedisServer) -> int:
 
 def _program(server: RedisServer, text: str) -> list[str]:
     """What another process prints, in which every warning is an error."""
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", _PROGRAM + text, server.url]
+    command = [sys.executable, "-W", "error", "-c", _PROGRAM + text, server.url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": "tests"})  # noqa: S603
     assert done.stderr == ""
     return done.stdout.split()
@@ -85,12 +87,14 @@ def test_closing_the_store_closes_what_other_event_loops_have(redis: RedisServer
         async with opened(redis.url) as store:
             thread = threading.Thread(target=lambda: asyncio.run(stay(store)))
             thread.start()
-            await asyncio.to_thread(used.wait)
-            assert _connections(redis) == idle + 2
-            await store.aclose()
-            assert _connections(redis) == idle
-            end.set()
-            await asyncio.to_thread(thread.join)
+            try:
+                await asyncio.to_thread(used.wait)
+                assert _connections(redis) == idle + 2
+                await store.aclose()
+                assert _connections(redis) == idle
+            finally:
+                end.set()
+                await asyncio.to_thread(thread.join)
 
     asyncio.run(close())
 
@@ -118,37 +122,37 @@ for _ in range(3):
 
 
 _FORK = """
-async def parent():
-    await store.prepare()
-    print(await first_use(store, key("parent")), flush=True)
-
 def child(name):
     pid = os.fork()
     if pid == 0:
         try:
-            if name == "prepared":
+            if name == "closes":
+                asyncio.run(store.aclose())
                 asyncio.run(store.prepare())
             print(asyncio.run(first_use(store, key("parent"))), flush=True)
             print(asyncio.run(first_use(store, key(name))), flush=True)
+            asyncio.run(store.aclose())
             os._exit(0)
         finally:
             os._exit(1)
     assert os.waitpid(pid, 0)[1] == 0
+
+async def parent(fork):
+    await store.prepare()
+    link = await store._links.here()
+    print(await first_use(store, key("parent")), flush=True)
+    fork()
+    # The same connection as before, which nobody has read from, written to or closed.
+    print(await first_use(store, key("parent")), await store._links.here() is link, flush=True)
 """
 
 
-def test_a_forked_child_opens_its_own_connections_and_the_parent_keeps_its_own(redis: RedisServer) -> None:
-    said = _program(
-        redis,
-        _FORK
-        + """
-with asyncio.Runner() as runner:
-    runner.run(parent())
-    (link,) = store._links._links.values()
-    child("prepared")
-    child("not prepared")
-    # The same connection as before, and nobody has read from it or written to it.
-    print(runner.run(first_use(store, key("parent"))), list(store._links._links.values()) == [link])
-""",
-    )
-    assert said == ["True", "False", "True", "False", "True", "False", "True"]
+@pytest.mark.parametrize("name", ["goes on", "closes"])
+def test_a_forked_child_opens_its_own_connections_and_the_parent_keeps_its_own(redis: RedisServer, name: str) -> None:
+    said = _program(redis, f"{_FORK}\nasyncio.run(parent(lambda: child({name!r})))")
+    assert said == ["True", "False", "True", "False", "True"]
+
+
+def test_a_child_that_is_forked_between_event_loops_opens_its_own_connections(redis: RedisServer) -> None:
+    said = _program(redis, f"{_FORK}\nasyncio.run(parent(lambda: None))\nchild('later')")
+    assert said == ["True", "False", "True", "False", "True"]

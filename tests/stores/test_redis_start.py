@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -150,13 +151,18 @@ async def _repeating_proxy() -> AsyncGenerator[int]:
 
 async def test_an_answer_that_repeats_the_password_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
     async with _repeating_proxy() as port:
-        store = RedisStore(f"redis://ada:secret-word@127.0.0.1:{port}", ISSUER)
+        store = RedisStore(f"redis://ada:secret-word@127.0.0.1:{port}", ISSUER, replicas=1)
         with pytest.raises(ConfigurationError) as refused:
             await store.prepare()
         logging.getLogger("test").error("refused", exc_info=refused.value)
+        store._prepared_by = os.getpid()
+        for call in (store.ping(), first_use(store, A)):
+            with pytest.raises(StorageUnavailable) as unavailable:
+                await call
+            logging.getLogger("test").error("unavailable", exc_info=unavailable.value)
         await store.aclose()
     assert "secret-word" not in caplog.text
-    assert "does not know a command that is needed" in caplog.text
+    assert caplog.text.count("does not know a command that is needed") == 3
 
 
 async def test_a_cluster_takes_the_script_because_all_keys_have_one_tag(tmp_path: Path) -> None:

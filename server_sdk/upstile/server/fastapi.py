@@ -40,6 +40,7 @@ from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
+from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
 from upstile.server.storage._open import key_file, stores
 from upstile.server.storage._url import read_one_time, read_storage
@@ -62,6 +63,7 @@ class StepUp:
         clients: Iterable[App],
         name: str | None = None,
         secret_keys: Sequence[str | bytes] | None = None,
+        rotate_keys_after: float | None = ROTATED_AFTER,
         rp_id: str | None = None,
         webauthn_origins: Iterable[str] = (),
         dpop: Literal["required", "optional"] = "required",
@@ -82,6 +84,8 @@ class StepUp:
             name: what people are shown, e.g. in an authenticator app; the host by default.
             secret_keys: keys that encrypt secrets at rest, each 32 random bytes as base64url text, the newest first; by
                 default the blank-separated keys in the environment variable `UPSTILE_SECRET_KEYS`.
+            rotate_keys_after: seconds, at least a day, after which a new signing key is made; `None` leaves it to
+                `upstile-server keys rotate`.
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
@@ -120,13 +124,23 @@ class StepUp:
             webauthn_origins=origins,
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
             replay=replay,
+            rotate_keys_after=rotate_keys_after,
             clock=clock,
             events=Events(notify),
         )
         return cls(embedded(settings))
 
     def install(self, app: FastAPI) -> None:
-        """Add the metadata, the authorization server's endpoints and the error responses to an application."""
+        """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
+
+        The paths are one entry, the first of the router. `/stepup/health/live` says that the process answers,
+        `/stepup/health/ready` whether it should be sent requests: its stores can be read, and nobody told it to end. It
+        hears SIGTERM where the application's lifespan runs in the main thread of a server that listens to SIGTERM, as
+        uvicorn does.
+
+        Raises:
+            ConfigurationError: it ran already.
+        """
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         deployment = self._deployment

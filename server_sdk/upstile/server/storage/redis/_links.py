@@ -6,6 +6,7 @@ A deployment may be used from several event loops (threads, `asyncio.run` more t
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -118,44 +119,49 @@ class Links:
     """
 
     def __init__(self, address: Address, timeout: float, connections: int) -> None:
-        self._made_of = (address, timeout, connections)
+        self._address = address
+        self._timeout = timeout
+        self._connections = connections
         self._lock = Lock()
         self._links: dict[asyncio.AbstractEventLoop, Link] = {}
         self._process = os.getpid()
-        self._inherited: list[Any] = []
+        self._inherited: list[dict[asyncio.AbstractEventLoop, Link]] = []
 
     async def here(self) -> Link:
         """The link of the running event loop."""
         loop = asyncio.get_running_loop()
-        link = self._links.get(loop)
-        if link is None or self._process != os.getpid():
-            link = await self._made(loop)
-        return link
+        return self._links.get(loop) or await self._made(loop)
 
     async def aclose(self) -> None:
         """Close all of them; those of other event loops in these."""
         here = asyncio.get_running_loop()
         with self._lock:
+            self._leave_the_parents()
             links, self._links = self._links, {}
         for loop, link in links.items():
             if loop is here:
                 await _end(link)
-            elif loop.is_running() and self._process == os.getpid():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_end(link), loop))
+            elif loop.is_running():
+                with suppress(TimeoutError):  # an event loop that is blocked closes them when it ends
+                    async with asyncio.timeout(self._timeout):
+                        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_end(link), loop))
 
     async def _made(self, loop: asyncio.AbstractEventLoop) -> Link:
-        link = Link(*self._made_of)
+        link = Link(self._address, self._timeout, self._connections)
         link.ending = self._until_the_loop_ends(loop, link)
         with self._lock:
-            if self._process != os.getpid():
-                # The parent uses these sockets: they are kept, so that nothing closes them or writes to them here.
-                self._inherited.append(self._links)
-                self._links, self._process = {}, os.getpid()
+            self._leave_the_parents()
             for gone in [known for known in self._links if known.is_closed()]:
                 del self._links[gone]
             self._links[loop] = link
         await anext(link.ending)
         return link
+
+    def _leave_the_parents(self) -> None:
+        """After a fork: keep the parent's links and never touch them, because the parent uses the same sockets."""
+        if self._process != os.getpid():
+            self._inherited.append(self._links)
+            self._links, self._process = {}, os.getpid()
 
     async def _until_the_loop_ends(self, loop: asyncio.AbstractEventLoop, link: Link) -> AsyncGenerator[None]:
         """A generator that is never finished: an event loop that ends closes those, and with it the connections."""
