@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from support.bank_server import BankServer, running_bank
+from support.clocks import SharedClock
 from support.nodes import NodeProgram, Shared, node_program
 from support.postgres import PostgresServer, running_postgres
 from support.redis_server import RedisServer, redis_server
-from support.shared_clock import SharedClock
 
 
 @pytest.fixture

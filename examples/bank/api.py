@@ -28,9 +28,7 @@ class PayoutAddress(BaseModel):
     address: str
 
 
-def create_app(
-    *, url: str, storage: str, one_time: str | None = None, clock: Callable[[], float] = time
-) -> FastAPI:
+def create_app(*, url: str, storage: str, one_time: str | None = None, clock: Callable[[], float] = time) -> FastAPI:
     """The bank under `url`, with its step-up state in `storage`, and what is short-lived in `one_time`."""
     app = FastAPI(title="Bank")
     server = StepUp.embedded(

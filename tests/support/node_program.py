@@ -19,8 +19,8 @@ from fastapi import FastAPI
 
 from examples.bank.api import create_app
 from examples.bank.serving import free_port
+from support.clocks import SharedClock
 from support.node_faults import Fault, arm
-from support.shared_clock import SharedClock
 from upstile.server import _keeper
 from upstile.server.authorization import _admission
 

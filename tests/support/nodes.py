@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from support.clocks import SharedClock
 from support.node_faults import Fault
-from support.shared_clock import SharedClock
 from support.wire_driver import URL, WireApp
 from upstile.server.keys._secret_keys import new_key
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -18,6 +18,9 @@ from fastapi import FastAPI
 from webauthn.helpers import base64url_to_bytes, encode_cbor
 
 from examples.bank.api import create_app
+from support.clocks import NOON as NOON
+from support.clocks import Clock
+from support.clocks import SettableClock as SettableClock
 from support.totp import code_at, seed_in
 from upstile.protocol import (
     ACCESS_TOKEN_TYPE,
@@ -30,25 +33,6 @@ from upstile.protocol import (
 )
 
 URL = "http://localhost:8000"
-NOON = 1_800_000_000.0
-
-
-class Clock(Protocol):
-    """A clock that a test moves; epoch seconds."""
-
-    now: float
-
-    def __call__(self) -> float: ...
-
-
-@dataclass
-class SettableClock:
-    """A clock that stands still until a test moves it."""
-
-    now: float = NOON
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -1,13 +1,40 @@
-"""A clock that the processes of a test share."""
+"""Clocks that a test moves: one of its own process, one that several processes share."""
 
 import struct
+from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
 from time import time
+from typing import Protocol
 
-from support.wire_driver import NOON
-
+NOON = 1_800_000_000.0
 _form = struct.Struct("=d?")
+
+
+class Clock(Protocol):
+    """A clock that can be set; epoch seconds."""
+
+    @property
+    def now(self) -> float:
+        """The time."""
+        ...
+
+    @now.setter
+    def now(self, now: float) -> None: ...
+
+    def __call__(self) -> float:
+        """The time."""
+        ...
+
+
+@dataclass
+class SettableClock:
+    """A clock that stands still until a test moves it."""
+
+    now: float = NOON
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class SharedClock:
