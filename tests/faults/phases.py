@@ -20,6 +20,7 @@ class Phase:
             status; `None`: before the step.
         fault: where that node ends by itself; `None`: it is killed at once.
         wrong: whether the person types a wrong code first.
+        costs_code: whether the right code is used up without effect, so that the person types the next one.
         unaided: whether the app is meant to finish the step by itself; otherwise it says what was lost.
     """
 
@@ -28,6 +29,7 @@ class Phase:
     reply: tuple[str, str, int] | None = None
     fault: Fault | None
     wrong: bool = False
+    costs_code: bool = False
     unaided: bool = False
 
     @property
@@ -59,7 +61,8 @@ def _answers() -> Iterable[Phase]:
         ("between the durable and the one-time write", _fault(_USE, "after")),
         ("between T2 and the reply", _fault(_T2, "after")),
     ):
-        yield Phase(name=f"answer, {name}", step="transfer", reply=_ASKED, fault=fault, unaided=True)
+        costs = fault.method == "use"
+        yield Phase(name=f"answer, {name}", step="transfer", reply=_ASKED, fault=fault, unaided=True, costs_code=costs)
     for name, fault in (
         ("before T1", _fault(_T1, "before")),
         ("between T1 and the check", _fault(_T1, "after")),

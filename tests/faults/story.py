@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -12,6 +11,7 @@ from faults.phases import Phase, Step
 from faults.watched import Exchange, Watched
 from support.clocks import SharedClock
 from support.front import Front
+from support.nodes import Node
 from support.postgres import PostgresServer
 from support.redis_server import RedisServer
 from support.totp import code_at, seed_in
@@ -19,8 +19,6 @@ from upstile.client import Client, StepUpError, Totp, WebAuthn
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 
 PASSWORD = {"username": "ada", "password": "correct horse"}
-_AFTERWARDS = 5.0
-"""Seconds: a step that took longer has waited for the claim of the node that died."""
 _RESTARTS: dict[Step, tuple[str, int]] = {"second": ("/challenge", 403), "close": ("/challenge", 200)}
 
 
@@ -32,7 +30,7 @@ class Row:
         unaided: whether the app finished the step by itself.
         waited: whether it waited for the claim of the node that died.
         said: what the app was told, where it was told anything.
-        codes: how many codes the person typed in the step.
+        codes: how many codes the person typed in the step, a wrong one included.
         attempts_left: what the person was told after wrong answers.
     """
 
@@ -67,7 +65,7 @@ class Story:
         self._codes = 0
         self._mistakes = 0
         self._step: Step | None = None
-        self._armed = False
+        self._struck: Node | None = None
         self._to_restart = dict(_RESTARTS)
         self._key = VirtualKey(pin="1234")
         self._methods = [WebAuthn(lambda: [self._key]), Totp()]
@@ -95,7 +93,7 @@ class Story:
             for step, act in steps.items():
                 self._do(step, act)
                 after(self, step)
-        assert self._armed, "the phase was never reached"
+        assert self._struck is not None, "the phase was never reached"
         assert not self._to_restart, f"not restarted: {self._to_restart}"
         assert [node.lives for node in self.front.nodes].count(False) == 1
         return self.row
@@ -112,7 +110,7 @@ class Story:
         self._person.attempts_left.clear()
         if its and phase.reply is None:
             self._strike()
-        began = monotonic()
+        before = len(self.watched.seen)
         try:
             act()
         except (StepUpError, httpx.TransportError) as error:
@@ -122,20 +120,22 @@ class Story:
             self.row.unaided = False
             act()
         if its:
-            self.row.waited = monotonic() - began > _AFTERWARDS
+            self.row.waited = any(exchange.status == 429 for exchange in self.watched.seen[before:])
             self.row.codes, self.row.attempts_left = self._codes, list(self._person.attempts_left)
 
     def _hear(self, exchange: Exchange) -> None:
         """An exchange is over, and the app does not know it yet."""
+        if exchange.status is None and self._struck is not None:
+            self._struck.await_end()  # a process that is dying may still take connections
         if exchange.status is None or self._step is None:
             return
         phase = self.row.phase
         its = phase.step == self._step and phase.reply is not None and exchange.meets(*phase.reply)
-        if its and phase.fault is None and not self._armed:
+        if its and phase.fault is None and self._struck is None:
             self._strike()
         if exchange.method == "POST" and "/stepup/" in exchange.url:
             self.front.move()
-        if its and phase.fault is not None and not self._armed:
+        if its and phase.fault is not None and self._struck is None:
             self._strike()
         restart = self._to_restart.get(self._step)
         if restart is not None and exchange.meets("POST", *restart):
@@ -143,11 +143,11 @@ class Story:
             self._restart()
 
     def _strike(self) -> None:
-        self._armed = True
+        self._struck = self.front.node
         if self.row.phase.fault is None:
-            self.front.node.kill()
+            self._struck.kill()
         else:
-            self.front.node.arm(self.row.phase.fault)
+            self._struck.arm(self.row.phase.fault)
 
     def _restart(self) -> None:
         if self._step == "second":
@@ -202,9 +202,7 @@ class _Person(ScriptedPrompter):
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, StepUpError):
-        return f"{type(error).__name__}: {error}"
-    return f"httpx.{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}" if isinstance(error, StepUpError) else "the response was lost"
 
 
 def replied(exchange: Exchange) -> dict[str, str]:

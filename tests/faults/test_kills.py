@@ -6,6 +6,7 @@ import pytest
 
 from faults.kills import killed_in
 from faults.phases import PHASES, Phase
+from faults.table import PAGE, line_of
 from support.nodes import NodeProgram
 from support.postgres import PostgresServer
 from support.redis_server import RedisServer
@@ -22,4 +23,10 @@ def test_a_node_dies(
 ) -> None:
     row = killed_in(phase, program, own_postgres, own_redis, tmp_path)
     assert row.unaided == phase.unaided, row
-    assert row.attempts_left == [4] * phase.wrong, row
+    assert row.attempts_left == [4] * (phase.wrong or phase.costs_code), row
+    assert line_of(row) in PAGE.read_text().splitlines()
+
+
+def test_the_page_names_each_phase_and_no_other() -> None:
+    named = [line.split(" | ")[0].removeprefix("| ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    assert named[2:] == [phase.name for phase in PHASES]
