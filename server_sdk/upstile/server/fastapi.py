@@ -123,7 +123,7 @@ class StepUp:
             rp_id=party,
             webauthn_origins=origins,
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
-            replay=replay,
+            replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
             rotate_keys_after=rotate_keys_after,
             clock=clock,
             events=Events(notify),

@@ -55,6 +55,7 @@ def deployment(folder: Path, **changed: Any) -> StepUp:
         ({"allow_insecure_loopback": True, "secret_keys": None}, "secret_keys is missing"),
         ({"dpop": "Required"}, "required, optional"),
         ({"dpop": True}, "required, optional"),
+        ({"replay": "cluster"}, "node, shared"),
         ({"clients": []}, "clients takes"),
         ({"clients": ["cli"]}, "clients takes"),
         ({"clients": App("cli")}, "clients takes"),
