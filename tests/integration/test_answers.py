@@ -13,8 +13,8 @@ from support.tokens import claims_of, mint
 from support.wire_driver import Passkey, enrolled_app, new_key, with_passkey
 from upstile.protocol import base64url_encode
 from upstile.server import SecurityEvent, StorageUnavailable
-from upstile.server.authorization import _budgets
-from upstile.server.storage import SqlDurableStore
+from upstile.server.authorization import _answer, _budgets
+from upstile.server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 
@@ -185,7 +185,7 @@ async def test_an_answer_that_could_not_be_judged_leaves_the_session_open(
     async with enrolled_app(tmp_path) as app:
         started = await app.start()
         with monkeypatch.context() as broken:
-            broken.setattr(SqlDurableStore, "authenticators", _out_of_reach)
+            broken.setattr(SqliteStore, "account", _out_of_reach)
             reply = await app.answer(started, otp=app.code())
             assert (reply.status_code, reply.json()["error"]) == (503, "temporarily_unavailable")
         assert (await app.answer(started, otp=app.code())).status_code == 200
@@ -218,7 +218,7 @@ async def test_a_lost_reply_is_for_the_identical_form_and_key_only(tmp_path: Pat
         assert (await app.post("/stepup/challenge", form)).json()["error"] == "invalid_session"
 
 
-async def _out_of_reach(store: SqlDurableStore, user: object) -> list[Any]:
+async def _out_of_reach(store: SqliteStore, user: object) -> list[Any]:
     raise StorageUnavailable("gone")
 
 
@@ -236,7 +236,8 @@ async def test_a_key_that_says_otherwise_than_at_its_registration_whether_it_is_
 async def test_a_guess_whose_request_is_given_up_is_counted_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_budgets, "DISABLED_AFTER", 1)
+    monkeypatch.setattr(_budgets, "LAST_TRY", 1)
+    monkeypatch.setattr(_answer, "LAST_TRY", 1)
 
     async def slow(event: SecurityEvent) -> None:
         if event.kind == "answer-rejected":
@@ -248,5 +249,6 @@ async def test_a_guess_whose_request_is_given_up_is_counted_all_the_same(
         started = await app.start()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(app.answer(started, otp="000000"), 0.5)
-        (entry,) = (await app.call("GET", "/stepup/authenticators")).json()["authenticators"]
-        assert entry["state"] == "disabled"
+        refused = (await app.start()).reply.json()
+        assert refused["error"] == "unmet_authentication_requirements"
+        assert "enrollable_methods" not in refused  # it is closed to unknown keys: another one would not help

@@ -36,7 +36,7 @@ async def test_an_answer_during_a_lock_is_not_counted_and_the_session_lives(tmp_
         assert (await app.answer(patient, otp=app.code())).status_code == 200
 
 
-async def test_the_lock_doubles_and_a_success_resets_it(tmp_path: Path) -> None:
+async def test_the_lock_doubles_within_a_day_and_a_success_changes_nothing_of_that(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         await app.elevate()
         waits = []
@@ -47,7 +47,7 @@ async def test_the_lock_doubles_and_a_success_resets_it(tmp_path: Path) -> None:
         assert waits == [30, 60, 120, 240]
         assert (await app.answer(await app.start(), otp=app.code())).status_code == 200
         await _guess(app, 5)
-        assert (await app.start()).reply.headers["retry-after"] == "30"
+        assert (await app.start()).reply.headers["retry-after"] == "480"
 
 
 @pytest.mark.requirement("profile-7-thief")
@@ -108,6 +108,18 @@ async def test_a_thief_cannot_use_up_the_starts_of_a_key_that_is_known(tmp_path:
         assert statuses == [403] * 10 + [429]
         owner = WireApp(app.http, app.clock, key=app.key, token=stolen)
         assert (await owner.start()).reply.status_code == 403
+
+
+@pytest.mark.requirement("profile-7-thief")
+async def test_a_thief_with_the_password_locks_neither_the_owners_device_nor_its_login(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        await app.elevate()  # the key is known now
+        thief = WireApp(app.http, app.clock, key=new_key())
+        await thief.sign_in()
+        await _guess(thief, 5)
+        assert (await thief.start()).reply.json()["error"] == "invalid_grant"
+        assert (await app.start()).reply.json()["attempts_left"] == 5
+        assert (await app.answer(await app.start(), otp=app.code())).status_code == 200
 
 
 async def _guess(app: WireApp, times: int, **start: str) -> None:

@@ -11,9 +11,19 @@ from support.nodes import nodes
 from support.own_app import another_process
 from support.tokens import mint
 from support.totp import seed_in
-from support.wire_driver import Passkey, WireApp, bank_app, enrolled_app, error_of, new_key, problem_of, thumbprint
+from support.wire_driver import (
+    Passkey,
+    WireApp,
+    bank_app,
+    enrolled_app,
+    error_of,
+    heard,
+    new_key,
+    problem_of,
+    thumbprint,
+)
 from upstile.server import StorageUnavailable
-from upstile.server.storage import SqlDurableStore
+from upstile.server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -106,7 +116,7 @@ async def test_the_help_desk_ends_what_was_lost_and_hands_out_a_code(tmp_path: P
         await thief.sign_in()  # knows the password
         app.clock.now += 1
         await server.disable_authenticators("ada")
-        app.clock.now += 1
+        await heard(app)
         for dead, owner in ((app.token, app), (elevated, app), (thief.token, thief)):
             assert error_of(await owner.call("GET", "/balance", token=dead)) == "invalid_token"
         assert (await app.redeem(started, code)).json()["error"] == "invalid_grant"
@@ -129,7 +139,7 @@ async def test_the_lost_devices_key_is_no_known_key_any_more(tmp_path: Path) -> 
         app.clock.now += 1
         await server.disable_authenticators("ada")
         code = await server.enrolment_code("ada")
-        app.clock.now += 1
+        await heard(app)
         owner = WireApp(app.http, app.clock, key=new_key())
         await owner.sign_in()
         assert (await owner.enroll_totp(enrolment_code=code)).status_code == 200
@@ -148,14 +158,14 @@ async def test_an_enrolment_code_survives_a_storage_that_fails(tmp_path: Path, m
         app.clock.now += 601
         code = await server.enrolment_code("ada")
         with monkeypatch.context() as broken:
-            broken.setattr(SqlDurableStore, "add_authenticator", _out_of_reach)
+            broken.setattr(SqliteStore, "change_account", _out_of_reach)
             reply = await app.call("POST", PATH, json={"method": "totp", "name": "x", "enrolment_code": code})
             assert reply.status_code == 503
         assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
         await server._deployment.aclose()
 
 
-async def _out_of_reach(store: SqlDurableStore, record: object) -> None:
+async def _out_of_reach(store: SqliteStore, user: object, decide: object) -> None:
     raise StorageUnavailable("gone")
 
 

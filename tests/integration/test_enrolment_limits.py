@@ -1,5 +1,6 @@
 """Who may finish an enrolment, how many there may be, and what an enrolment code is good for (upstile profile §8)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,8 @@ from support.own_app import OwnApp, own_app
 from support.tokens import mint
 from support.totp import seed_in
 from support.wire_driver import URL, bank_app, new_key, problem_of, thumbprint
-from upstile.server.storage import SqlDurableStore, User
+from upstile.server.storage import Account, User
+from upstile.server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -113,9 +115,15 @@ async def _finish(app: OwnApp, id: str) -> Any:
 
 
 async def _disable(folder: Path, id: str) -> None:
-    """What a hundred wrong answers do."""
-    store = SqlDurableStore(f"sqlite:///{folder / 'bank.db'}")
-    await store.disable(User(URL, "ada"), id)
+    """What the help desk does, to one authenticator."""
+
+    def disabled(account: Account) -> tuple[Account, None]:
+        records = [replace(r, state="disabled") if r.id == id else r for r in account.authenticators]
+        return replace(account, authenticators=tuple(records)), None
+
+    store = SqliteStore(folder / "bank.db", URL)
+    await store.prepare()
+    await store.change_account(User(URL, "ada"), disabled)
     await store.aclose()
 
 

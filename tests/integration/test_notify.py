@@ -1,12 +1,13 @@
 """The deployment's hook is told of every attempt, success, change and lock (README, upstile profile §8)."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.own_app import OwnApp, own_app
-from support.wire_driver import URL
+from support.wire_driver import URL, new_key
 from upstile.server import SecurityEvent
 from upstile.server.storage import User
 
@@ -61,25 +62,31 @@ async def test_every_attempt_success_and_lock_is_notified(tmp_path: Path) -> Non
         ]
 
 
-async def test_a_hundred_wrong_answers_in_a_row_disable_the_authenticator_and_are_notified(tmp_path: Path) -> None:
+async def test_a_hundred_wrong_answers_by_unknown_keys_close_the_authenticator_to_them_and_are_notified(
+    tmp_path: Path,
+) -> None:
     told: list[SecurityEvent] = []
     async with own_app(tmp_path, notify=told.append) as app:
         await app.sign_in()
         await app.enroll_totp()
-        await _five_wrong_answers(app)  # a success in between: these do not count any more
-        app.clock.now += 30
-        await app.sign_in()
-        await app.elevate()
-        for _ in range(19):
-            await _five_wrong_answers(app)
+        await app.elevate()  # the owner's key is known now
+        thief = replace(app, key=new_key())
+        for _ in range(20):
+            assert not _closed(told)
+            await thief.sign_in()  # knows the password
+            await _five_wrong_answers(thief)
             app.clock.now += 900
+        assert _closed(told) == [("totp", "ada")]
+        await thief.sign_in()
+        refused = (await thief.start()).reply.json()
+        assert refused["error"] == "unmet_authentication_requirements"
+        assert "enrollable_methods" not in refused  # to enrol another one would not open this one
+        assert await app.elevate()
         assert await _states(app) == ["active"]
-        await _five_wrong_answers(app)
-        assert await _states(app) == ["disabled"]
-        app.clock.now += 900
-        assert (await app.start()).reply.json()["error"] == "unmet_authentication_requirements"
-        disabled = [(event.method, event.user.subject) for event in told if event.kind == "authenticator-disabled"]
-        assert disabled == [("totp", "ada")]
+
+
+def _closed(told: list[SecurityEvent]) -> list[tuple[str | None, str]]:
+    return [(event.method, event.user.subject) for event in told if event.kind == "authenticator-closed"]
 
 
 async def test_a_hook_may_be_a_coroutine_and_is_waited_for(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import httpx
@@ -114,22 +115,27 @@ async def test_a_token_that_cannot_be_used_up_serves_no_call(tmp_path: Path) -> 
     async with enrolled_app(tmp_path) as app:
         token = await app.elevate(max_age="0")
         assert (await app.call("GET", "/balance")).status_code == 200
-        _break_storage(tmp_path, "upstile_ephemeral")
+        _break_storage(tmp_path, "upstile_one_time")
         assert (await app.call("GET", "/balance")).status_code == 200  # so it is the using up that fails
         _assert_unavailable(await app.call("DELETE", "/account", token=token))
 
 
-async def test_where_revocations_cannot_be_read_no_token_is_accepted(tmp_path: Path) -> None:
-    async with enrolled_app(tmp_path) as app:
-        _break_storage(tmp_path, "upstile_ephemeral")
-        app.clock.now += 2
-        _assert_unavailable(await app.call("GET", "/balance"))
+async def test_where_revocations_cannot_be_read_no_token_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        revocations = app.server._deployment.revocations
+        _break_storage(tmp_path, "upstile_revocations")
+        assert (await app.call("GET", "/me")).status_code == 200  # the last known list holds for ten seconds
+        monkeypatch.setattr(revocations, "_elapsed", lambda: monotonic() + 11)
+        _assert_unavailable(await app.call("GET", "/me"))
 
 
 async def test_with_broken_storage_the_authorization_server_says_so_as_oauth_does(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         started = await app.start()
-        _break_storage(tmp_path, "upstile_ephemeral")
+        _break_storage(tmp_path, "upstile_one_time")
         replies = [
             (await app.start()).reply,
             await app.answer(started, otp=app.code()),
@@ -150,7 +156,7 @@ async def test_with_broken_storage_authenticators_are_neither_shown_nor_added_an
         _assert_unavailable(await app.call("GET", "/stepup/authenticators"))
         wanted = {"method": "totp", "name": "phone"}
         _assert_unavailable(await app.call("POST", "/stepup/authenticators", json=wanted))
-        _break_storage(tmp_path, "upstile_ephemeral")
+        _break_storage(tmp_path, "upstile_one_time")
         _assert_unavailable(await _signing_in(app))
 
 

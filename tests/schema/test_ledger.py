@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from secrets import token_hex
 from typing import Literal
@@ -110,6 +110,7 @@ def test_a_use_during_a_change_is_not_undone_by_it(ledger: SqlLedger) -> None:
 
         def rename(account: Account) -> tuple[Account, object]:
             used = pool.submit(ledger.use, Use(user=ADA, id="t", counter=5, at=NOW))
+            wait([used], timeout=1)  # it does not end: it waits for this change
             named = tuple(dataclasses.replace(record, name="Renamed") for record in account.authenticators)
             return dataclasses.replace(account, authenticators=named), used
 

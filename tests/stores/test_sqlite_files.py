@@ -75,7 +75,7 @@ async def test_all_files_are_made_for_their_owner_whatever_the_umask(path: Path,
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
-@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".key"])
 async def test_a_file_that_others_can_read_or_write_is_refused(path: Path, mode: int, suffix: str) -> None:
     if suffix:
         path.touch(0o600)

@@ -113,7 +113,7 @@ def running_postgres() -> Generator[PostgresServer]:
         server.start()
         yield server
     finally:
-        server.stop()
+        server.stop(signal.SIGQUIT)  # its data are deleted, so it need not write them down
         shutil.rmtree(folder)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import AuthenticatorRecord, OneTimeKey, Record, Use, User
-from upstile.server.storage._stores import Found, Kept, OneTimeStore, Storage
+from upstile.server.storage._stores import Found, Kept, OneTimeStore, Storage, TwoStores
 from upstile.server.storage.postgresql import PostgresStore
+from upstile.server.storage.redis import RedisStore
 from upstile.server.storage.sqlite import SqliteStore
 
 ISSUER = "https://as.example"
@@ -39,9 +40,15 @@ class Kind:
     one_transaction: bool = True
 
 
+def _redis(address: str, issuer: str) -> Storage:
+    url, _, path = address.partition(" ")
+    return TwoStores(SqliteStore(path, issuer), RedisStore(url, issuer))
+
+
 STORES: dict[str, Kind] = {
     "sqlite": Kind(address="sqlite_address", open=SqliteStore),
     "postgresql": Kind(address="postgres_url", open=PostgresStore),
+    "redis": Kind(address="redis_address", open=_redis, durable=False, one_transaction=False),
 }
 
 

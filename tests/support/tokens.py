@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from time import time
 from typing import Any
 
 import jwt
 
-from support.wire_driver import WireApp
-from upstile.server._settings import find_seal
-from upstile.server.authorization._signing import SigningKeys
-from upstile.server.storage import SqlDurableStore
+from support.wire_driver import URL, WireApp
+from upstile.server.keys._configured import find_seal
+from upstile.server.keys._signing import SigningKeys
+from upstile.server.storage.sqlite import SqliteStore
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -21,11 +22,12 @@ def claims_of(token: str) -> dict[str, Any]:
 async def mint(folder: Path, claims: Mapping[str, Any]) -> str:
     """A token signed with the bank's own key, which is opened as another process of the deployment would."""
     file = folder / "bank.db"
-    store = SqlDurableStore(f"sqlite:///{file}")
+    store = SqliteStore(file, URL)
+    await store.prepare()
     try:
-        keys = SigningKeys(store, find_seal(None, file, development=True))
-        await keys.prepare()
-        return keys.sign(claims)
+        keys, now = SigningKeys(store, find_seal(None, file.with_name("bank.db.key")), URL), time()
+        await keys.prepare(now)
+        return keys.sign(claims, now)
     finally:
         await store.aclose()
 

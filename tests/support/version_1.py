@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from upstile.server.storage import schema
 
-KEY = Fernet.generate_key()
+KEY = urlsafe_b64encode(b"the same key in other processes.")
 SEED = b"a seed of 20 bytes.."
 SIGNING_KEY = b"the private half, as DER"
 STEP = 60_000_000

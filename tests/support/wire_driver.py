@@ -10,6 +10,7 @@ from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -240,6 +241,13 @@ def problem_of(response: httpx.Response) -> str:
     """The name of the response's problem."""
     assert response.headers["content-type"] == "application/problem+json"
     return str(response.json()["type"]).removeprefix("urn:upstile:problem:")
+
+
+async def heard(app: WireApp) -> None:
+    """Wait until the app's server has heard that its token was ended by another process."""
+    with anyio.fail_after(10):
+        while (await app.call("GET", "/balance")).status_code == 200:
+            await anyio.sleep(0.05)
 
 
 class Passkey:

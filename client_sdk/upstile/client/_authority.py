@@ -10,7 +10,12 @@ from upstile.client._proof_key import ProofKey
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
-_PATIENCE = 3
+REPEATED_FOR = 15.0
+"""Seconds from its first copy in which an answer goes out again: after ten without a reply it is judged anew."""
+_PAUSE = 1.0
+_LONGEST_PAUSE = 2
+_NO_VERDICT = (502, 503, 504)
+"""Who says this did not judge: a gateway whose node is gone, a node whose storage is away."""
 _STEP = "insufficient_authorization"
 _NEXT_STEP = {
     "invalid_grant": "Sign in again, then repeat the call.",
@@ -26,13 +31,22 @@ class Authority:
         transport: sends and reads.
         key: signs the proofs.
         clock: the time in epoch seconds; a wrong one is named when proofs are refused.
+        monotonic: a clock in seconds that is never set; tells for how long an answer is repeated.
         cancel: is set when nobody waits for the ceremony any more.
     """
 
-    def __init__(self, transport: Transport, key: ProofKey, clock: Callable[[], float], cancel: Event) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        key: ProofKey,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        cancel: Event,
+    ) -> None:
         self._transport = transport
         self._key = key
         self._clock = clock
+        self._monotonic = monotonic
         self._cancel = cancel
 
     def post(self, url: str, form: Mapping[str, str | int | None], *, repeatable: bool) -> Incoming:
@@ -41,34 +55,48 @@ class Authority:
         Args:
             url: the endpoint.
             form: what to send; `None` is left out.
-            repeatable: whether the identical form may go out again after its reply was lost, or while the server
-                still judges the first copy. An answer may, a token request never.
+            repeatable: whether the identical form goes out again after its reply was lost, or while the server still
+                judges the first copy: for `REPEATED_FOR` seconds. An answer may, a token request never.
 
         Raises:
             CeremonyFailed, NoMethodAvailable: the server refused.
             StepUpCancelled: nobody waits any more.
         """
         body = serialize_form(form)
-        response = self._exchange(url, body, repeatable=repeatable)
-        for _ in range(_PATIENCE):
-            if not (repeatable and self._is_being_judged(response)):
-                break
-            response = self._exchange(url, body, repeatable=True)
+        try:
+            response = self._until_judged(url, body) if repeatable else self._exchange(url, body)
+        except ConnectionLost as lost:
+            raise CeremonyFailed("The connection to the authorization server broke") from lost
         if response.status == 200 or (response.status == 403 and _error(response) == _STEP):
             return response
         raise self._refusal(response)
 
-    def _exchange(self, url: str, body: bytes, *, repeatable: bool) -> Incoming:
+    def _until_judged(self, url: str, body: bytes) -> Incoming:
+        """Send an answer until there is a verdict: a lost reply must not cost a try or a code."""
+        end = self._monotonic() + REPEATED_FOR
+        least = 0.0  # a kept connection that the server had closed is lost at once, and a new one serves
+        while True:
+            pause = least
+            try:
+                response = self._exchange(url, body)
+            except ConnectionLost as lost:
+                if self._monotonic() + pause >= end:
+                    raise CeremonyFailed("The authorization server cannot be reached") from lost
+            else:
+                wait = _pause(response)
+                if wait is None or self._monotonic() + max(wait, least) >= end:
+                    return response
+                pause = max(wait, least)
+            if self._cancel.wait(pause):
+                raise StepUpCancelled("The ceremony was cancelled")
+            least = _PAUSE
+
+    def _exchange(self, url: str, body: bytes) -> Incoming:
         nonce = self._key.nonce(url)
-        try:
-            response = self._send(url, body)
-        except ConnectionLost as lost:
-            if not repeatable:
-                raise CeremonyFailed("The connection to the authorization server broke") from lost
-            response = self._send_again(url, body)
+        response = self._send(url, body)
         # A nonce demand judged nothing, so it is no repetition (RFC 9449 §8); it is obeyed once.
         if _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce:
-            response = self._send_again(url, body)
+            response = self._send(url, body)
         return response
 
     def _send(self, url: str, body: bytes) -> Incoming:
@@ -78,18 +106,6 @@ class Authority:
         response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
         self._key.learn(response)
         return response
-
-    def _send_again(self, url: str, body: bytes) -> Incoming:
-        try:
-            return self._send(url, body)
-        except ConnectionLost as lost:
-            raise CeremonyFailed("The authorization server cannot be reached") from lost
-
-    def _is_being_judged(self, response: Incoming) -> bool:
-        wait = _retry_after(response)
-        if _error(response) != "slow_down" or wait is None or wait > 2:
-            return False
-        return not self._cancel.wait(wait)
 
     def _refusal(self, response: Incoming) -> Exception:
         try:
@@ -110,6 +126,16 @@ class Authority:
             response=response,
             next_step=hint or _NEXT_STEP.get(refusal.error),
         )
+
+
+def _pause(response: Incoming) -> int | None:
+    """Seconds after which the identical answer may get its verdict; `None` if this is it, or the wait is too long."""
+    wait = _retry_after(response)
+    if response.status in _NO_VERDICT and wait is None:
+        wait = 1
+    elif response.status not in _NO_VERDICT and _error(response) != "slow_down":
+        return None
+    return wait if wait is not None and wait <= _LONGEST_PAUSE else None
 
 
 def _error(response: Incoming) -> str | None:

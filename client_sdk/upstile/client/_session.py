@@ -202,7 +202,7 @@ class Session:
             moment=self._moment(cancel),
             clock=self.clock,
         )
-        authority = Authority(self.transport, self.key, self.clock, cancel)
+        authority = Authority(self.transport, self.key, self.clock, self.monotonic, cancel)
         return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
 
     @contextmanager

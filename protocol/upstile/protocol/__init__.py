@@ -50,7 +50,7 @@ from upstile.protocol._errors import (
 from upstile.protocol._form import FORM_TYPE, parse_form, serialize_form
 from upstile.protocol._header import AuthChallenge, parse_challenges, readable_challenges, serialize_challenge
 from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
-from upstile.protocol._jws import es256_sign, es256_verified
+from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws_header
 from upstile.protocol._message import Message
 from upstile.protocol._metadata import (
     PROFILE_VERSION,
@@ -110,16 +110,18 @@ __all__ = [
     "code_challenge",
     "code_verifier_matches",
     "create_proof",
+    "es256_compact",
     "es256_jwk",
     "es256_key",
     "es256_sign",
-    "es256_verified",
+    "es256_verifier",
     "find_error",
     "find_step_up",
     "is_code_challenge",
     "json_compact",
     "json_object",
     "jwk_thumbprint",
+    "jws_header",
     "normalized_htu",
     "parse_challenges",
     "parse_form",

@@ -2,12 +2,15 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from upstile.protocol._ceremony import OptionalSecret
+from upstile.protocol._ceremony import Name, OptionalSecret, Otp
+from upstile.protocol._encoding import json_compact
 from upstile.protocol._message import Message, WholeNumber
 
 AUTHENTICATORS_SCOPE = "authenticators"
+_MAX_REGISTRATION = 32_768
+"""Bytes of JSON of a registration: its attestation may bring a chain of certificates."""
 
 
 class Authenticator(Message):
@@ -31,10 +34,10 @@ class AuthenticatorList(Message):
 class EnrollRequest(Message):
     """Begin to enrol: which method, and what the user calls it."""
 
-    method: str
+    method: Name
     name: str = Field(min_length=1, max_length=100)
     destination: str | None = Field(default=None, max_length=320)
-    enrolment_code: OptionalSecret = Field(default=None, max_length=128)
+    enrolment_code: Otp | None = Field(default=None, repr=False)
 
 
 class EnrollResponse(Message):
@@ -51,8 +54,15 @@ class EnrollResponse(Message):
 class VerifyRequest(Message):
     """The proof that the new authenticator works."""
 
-    otp: OptionalSecret = Field(default=None, max_length=64)
+    otp: Otp | None = Field(default=None, repr=False)
     registration_response: dict[str, Any] | None = Field(default=None, repr=False)
+
+    @field_validator("registration_response")
+    @classmethod
+    def _bounded(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None and len(json_compact(value)) > _MAX_REGISTRATION:
+            raise ValueError(f"Registration should have at most {_MAX_REGISTRATION} bytes")
+        return value
 
 
 class RenameRequest(Message):

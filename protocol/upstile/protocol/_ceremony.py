@@ -18,6 +18,18 @@ B64TOKEN = r"^[A-Za-z0-9._~+/-]+=*$"
 Secret = Annotated[str, Field(repr=False)]
 OptionalSecret = Annotated[str | None, Field(repr=False)]
 
+# What a request may bring: each member has its own length in characters, far above what an honest app sends.
+Name = Annotated[str, Field(max_length=255)]
+"""A client, a method, an authenticator: a name that somebody chose."""
+Names = Annotated[str, Field(max_length=2048)]
+"""Several of them, with blanks between."""
+Token = Annotated[str, Field(max_length=32_768)]
+"""An access token; some issuers put whole lists of groups into theirs."""
+Handle = Annotated[str, Field(max_length=512)]
+"""A random value of the server's: an authorization code, an auth session."""
+Otp = Annotated[str, Field(max_length=256)]
+"""A code that a person typed or pasted, with whatever came along."""
+
 
 class StartRequest(Message):
     """The form that opens a ceremony; lists are space-separated, as everywhere in OAuth.
@@ -26,17 +38,17 @@ class StartRequest(Message):
     """
 
     response_type: Literal["code"]
-    client_id: str
-    code_challenge: str
+    client_id: Name
+    code_challenge: Name
     code_challenge_method: Literal["S256"]
-    resource: str
-    subject_token: Secret
+    resource: str = Field(max_length=2048)
+    subject_token: Token = Field(repr=False)
     subject_token_type: Literal["urn:ietf:params:oauth:token-type:access_token"]
-    acr_values: str | None = None
+    acr_values: Names | None = None
     max_age: str | None = Field(default=None, pattern=r"^[0-9]{1,10}$")
-    scope: str | None = None
-    authorization_details: str | None = None
-    authn_methods_supported: str | None = None
+    scope: Names | None = None
+    authorization_details: str | None = Field(default=None, max_length=8192)
+    authn_methods_supported: Names | None = None
 
     @field_validator("code_challenge")
     @classmethod
@@ -49,22 +61,22 @@ class StartRequest(Message):
 class AnswerRequest(Message):
     """The form that answers a step, with the member that belongs to its method."""
 
-    client_id: str
-    auth_session: Secret
-    authn_method: str
-    authn_id: str | None = None
-    authn_response: OptionalSecret = None
-    otp: OptionalSecret = None
+    client_id: Name
+    auth_session: Handle = Field(repr=False)
+    authn_method: Name
+    authn_id: Name | None = None
+    authn_response: OptionalSecret = Field(default=None, max_length=16_384)
+    otp: Otp | None = Field(default=None, repr=False)
 
 
 class TokenRequest(Message):
     """The form that redeems an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
 
     grant_type: Literal["authorization_code"]
-    code: Secret
-    code_verifier: Secret
-    client_id: str
-    redirect_uri: str | None = None
+    code: Handle = Field(repr=False)
+    code_verifier: Secret = Field(max_length=128)
+    client_id: Name
+    redirect_uri: str | None = Field(default=None, max_length=2048)
 
 
 class Offer(Message):

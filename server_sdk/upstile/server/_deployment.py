@@ -1,22 +1,32 @@
 """One running deployment, independent of any web framework: what every adapter stands on."""
 
+import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from secrets import token_bytes
+from weakref import WeakSet
 
 from upstile.protocol import Requirement, TokenResponse
 from upstile.server._errors import ConfigurationError
+from upstile.server._events import Events
+from upstile.server._health import Health
 from upstile.server._http import HttpRequest
-from upstile.server.authorization._endpoints import Route
-from upstile.server.authorization._possession import ProofOfPossession
+from upstile.server._keeper import Keeper
+from upstile.server._route import Route
+from upstile.server.authorization._possession import Possession, ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
-from upstile.server.authorization._signing import SigningKeys
+from upstile.server.keys._seal import Seal
+from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._authentication import Authentication
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
-from upstile.server.storage import DurableStore, EphemeralStore
+from upstile.server.storage import Names, Revocations, Storage
+
+_open: "WeakSet[Deployment]" = WeakSet()
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Deployment:
     """A resource server with its embedded authorization server.
 
@@ -28,8 +38,13 @@ class Deployment:
         sign_in: the seam to the application's own sign-in.
         possession: checks the DPoP proof of a sign-in.
         signing: the keys, loaded by `prepare`.
-        durable, ephemeral: the stores, opened by `prepare`.
+        seal: encrypts secrets at rest.
+        storage: the stores, opened by `prepare`.
+        names: makes the keys of one-time state.
+        revocations: what ended before its time.
+        events: is told what happens.
         clock: the time in epoch seconds.
+        health: whether this process is ready.
     """
 
     issuer: Issuer
@@ -39,25 +54,54 @@ class Deployment:
     sign_in: SignIn
     possession: ProofOfPossession
     signing: SigningKeys
-    durable: DurableStore
-    ephemeral: EphemeralStore
+    seal: Seal
+    storage: Storage
+    names: Names
+    revocations: Revocations
+    events: Events
     clock: Callable[[], float]
+    health: Health = field(init=False)
+    _keeper: Keeper = field(init=False)
     _ready: bool = field(default=False, init=False)
 
+    def __post_init__(self) -> None:
+        self.health = Health(self.ping)
+        self._keeper = Keeper(
+            storage=self.storage, revocations=self.revocations, signing=self.signing, clock=self.clock
+        )
+        _open.add(self)
+
     async def prepare(self) -> None:
-        """Open the stores and load the keys. Runs by itself before the first call; harmless when run again."""
+        """Open the stores and load the keys. Runs by itself before the first call; harmless when run again.
+
+        A forked process opens its own.
+        """
         if self._ready:
             return
-        await self.durable.prepare()
-        await self.ephemeral.prepare()
-        await self.signing.prepare()
+        for store in self.storage.stores:
+            await store.prepare()
+        self.names.load(await self.storage.durable.secret("names", token_bytes(32)))
+        await self.signing.prepare(self.clock())
+        await asyncio.to_thread(self.revocations.look, self.clock())
+        self._keeper.start()
         self._ready = True
+
+    async def ping(self) -> None:
+        """Whether all stores can be read.
+
+        Raises:
+            StorageUnavailable: one of them cannot.
+        """
+        await self.prepare()
+        for store in self.storage.stores:
+            await store.ping()
 
     async def aclose(self) -> None:
         """Close the stores; a later call opens them again."""
         self._ready = False
-        await self.durable.aclose()
-        await self.ephemeral.aclose()
+        await asyncio.to_thread(self._keeper.stop)
+        for store in self.storage.stores:
+            await store.aclose()
 
     async def authenticate(self, request: HttpRequest, asks_once: Callable[[], bool]) -> Authentication:
         """Verify the token of one call, once: a DPoP proof is good for one look. Raises `Rejection`.
@@ -68,7 +112,7 @@ class Deployment:
         """
         if not self._ready:
             await self.prepare()
-        call = await self.guard.authenticate(request, self.clock())
+        call = await self.guard.authenticate_or_look(request, self.clock())
         call.asks_once = asks_once
         return Authentication(self.guard, call, self.clock)
 
@@ -105,9 +149,9 @@ class Deployment:
         await self.prepare()
         now = self.clock()
         proven = request is not None and bool(request.lines(b"dpop"))
-        jkt = self.possession.key(request, now) if request is not None and proven else None
+        possession = self.possession.of(request, now) if request is not None and proven else Possession()
         return await self.sign_in.start_session(
-            subject, amr=amr, now=now, jkt=jkt, client_id=client_id, account=account
+            subject, amr=amr, now=now, possession=possession, client_id=client_id, account_name=account
         )
 
     async def enrolment_code(self, subject: str) -> str:
@@ -119,3 +163,16 @@ class Deployment:
         """Take all that a user has enrolled out of use."""
         await self.prepare()
         await self.sign_in.disable_authenticators(subject, self.clock())
+
+    def forked(self) -> None:
+        """Know, in a forked process, that nothing is open here."""
+        self._ready = False
+
+
+def _after_fork() -> None:
+    for deployment in list(_open):
+        deployment.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

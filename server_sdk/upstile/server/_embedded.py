@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from upstile.protocol import (
     AUTHENTICATORS_SCOPE,
@@ -16,32 +17,29 @@ from upstile.protocol import (
 from upstile.server._deployment import Deployment
 from upstile.server._events import Events
 from upstile.server._replay import ReplaySet
-from upstile.server._sealing import Seal
 from upstile.server._settings import Origin
 from upstile.server.authorization._acr import OFFERED, SATISFIES
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._budgets import Budgets
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._endpoints import Endpoints
 from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
-from upstile.server.authorization._logins import Logins
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._revocation import Revoker
-from upstile.server.authorization._sessions import Sessions
 from upstile.server.authorization._sign_in import SignIn
-from upstile.server.authorization._signing import SigningKeys
 from upstile.server.authorization._start import Starts
 from upstile.server.authorization._steps import Steps
 from upstile.server.authorization._subject import Subjects
 from upstile.server.authorization._tokens import TokenMint
 from upstile.server.authorization.methods import Method, Totp, WebAuthn
+from upstile.server.keys._seal import Seal
+from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._jwt import JWTVerifier
 from upstile.server.resource._refusal import Refusals
-from upstile.server.storage import DurableStore, EphemeralStore, Revocations
+from upstile.server.storage import Names, Revocations, Storage
 
 PREFIX = "/stepup"
 """Where the embedded server's endpoints live."""
@@ -53,25 +51,28 @@ class Settings:
 
     Attributes:
         origin: the public base URL; issuer and resource identifier at once.
-        clients: the registered apps.
+        apps: the registered apps.
         seal: encrypts secrets at rest.
-        durable, ephemeral: the stores.
+        storage: the stores.
         name: what people are shown.
         rp_id, webauthn_origins: the WebAuthn relying party, and the origins that its client data may name.
         dpop_required: whether ceremonies without DPoP are refused.
+        replay: whether a DPoP proof is remembered by the node or by the deployment; `None` goes by the method.
+        rotate_keys_after: seconds after which a new signing key is made; `None`: only on command.
         clock: the time in epoch seconds.
         events: is told what happens.
     """
 
     origin: Origin
-    clients: Apps
+    apps: Apps
     seal: Seal
-    durable: DurableStore
-    ephemeral: EphemeralStore
+    storage: Storage
     name: str
     rp_id: str
     webauthn_origins: tuple[str, ...]
     dpop_required: bool
+    replay: Literal["node", "shared"] | None
+    rotate_keys_after: float | None
     clock: Callable[[], float]
     events: Events
 
@@ -87,8 +88,8 @@ class _Shared:
 
     verifier: JWTVerifier
     signing: SigningKeys
+    names: Names
     revocations: Revocations
-    replays: ReplaySet
     possession: ProofOfPossession
     methods: tuple[Method, ...]
     guard: Guard
@@ -97,19 +98,17 @@ class _Shared:
 def embedded(settings: Settings) -> Deployment:
     """Put a deployment together."""
     shared = _shared(settings)
-    logins = Logins(settings.ephemeral)
     mint = TokenMint(settings.url, shared.signing)
     sign_in = SignIn(
         issuer=settings.url,
-        clients=settings.clients,
-        logins=logins,
+        apps=settings.apps,
         mint=mint,
-        store=settings.ephemeral,
-        durable=settings.durable,
+        storage=settings.storage,
+        names=shared.names,
         revocations=shared.revocations,
         events=settings.events,
     )
-    endpoints = _endpoints(settings, shared, logins, mint)
+    endpoints = _endpoints(settings, shared, mint)
     documents = {
         RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
         SERVER_METADATA_PATH: lambda: _server_metadata(settings, shared.methods).to_members(),
@@ -117,31 +116,40 @@ def embedded(settings: Settings) -> Deployment:
     }
     return Deployment(
         issuer=shared.verifier.issuer,
-        scopes=frozenset({*settings.clients.scopes, AUTHENTICATORS_SCOPE}),
+        scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
         guard=shared.guard,
         routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
         possession=shared.possession,
         signing=shared.signing,
-        durable=settings.durable,
-        ephemeral=settings.ephemeral,
+        seal=settings.seal,
+        storage=settings.storage,
+        names=shared.names,
+        revocations=shared.revocations,
+        events=settings.events,
         clock=settings.clock,
     )
 
 
 def _shared(settings: Settings) -> _Shared:
-    url = settings.url
+    url, storage = settings.url, settings.storage
     issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=OFFERED, marks_single_use=True)
-    signing = SigningKeys(settings.durable, settings.seal)
-    verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification)
-    revocations, replays = Revocations(settings.ephemeral), ReplaySet()
+    signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
+    verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
+    names, replays = Names(url), ReplaySet()
+    revocations = Revocations(storage.durable, url)
     refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
     return _Shared(
         verifier=verifier,
         signing=signing,
+        names=names,
         revocations=revocations,
-        replays=replays,
-        possession=ProofOfPossession(url=url, replays=replays, required=settings.dpop_required),
+        possession=ProofOfPossession(
+            url=url,
+            names=names,
+            replays=replays if settings.replay == "node" else None,
+            required=settings.dpop_required,
+        ),
         methods=_methods(settings),
         guard=Guard(
             verifier=verifier,
@@ -149,7 +157,9 @@ def _shared(settings: Settings) -> _Shared:
             refusals=refusals,
             replays=replays,
             revocations=revocations,
-            store=settings.ephemeral,
+            store=storage.one_time,
+            names=names,
+            replay=settings.replay,
         ),
     )
 
@@ -163,62 +173,37 @@ def _methods(settings: Settings) -> tuple[Method, ...]:
             rp_name=settings.name,
             origins=settings.webauthn_origins,
         ),
-        Totp(issuer_name=settings.name, seal=settings.seal, store=settings.ephemeral),
+        Totp(issuer_name=settings.name, seal=settings.seal),
     )
 
 
-def _endpoints(settings: Settings, shared: _Shared, logins: Logins, mint: TokenMint) -> Endpoints:
-    url, durable, ephemeral, events = settings.url, settings.durable, settings.ephemeral, settings.events
-    sessions, budgets = Sessions(ephemeral), Budgets(ephemeral)
-    codes = Codes(issuer=url, store=ephemeral, mint=mint, revocations=shared.revocations, events=events)
-    subjects = Subjects(
-        verifier=shared.verifier, logins=logins, revocations=shared.revocations, budgets=budgets, issuer=url
-    )
-    steps = Steps(
-        issuer=url,
-        methods=shared.methods,
-        store=durable,
-        sessions=sessions,
-        budgets=budgets,
-        enrollment_uri=f"{url}{PREFIX}/authenticators",
-    )
-    starts = Starts(
-        resources=frozenset({url}),
-        issuer=url,
-        clients=settings.clients,
-        subjects=subjects,
-        steps=steps,
-        budgets=budgets,
-        events=events,
-    )
-    answers = Answers(
-        issuer=url,
-        sessions=sessions,
-        steps=steps,
-        subjects=subjects,
-        budgets=budgets,
-        codes=codes,
-        store=durable,
-        events=events,
-    )
-    rights = EnrolmentRights(guard=shared.guard, methods=shared.methods, logins=logins, store=ephemeral)
-    enrolment = Enrolment(
-        guard=shared.guard,
-        rights=rights,
-        methods=shared.methods,
-        durable=durable,
-        ephemeral=ephemeral,
-        events=events,
-    )
+def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoints:
+    url, storage, events, names = settings.url, settings.storage, settings.events, shared.names
+    revocations, verifier = shared.revocations, shared.verifier
+    enrollment_uri = f"{url}{PREFIX}/authenticators"
+    subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
+    steps = Steps(names=names, methods=shared.methods, enrollment_uri=enrollment_uri)
+    rights = EnrolmentRights(guard=shared.guard, methods=shared.methods, store=storage.one_time, names=names)
     return Endpoints(
         clock=settings.clock,
         possession=shared.possession,
-        clients=settings.clients,
-        starts=starts,
-        answers=answers,
-        codes=codes,
-        revoker=Revoker(verifier=shared.verifier, logins=logins, revocations=shared.revocations, events=events),
-        enrolment=enrolment,
+        apps=settings.apps,
+        starts=Starts(
+            resources=frozenset({url}),
+            issuer=url,
+            apps=settings.apps,
+            subjects=subjects,
+            steps=steps,
+            storage=storage,
+            names=names,
+            events=events,
+        ),
+        answers=Answers(issuer=url, storage=storage, names=names, steps=steps, subjects=subjects, events=events),
+        codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
+        revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
+        enrolment=Enrolment(
+            guard=shared.guard, rights=rights, methods=shared.methods, durable=storage.durable, events=events
+        ),
         refusals=shared.guard.refusals,
     )
 
@@ -228,7 +213,7 @@ def _resource_metadata(settings: Settings) -> ResourceMetadata:
         resource=settings.url,
         resource_name=settings.name,
         authorization_servers=(settings.url,),
-        scopes_supported=settings.clients.scopes or None,
+        scopes_supported=settings.apps.scopes or None,
         bearer_methods_supported=("header",),
         dpop_signing_alg_values_supported=DPOP_ALGORITHMS,
     )

@@ -21,8 +21,11 @@ EventKind = Literal[
     "authenticator-added",
     "authenticator-removed",
     "authenticator-renamed",
+    "authenticator-closed",
     "authenticator-disabled",
     "enrolment-code-issued",
+    "signing-key-rotated",
+    "secrets-resealed",
 ]
 
 
@@ -32,7 +35,7 @@ class SecurityEvent:
 
     Attributes:
         kind: what happened.
-        user: whose account.
+        user: whose account; of what concerns the keys of all users the subject is empty.
         client_id: through which app, where one is known.
         method: which authentication method, where one is concerned.
         at: epoch seconds.

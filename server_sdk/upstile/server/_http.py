@@ -6,6 +6,8 @@ from typing import Any
 
 from upstile.protocol import json_compact
 
+RETRY_AFTER = 1
+"""Seconds after which a request that was answered 503 may come again."""
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 

@@ -1,19 +1,14 @@
 """What a deployment is configured with, checked at start-up: every mistake is named before the first request."""
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from upstile.protocol import normalized_htu
 from upstile.server._errors import ConfigurationError
-from upstile.server._sealing import Seal, development_key
 
 _LOOPBACK = "localhost"
-SECRET_KEYS_VARIABLE = "UPSTILE_SECRET_KEYS"  # noqa: S105 - a name
-_SQLITE = "sqlite:///"
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
 _origin = re.compile(rf"[a-z]+://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[1-9][0-9]{{0,4}}))?/?")
 
@@ -51,39 +46,6 @@ def check_origin(url: str, *, allow_insecure_loopback: bool) -> Origin:
     elif parts.scheme != "https":
         raise ConfigurationError(f"url={url!r} must be https")
     return Origin(url=normalized_htu(url).removesuffix("/"), host=host)
-
-
-def sqlite_path(storage: str) -> Path:
-    """The file of a `sqlite:///path` storage, made if it is missing.
-
-    Raises:
-        ConfigurationError: another kind of storage, or a file that cannot be written.
-    """
-    path = Path(storage.removeprefix(_SQLITE))
-    if not storage.startswith(_SQLITE) or path.name in ("", ":memory:"):
-        raise ConfigurationError(f"storage={storage!r} must be sqlite:///path/to/file.db")
-    try:
-        path.touch(mode=0o600)  # nobody else on this machine needs to read it
-    except OSError as error:
-        raise ConfigurationError(f"storage={storage!r} cannot be written: {error.strerror}") from error
-    return path
-
-
-def find_seal(secret_keys: Sequence[str | bytes] | None, path: Path, *, development: bool) -> Seal:
-    """The seal for secrets at rest: from the argument, the environment, or, in development, a file beside the data.
-
-    Raises:
-        ConfigurationError: no key is configured.
-    """
-    configured = secret_keys if secret_keys is not None else os.environ.get(SECRET_KEYS_VARIABLE, "").split()
-    if configured:
-        return Seal(configured)
-    if development:
-        return Seal([development_key(path.with_name(path.name + ".key"))])
-    raise ConfigurationError(
-        f"secret_keys is missing: pass Fernet keys or set {SECRET_KEYS_VARIABLE}. Make one with: python -c "
-        "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-    )
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> str:

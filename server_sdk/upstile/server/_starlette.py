@@ -1,29 +1,80 @@
 """Requests and responses of Starlette, and of FastAPI on top of it, to and from those of the engine."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from os.path import commonprefix
+from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
 
-from upstile.server._deployment import Deployment
 from upstile.server._http import HttpRequest, HttpResponse
-from upstile.server.authorization._endpoints import MAX_BODY, Route
+from upstile.server._route import Route
+from upstile.server.authorization._endpoints import MAX_BODY
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""What the embedded server's paths are mounted for; those that none answers are told which ones there are."""
+_NONE: tuple[Match, Scope] = (Match.NONE, {})
+_FOUND = "upstile.route"
 
 
-def mounted(deployment: Deployment, route: Route) -> Callable[[Request], Awaitable[Response]]:
-    """A route of the embedded server as a handler."""
+class EmbeddedRoutes(BaseRoute):
+    """All paths of the embedded server as one entry of a router.
 
-    async def handler(request: Request) -> Response:
-        await deployment.prepare()
-        neutral = replace(head(request), body=await _bounded_body(request))
-        return response(await route.answer(neutral, request.path_params))
+    It stands first, so that no catch-all of the application hides it, and each request of the application passes it: so
+    it is a look-up in a dict, and a pattern is tried only where a path begins as one.
 
-    return handler
+    Args:
+        routes: the paths.
+        prepare: opens storage.
+    """
+
+    path = "/stepup"
+    """The name for tools that count requests by the path of their route."""
+
+    def __init__(self, routes: Iterable[Route], prepare: Callable[[], Awaitable[None]]) -> None:
+        known = tuple(routes)
+        self._fixed = {route.path: route for route in known if "{" not in route.path}
+        self._patterns = [(_pattern(route.path), route) for route in known if "{" in route.path]
+        self._beginning = commonprefix([route.path.partition("{")[0] for _, route in self._patterns])  # noqa: RUF071 - text is meant
+        self._prepare = prepare
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is the embedded server's."""
+        path = scope["path"]
+        if path in self._fixed or path.startswith(self._beginning) or scope.get("root_path"):
+            return self._matches(scope, path)
+        return _NONE
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """None of the paths has a name: the documents say where they are."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        route: Route = scope[_FOUND]
+        request = Request(scope, receive)
+        try:
+            neutral = replace(head(request), body=await _bounded_body(request))
+        except ClientDisconnect:  # nobody's fault, and nobody reads it; some middleware wants a response all the same
+            answer = Response(status_code=400)
+        else:
+            answer = response(await route.answer(neutral, request.path_params, self._prepare))
+        await answer(scope, receive, send)
+
+    def _matches(self, scope: Scope, path: str) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return _NONE
+        path = _below_root(path, scope.get("root_path", ""))
+        if path in self._fixed:
+            return Match.FULL, {_FOUND: self._fixed[path], "path_params": {}}
+        for pattern, route in self._patterns:
+            found = pattern.fullmatch(path)
+            if found is not None:
+                return Match.FULL, {_FOUND: route, "path_params": found.groupdict()}
+        return _NONE
 
 
 def head(request: Request) -> HttpRequest:
@@ -35,8 +86,16 @@ def head(request: Request) -> HttpRequest:
     return HttpRequest(method=scope["method"], path=path, headers=scope["headers"])
 
 
+def response(neutral: HttpResponse) -> Response:
+    """A response as Starlette sends it."""
+    made = Response(neutral.body, status_code=neutral.status)
+    for name, value in neutral.headers:  # NOTE: a mapping could not hold two WWW-Authenticate lines
+        made.headers.append(name, value)
+    return made
+
+
 async def _bounded_body(request: Request) -> bytes:
-    """The body; of one that is too large as much as shows it."""
+    """The body; of one that is too large as much as shows it. Raises `ClientDisconnect`."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -45,9 +104,12 @@ async def _bounded_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def response(neutral: HttpResponse) -> Response:
-    """A response as Starlette sends it."""
-    made = Response(neutral.body, status_code=neutral.status)
-    for name, value in neutral.headers:  # NOTE: a mapping could not hold two WWW-Authenticate lines
-        made.headers.append(name, value)
-    return made
+def _pattern(path: str) -> re.Pattern[str]:
+    """`{id}` is one segment."""
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+def _below_root(path: str, root: str) -> str:
+    """The path that a router sees where a server or a mount has put something before it."""
+    below = path.removeprefix(root)
+    return below if below != path and below.startswith("/") else path

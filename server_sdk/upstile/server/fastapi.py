@@ -9,20 +9,18 @@ async def transfer(auth: Annotated[Authentication, Depends(server.require(acr="m
 ```
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from time import time
 from typing import Any, Literal
 
 try:
     from fastapi import FastAPI, Request, Response
-    from fastapi.openapi.models import HTTPBearer
-    from fastapi.security.base import SecurityBase
+    from starlette.applications import Starlette
 except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
-from upstile.protocol import Requirement, TokenResponse
+from upstile.protocol import TokenResponse
 from upstile.server import (
     App,
     Authentication,
@@ -33,18 +31,21 @@ from upstile.server import (
     StorageUnavailable,
 )
 from upstile.server._deployment import Deployment
-from upstile.server._embedded import Settings, embedded
+from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
-from upstile.server._settings import check_choice, check_origin, check_webauthn_origins, find_seal, sqlite_path
-from upstile.server._starlette import METHODS, head, mounted, response
+from upstile.server._fastapi_guard import Guarded
+from upstile.server._settings import check_choice, check_origin, check_webauthn_origins
+from upstile.server._starlette import EmbeddedRoutes, head, response
+from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
+from upstile.server.keys._configured import find_seal
+from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
-from upstile.server.storage import SqlDurableStore, SqliteEphemeralStore
+from upstile.server.storage._open import key_file, stores
+from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
-
-_NOBODY: tuple[object, Authentication | None] = (None, None)
 
 
 class StepUp:
@@ -62,9 +63,13 @@ class StepUp:
         clients: Iterable[App],
         name: str | None = None,
         secret_keys: Sequence[str | bytes] | None = None,
+        rotate_keys_after: float | None = ROTATED_AFTER,
         rp_id: str | None = None,
         webauthn_origins: Iterable[str] = (),
         dpop: Literal["required", "optional"] = "required",
+        one_time: str | None = None,
+        replay: Literal["node", "shared"] | None = None,
+        allow_group_files: bool = False,
         notify: Notify | None = None,
         clock: Callable[[], float] = time,
         allow_insecure_loopback: bool = False,
@@ -74,14 +79,20 @@ class StepUp:
         Args:
             url: the public base URL of this API, an origin such as `https://api.example.com`. It is issuer and
                 resource identifier, and what DPoP proofs are compared with.
-            storage: `sqlite:///path/to/file.db`.
+            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
             clients: the apps that may run ceremonies.
             name: what people are shown, e.g. in an authenticator app; the host by default.
-            secret_keys: Fernet keys that encrypt secrets at rest, the newest first; by default the blank-separated
-                keys in the environment variable `UPSTILE_SECRET_KEYS`.
+            secret_keys: keys that encrypt secrets at rest, each 32 random bytes as base64url text, the newest first; by
+                default the blank-separated keys in the environment variable `UPSTILE_SECRET_KEYS`.
+            rotate_keys_after: seconds, at least a day, after which a new signing key is made; `None` leaves it to
+                `upstile-server keys rotate`.
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
+            one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
+            replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
+                HEAD, OPTIONS and TRACE are the node's, every other method is shared.
+            allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent`.
             clock: the time in epoch seconds.
             allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
@@ -91,34 +102,51 @@ class StepUp:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
         origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
-        path = sqlite_path(storage)
+        where = read_storage(storage)
+        seal = find_seal(secret_keys, key_file(where) if origin.url.startswith("http:") else None)
         party = rp_id or origin.host
         origins = (origin.url, *webauthn_origins)
         check_webauthn_origins(party, origins)
         settings = Settings(
             origin=origin,
-            clients=Apps(clients),
-            seal=find_seal(secret_keys, path, development=origin.url.startswith("http:")),
-            durable=SqlDurableStore(f"sqlite:///{path}"),
-            ephemeral=SqliteEphemeralStore(str(path)),
+            apps=Apps(clients),
+            seal=seal,
+            storage=stores(
+                where,
+                None if one_time is None else read_one_time(one_time),
+                origin.url,
+                seal,
+                clock=clock,
+                allow_group_files=allow_group_files,
+            ),
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
+            replay=replay,
+            rotate_keys_after=rotate_keys_after,
             clock=clock,
             events=Events(notify),
         )
         return cls(embedded(settings))
 
     def install(self, app: FastAPI) -> None:
-        """Add the metadata, the authorization server's endpoints and the error responses to an application."""
+        """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
+
+        The paths are one entry, the first of the router. `/stepup/health/live` says that the process answers,
+        `/stepup/health/ready` whether it should be sent requests: its stores can be read, and nobody told it to end. It
+        hears SIGTERM where the application's lifespan runs in the main thread of a server that listens to SIGTERM, as
+        uvicorn does.
+
+        Raises:
+            ConfigurationError: it ran already.
+        """
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
-        for route in self._deployment.routes:
-            app.router.add_route(route.path, mounted(self._deployment, route), methods=METHODS)
-        app.add_exception_handler(Rejection, _on_rejection)
-        app.add_exception_handler(AuthorizationError, _on_authorization_error)
-        app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
+        deployment = self._deployment
+        routes = (*deployment.routes, *deployment.health.routes(PREFIX))
+        app.router.routes.insert(0, EmbeddedRoutes(routes, deployment.prepare))
+        self._answer_refusals_of(app)
         app.router.lifespan_context = self._around(app.router.lifespan_context)
 
     def requirement(
@@ -144,7 +172,7 @@ class StepUp:
             ConfigurationError: the requirement could never be met here.
         """
         requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
-        return _Guarded(self._deployment, self._deployment.check(requirement), once_in_handler=once_in_handler)
+        return Guarded(self._deployment, self._deployment.check(requirement), once_in_handler=once_in_handler)
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
@@ -193,63 +221,32 @@ class StepUp:
     async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
         return response(self._deployment.guard.refusals.unavailable(error).response)
 
+    def _answer_refusals_of(self, app: Any) -> None:
+        """Say in an application how a refusal is answered, and in those that are mounted below it."""
+        if Rejection not in app.exception_handlers:
+            app.add_exception_handler(Rejection, _on_rejection)
+            app.add_exception_handler(AuthorizationError, _on_authorization_error)
+            app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
+        for route in app.routes:
+            below = getattr(route, "app", None)
+            if isinstance(below, Starlette):
+                self._answer_refusals_of(below)
+
     def _around(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
+            self._answer_refusals_of(app)  # again: what was mounted after `install` is known now
+            health = self._deployment.health
+            health.begin()
             await self._deployment.prepare()
             try:
-                async with inner(app) as state:
-                    yield state
+                with on_termination(health.drain):
+                    async with inner(app) as state:
+                        yield state
             finally:
                 await self._deployment.aclose()
 
         return lifespan
-
-
-class _Guarded(SecurityBase):
-    """A requirement as a FastAPI dependency; OpenAPI shows its routes as needing an access token."""
-
-    model = HTTPBearer(bearerFormat="at+jwt")
-    scheme_name = "StepUp"
-
-    def __init__(self, deployment: Deployment, requirement: Requirement, *, once_in_handler: bool) -> None:
-        self._deployment = deployment
-        self.requirement = requirement
-        self._once_in_handler = once_in_handler
-        # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
-        self._verified = f"upstile.authentication {id(deployment)}"
-
-    async def __call__(self, request: Request) -> Authentication:
-        route = request.scope.get("route")
-        before: tuple[object, Authentication | None] = request.scope.get(self._verified, _NOBODY)
-        known, authentication = before
-        try:
-            if authentication is None or known is not route:
-                asks_once = partial(_asks_once, self._deployment, route)
-                authentication = await self._deployment.authenticate(head(request), asks_once)
-                request.scope[self._verified] = route, authentication
-            await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
-        except Rejection as rejection:
-            if Rejection not in request.app.exception_handlers:
-                raise ConfigurationError("call server.install(app) on the application of this route") from rejection
-            raise
-        return authentication
-
-    def asks_once(self, deployment: Deployment) -> bool:
-        """Whether a call of this deployment may need an authentication for this very call here."""
-        return self._deployment is deployment and (self.requirement.for_this_call or self._once_in_handler)
-
-
-def _asks_once(deployment: Deployment, route: object) -> bool:
-    """Whether any guard of a route asks for an authentication for this very call, now or in its handler."""
-    return any(guard.asks_once(deployment) for guard in _guards(getattr(route, "dependant", None)))
-
-
-def _guards(dependant: Any) -> Iterator[_Guarded]:
-    for dependency in getattr(dependant, "dependencies", ()):
-        if isinstance(dependency.call, _Guarded):
-            yield dependency.call
-        yield from _guards(dependency)
 
 
 async def _on_rejection(request: Request, error: Exception) -> Response:

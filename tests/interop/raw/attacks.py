@@ -75,7 +75,11 @@ class Attacker(App):
         """None of these is judged: the session lives on, with all its attempts."""
         url = self.metadata["authorization_challenge_endpoint"]
         used = self.wire.proof("POST", url)
-        self.answer(step, "totp", {"proofs": [used]}).must(400, "invalid_request", "there is no otp")
+        verifier = self.verifier
+        another = self.post("authorization_challenge_endpoint", self.start_form(acr_values="mfa"), proofs=[used])
+        another.step("a start with a proof of its own")
+        self.verifier = verifier
+        self.answer(step, "totp").must(400, "invalid_request", "there is no otp")
         faulty = {
             "the proof was used": used,
             "htu is another": self.wire.proof("POST", self.metadata["token_endpoint"]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from support.desk import CHALLENGE, Desk, challenged
+from support.desk import CHALLENGE, Desk, Sent, challenged
 from upstile.client import CeremonyFailed, OutcomeUnknown
 from upstile.protocol import verify_proof
 
@@ -59,13 +59,28 @@ def test_an_answer_goes_out_again_the_same_with_a_fresh_proof(error: Exception) 
     assert desk.person.labels == ["Code from your authenticator app"]
 
 
-def test_an_answer_whose_reply_is_lost_twice_is_given_up() -> None:
+def test_an_answer_whose_reply_is_lost_for_fifteen_seconds_is_given_up() -> None:
     desk = Desk()
-    desk.first("answer", *BROKEN)
+
+    def hangs(sent: Sent) -> httpx.Response:
+        desk.monotonic.move(8)
+        raise httpx.ReadTimeout("broke")
+
+    desk.always("answer", hangs)
     with desk.client() as bank, pytest.raises(CeremonyFailed, match="cannot be reached"):
         bank.post("/transfers")
     assert len(desk.at("answer")) == 2
     assert len(desk.at("call")) == 1
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_an_answer_whose_node_is_gone_goes_out_again(status: int) -> None:
+    desk = Desk()
+    desk.first("answer", httpx.Response(status, headers={"retry-after": "0"}, text="<html>"))
+    with desk.client() as bank:
+        assert bank.post("/transfers").status_code == 200
+    assert len(desk.at("answer")) == 2
+    assert len(desk.person.occasions) == 1
 
 
 def test_a_repeat_that_never_left_is_no_unknown_outcome() -> None:

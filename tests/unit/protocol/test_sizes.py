@@ -14,7 +14,7 @@ from upstile.protocol import (
     es256_jwk,
     es256_key,
     es256_sign,
-    es256_verified,
+    es256_verifier,
     verify_proof,
 )
 
@@ -53,9 +53,9 @@ def test_a_signature_is_two_numbers_of_32_bytes_however_they_could_be_read() -> 
     signing_input, _, signature = es256_sign(KEY, {"alg": "ES256"}, {}).rpartition(".")
     whole = base64url_decode(signature)
     key, signed = KEY.public_key(), signing_input.encode()
-    assert es256_verified(key, signed, whole)
+    assert es256_verifier(key)(signed, whole)
     for other in (whole[:32] + b"\x00" + whole[32:], whole + b"\x00", whole[:-1], b""):
-        assert not es256_verified(key, signed, other)
+        assert not es256_verifier(key)(signed, other)
 
 
 def _accepted(proof: str) -> bool:

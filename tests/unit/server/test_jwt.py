@@ -14,7 +14,7 @@ from jwt import PyJWK
 
 from upstile.protocol import base64url_decode, base64url_encode
 from upstile.server import ConfigurationError, Issuer, JWTVerifier, VerificationKeys
-from upstile.server.resource._jwt import InvalidToken
+from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._token_cache import TokenCache
 
 NOW = 1_800_000_000
@@ -177,10 +177,7 @@ def test_another_spelling_of_the_signature_is_refused() -> None:
 
 def test_a_cached_token_expires_and_a_withdrawn_key_ends_cached_and_new_ones() -> None:
     current = [VerificationKeys(JWKS)]
-    cache = TokenCache()
-    checked = JWTVerifier(
-        issuer=Issuer(identifier=URL), audience=frozenset({URL}), keys=lambda: current[0], cache=cache
-    )
+    checked = JWTVerifier(issuer=Issuer(identifier=URL), audience=frozenset({URL}), keys=lambda: current[0])
     token = made()
     checked.verify(token, NOW)
     with pytest.raises(InvalidToken, match="expired"):

@@ -37,8 +37,8 @@ def deployment(folder: Path, **changed: Any) -> StepUp:
         ({"url": "https://api.example.com/v1"}, "must be an origin"),
         ({"url": "ftp://api.example.com"}, "must be https"),
         ({"url": "https://ada:pw@api.example.com"}, "must be an origin"),
-        ({"storage": "postgresql://x"}, "must be sqlite"),
-        ({"storage": "sqlite:///:memory:"}, "must be sqlite"),
+        ({"storage": "mysql://x"}, "is not known"),
+        ({"storage": "sqlite:///:memory:"}, "name one"),
         ({"url": "https://:pw@api.example.com"}, "must be an origin"),
         ({"url": "https://api.example.com:port"}, "must be an origin"),
         ({"url": "https://api.example.com:99999"}, "must be an origin"),
@@ -53,7 +53,6 @@ def deployment(folder: Path, **changed: Any) -> StepUp:
         ({"webauthn_origins": ["ftp://api.example.com"]}, "must look like"),
         ({"url": "http://127.0.0.1:8000", "allow_insecure_loopback": True}, "name this machine localhost"),
         ({"allow_insecure_loopback": True, "secret_keys": None}, "secret_keys is missing"),
-        ({"storage": "sqlite:////nowhere/x.db"}, "cannot be written"),
         ({"dpop": "Required"}, "required, optional"),
         ({"dpop": True}, "required, optional"),
         ({"clients": []}, "clients takes"),
@@ -61,7 +60,7 @@ def deployment(folder: Path, **changed: Any) -> StepUp:
         ({"clients": App("cli")}, "clients takes"),
         ({"clients": [App("cli"), App("cli", scopes={"x"})]}, "same client_id"),
         ({"secret_keys": None}, "UPSTILE_SECRET_KEYS"),
-        ({"secret_keys": ["short"]}, "not a Fernet key"),
+        ({"secret_keys": ["short"]}, "base64url"),
         ({"rp_id": "other.example"}, "does not belong to rp_id"),
         ({"webauthn_origins": ["https://evil.example"]}, "does not belong to rp_id"),
         ({"webauthn_origins": ["https://evilapi.example.com"]}, "does not belong to rp_id"),
@@ -132,8 +131,15 @@ def test_a_name_may_have_any_letters(tmp_path: Path) -> None:
     assert line.startswith('Bearer realm="api.example.com"')
 
 
-def test_the_state_is_its_owners_alone_to_read(tmp_path: Path) -> None:
+def test_a_deployment_that_is_only_declared_opens_nothing(tmp_path: Path) -> None:
     deployment(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_state_is_its_owners_alone_to_read(tmp_path: Path) -> None:
+    server = deployment(tmp_path)
+    await server.start_session("ada", amr=["pwd"])
+    await server._deployment.aclose()
     assert (tmp_path / "x.db").stat().st_mode & 0o777 == 0o600
 
 

@@ -1,27 +1,21 @@
-"""One-time state, secrets at rest, configuration."""
+"""Codes of authenticator apps, secrets at rest, proofs that a node remembers."""
 
 import asyncio
 import json
 import os
 import shutil
-import stat
 import subprocess
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from support.wire_driver import enrolled_app
 from upstile.protocol import DPoPProof
-from upstile.server import ConfigurationError, StorageUnavailable
+from upstile.server import StorageUnavailable
 from upstile.server._replay import MEMORY, ReplaySet
-from upstile.server._sealing import Seal, development_key
-from upstile.server.authorization._budgets import _count_try
 from upstile.server.authorization.methods._totp import totp_code
-from upstile.server.storage import Record, SqlDurableStore, SqliteEphemeralStore, User, increment, take, use_once
 
 NOW = 1_800_000_000.0
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "rfc6238.json").read_text())
@@ -29,67 +23,6 @@ VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "r
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(work)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteEphemeralStore]:
-    made = SqliteEphemeralStore(str(tmp_path / "state.db"))
-    run(made.prepare())
-    yield made
-    run(made.aclose())
-
-
-def test_of_many_threads_one_uses_a_thing_once(store: SqliteEphemeralStore) -> None:
-    with ThreadPoolExecutor(16) as pool:
-        won = list(pool.map(lambda _: run(use_once(store, "key", NOW + 60, NOW)), range(64)))
-    assert won.count(True) == 1
-
-
-def test_of_two_processes_that_share_the_file_one_takes_a_value(tmp_path: Path) -> None:
-    stores = [SqliteEphemeralStore(str(tmp_path / "state.db")) for _ in range(2)]
-    for store in stores:
-        run(store.prepare())
-    run(stores[0].update("key", lambda _: (Record(value=b"v", expires_at=NOW + 60), None), NOW))
-    with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda n: run(take(stores[n % 2], "key", NOW, only=b"v")), range(16)))
-    assert taken.count(True) == 1
-    for store in stores:
-        run(store.aclose())
-
-
-def test_a_value_is_forgotten_when_it_expires(store: SqliteEphemeralStore) -> None:
-    assert run(use_once(store, "key", NOW + 60, NOW))
-    assert not run(use_once(store, "key", NOW + 60, NOW + 59))
-    assert run(use_once(store, "key", NOW + 120, NOW + 60))
-
-
-def test_a_change_that_fails_changes_nothing(store: SqliteEphemeralStore) -> None:
-    def broken(_: Record | None) -> tuple[Record | None, None]:
-        raise RuntimeError("broken")
-
-    with pytest.raises(RuntimeError):
-        run(store.update("key", broken, NOW))
-    assert run(increment(store, "key", NOW + 60, NOW)) == 1
-
-
-def test_a_store_that_is_closed_says_so(store: SqliteEphemeralStore) -> None:
-    run(store.aclose())
-    with pytest.raises(StorageUnavailable):
-        run(use_once(store, "key", NOW, NOW))
-
-
-def test_the_lock_is_set_with_the_fifth_try_and_doubles_to_a_quarter_of_an_hour() -> None:
-    found, now, waits = None, NOW, []
-    for _ in range(8):
-        for _ in range(4):
-            found, _ = _count_try(found, now)
-        found, fifth = _count_try(found, now)
-        locked, refused = _count_try(found, now)
-        assert fifth.retry_after == refused.retry_after
-        assert locked is found
-        waits.append(refused.retry_after)
-        now += refused.retry_after
-    assert waits == [30, 60, 120, 240, 480, 900, 900, 900]
 
 
 @pytest.mark.requirement("rfc6238-b-vectors")
@@ -131,22 +64,6 @@ def test_nothing_readable_is_at_rest(tmp_path: Path) -> None:
         assert secret.encode("latin-1") not in kept
 
 
-def test_secrets_are_opened_with_an_older_key_and_closed_with_the_newest() -> None:
-    old, new = Fernet.generate_key(), Fernet.generate_key()
-    sealed = Seal([old]).close(b"seed")
-    assert Seal([new, old]).open(sealed) == b"seed"
-    with pytest.raises(ConfigurationError, match="secret_keys"):
-        Seal([new]).open(sealed)
-    with pytest.raises(ConfigurationError):
-        Seal([old]).open(Seal([new, old]).close(b"seed"))
-
-
-def test_the_development_key_is_its_owners_alone(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    assert development_key(path) == development_key(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
 def test_a_proof_is_remembered_as_long_as_it_could_be_used() -> None:
     time = [0.0]
     replays, proof = ReplaySet(elapsed=lambda: time[0]), DPoPProof(jkt="k", jti="j", iat=0)
@@ -165,17 +82,3 @@ def test_a_full_memory_of_proofs_refuses_instead_of_forgetting() -> None:
     with pytest.raises(StorageUnavailable):
         replays.first_use(DPoPProof(jkt="k", jti="c", iat=0))
     assert not replays.first_use(DPoPProof(jkt="k", jti="a", iat=0))
-
-
-def test_what_is_used_up_stays_so_when_a_clock_that_was_ahead_is_set_back(store: SqliteEphemeralStore) -> None:
-    assert run(use_once(store, "token", NOW + 300, NOW))
-    assert run(use_once(store, "another", NOW + 900, NOW + 400))  # sweeps
-    assert not run(use_once(store, "token", NOW + 300, NOW + 1))
-
-
-def test_a_database_that_refuses_does_not_show_what_it_was_asked(tmp_path: Path) -> None:
-    durable = SqlDurableStore(f"sqlite:///{tmp_path / 'empty.db'}")
-    with pytest.raises(StorageUnavailable) as caught:
-        run(durable.authenticators(User("https://as.example", "ada-lovelace")))
-    assert "ada-lovelace" not in f"{caught.value} {caught.value.__cause__}"
-    run(durable.aclose())

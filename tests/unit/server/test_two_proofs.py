@@ -8,13 +8,13 @@ import jwt
 import pytest
 from cryptography.fernet import Fernet
 
-from upstile.server._sealing import Seal
 from upstile.server.authorization._acr import Factor, Proof
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._signing import SigningKeys
 from upstile.server.authorization._tokens import TokenMint
-from upstile.server.storage import SqlDurableStore
+from upstile.server.keys._seal import Seal
+from upstile.server.keys._signing import SigningKeys
+from upstile.server.storage.sqlite import SqliteStore
 
 NOW = 1_800_000_000
 URL = "https://api.example.com"
@@ -73,20 +73,9 @@ def test_the_auth_time_of_a_token_is_that_of_its_oldest_proof(tmp_path: Path, ti
 
 
 async def _minted(folder: Path, proofs: list[Proof]) -> Any:
-    store = SqlDurableStore(f"sqlite:///{folder / 'keys.db'}")
+    store = SqliteStore(folder / "keys.db", URL)
     await store.prepare()
-    keys = SigningKeys(store, Seal([Fernet.generate_key()]))
-    await keys.prepare()
+    keys = SigningKeys(store, Seal([Fernet.generate_key()]), URL)
+    await keys.prepare(NOW)
     await store.aclose()
-    return TokenMint(URL, keys).elevated(
-        LOGIN,
-        jti="new",
-        client_id="cli",
-        resource=URL,
-        scope=frozenset(),
-        jkt=None,
-        acr="mfa",
-        max_age=300,
-        proofs=proofs,
-        now=NOW,
-    )
+    return TokenMint(URL, keys).elevated(ceremony(300, *proofs), jti="0.new", acr="mfa", life=300, now=NOW)

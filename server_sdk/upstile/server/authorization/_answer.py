@@ -1,31 +1,29 @@
-"""An answer: found, claimed, counted, checked, in this order; then a code or another step (upstile profile §3)."""
+"""An answer: found, claimed and counted, checked, written (upstile profile §3).
 
-from dataclasses import dataclass, field
-from typing import Any
+Two transactions: `_claim` before anything is checked, `_outcome` after. A node that dies in between gives no try back,
+and what it would have written is written by nobody: after ten seconds the identical form is judged again, uncounted.
+"""
+
+from dataclasses import replace
+from secrets import token_urlsafe
+from typing import Any, Literal
 
 from upstile.protocol import AnswerRequest, MalformedMessage
 from upstile.server._errors import AuthorizationError
 from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.authorization._budgets import TRIES, Budgets, Counted, Locked, LoginLost
+from upstile.server.authorization._budgets import LAST_TRY, TRIES, left, whole_seconds
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._codes import Codes
+from upstile.server.authorization._claim import Answer, Claimed, being_judged, claim, no_session
+from upstile.server.authorization._codes import issued
+from upstile.server.authorization._outcome import Outcome, UsedBefore, write_right, write_wrong
+from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._response import error_response
-from upstile.server.authorization._sessions import Repeat, Sessions
+from upstile.server.authorization._sessions import Session, open_reply
 from upstile.server.authorization._steps import Steps, temporarily_locked
-from upstile.server.authorization._subject import Subjects, login_lost
+from upstile.server.authorization._subject import Subjects
 from upstile.server.authorization.methods import Method, Verified
-from upstile.server.storage import AuthenticatorRecord, DurableStore, User
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Claimed:
-    """An answer that this request alone judges."""
-
-    ceremony: Ceremony
-    user: User
-    method: Method
-    response: Any = field(repr=False)
+from upstile.server.storage import Account, Found, Kept, Names, OneTimeKey, Storage
 
 
 class Answers:
@@ -33,158 +31,161 @@ class Answers:
 
     Args:
         issuer: our issuer identifier.
-        sessions: the open steps.
+        storage: everything that is read and written.
+        names: makes the keys of one-time state.
         steps: asks again.
         subjects: judges the subject token again before a code is issued.
-        budgets: counts guesses.
-        codes: issues authorization codes.
-        store: the users' authenticators.
         events: is told.
     """
 
     def __init__(
-        self,
-        *,
-        issuer: str,
-        sessions: Sessions,
-        steps: Steps,
-        subjects: Subjects,
-        budgets: Budgets,
-        codes: Codes,
-        store: DurableStore,
-        events: Events,
+        self, *, issuer: str, storage: Storage, names: Names, steps: Steps, subjects: Subjects, events: Events
     ) -> None:
         self._issuer = issuer
-        self._sessions = sessions
+        self._storage = storage
+        self._names = names
         self._steps = steps
         self._subjects = subjects
-        self._budgets = budgets
-        self._codes = codes
-        self._store = store
         self._events = events
 
-    async def handle(self, answer: AnswerRequest, form: str, jkt: str | None, now: float) -> HttpResponse:
+    async def handle(self, request: AnswerRequest, form: str, possession: Possession, now: float) -> HttpResponse:
         """Judge an answer.
 
         Args:
-            answer: the answer.
+            request: the answer.
             form: the mark of the whole form, which tells a repetition from another answer.
-            jkt: the thumbprint of the proof's key.
+            possession: the key of the request.
             now: epoch seconds.
 
         Raises:
             AuthorizationError: nothing was judged.
         """
-        found = await self._sessions.look(answer.auth_session, answer.client_id, jkt, form, now)
-        if isinstance(found, Repeat):
-            return _repeated(found)
-        if found is None:
-            raise AuthorizationError("invalid_session", "this session is not open, or not to you")
-        method = self._offered_method(found, answer.authn_method)
-        response = _read(method, answer)
-        user = found.login.user(self._issuer)
-        await self._subjects.still_good(found, now)
-        if not await self._sessions.claim(answer.auth_session, form, now):
-            raise _being_judged()
-        claimed = _Claimed(ceremony=found, user=user, method=method, response=response)
-        try:
-            reply = await self._judge(claimed, await self._count(claimed, now), now)
-        except BaseException:  # nothing was said, so the session is not over
-            await self._sessions.release(answer.auth_session, now)
-            raise
-        await self._sessions.close(answer.auth_session, form, found, reply, now)
-        return reply
+        key = self._names("session", request.auth_session)
+        found = await self._storage.one_time.get_many([key], now)
+        session = Session.read(found.get(key), request.client_id, possession.jkt)
+        meets = session.meets(form, now) if session is not None else None
+        if session is None or meets is None:
+            raise no_session()
+        if meets == "judging":
+            raise being_judged()
+        if meets == "answered":
+            return await self._again(request.auth_session, key, session, possession, now)
+        answer = await self._read(request, form, key, session, possession, now)
+        keys = [answer.session, answer.user, *possession.keys]
+        claimed = await self._storage.one_time.update_many(keys, lambda found: claim(answer, found, now), now)
+        return await self._judge(answer, claimed, now)
 
-    def _offered_method(self, ceremony: Ceremony, name: str) -> Method:
-        if name not in ceremony.offered:
-            raise AuthorizationError("invalid_request", "this method was not offered")
-        return self._steps.method(name)
-
-    async def _count(self, claimed: _Claimed, now: float) -> Counted:
-        if not claimed.method.guessable:
-            return Counted(left=TRIES, retry_after=1)
-        ceremony = claimed.ceremony
-        try:
-            counted = await self._budgets.count_guess(claimed.user, ceremony.login, ceremony.jkt, now)
-        except LoginLost as error:
-            raise login_lost() from error
-        if isinstance(counted, Locked):
-            raise temporarily_locked(counted.retry_after)
-        return counted
-
-    async def _judge(self, claimed: _Claimed, counted: Counted, now: float) -> HttpResponse:
-        method, ceremony = claimed.method, claimed.ceremony
-        authenticators = await self._steps.authenticators(claimed.user, method.name)
-        verified = await method.verify(claimed.response, ceremony.offered[method.name], authenticators, now)
-        if verified is None:
-            return await self._rejected(claimed, counted, [record.id for record in authenticators], now)
-        await self._note(claimed, verified, authenticators, now)
-        proved = ceremony.with_proof(verified.proof, now)
-        if not proved.complete(now):
-            return await self._ask_again(proved, now, result="accepted")
-        await self._tell("ceremony-succeeded", claimed, now)
-        await self._budgets.remember_key(claimed.user, ceremony.jkt, now)
-        return json_response(200, {"authorization_code": await self._codes.issue(proved, now)})
-
-    async def _note(
-        self, claimed: _Claimed, verified: Verified, authenticators: list[AuthenticatorRecord], now: float
-    ) -> None:
-        record = verified.authenticator
-        if claimed.method.guessable:
-            ids = [known.id for known in authenticators]
-            await self._budgets.guess_succeeded(claimed.user, claimed.ceremony.login, ids, now)
-        await self._store.touch(claimed.user, record.id, verified.data, int(now))
-
-    async def _rejected(
-        self, claimed: _Claimed, counted: Counted, authenticators: list[str], now: float
+    async def _again(
+        self, name: str, key: OneTimeKey, session: Session, possession: Possession, now: float
     ) -> HttpResponse:
-        if claimed.method.guessable:
-            await self._disable_worn_out(claimed, authenticators, now)
-        await self._tell("answer-rejected", claimed, now)
-        ceremony = claimed.ceremony.model_copy(update={"wrong": claimed.ceremony.wrong + 1})
-        if min(counted.left, TRIES - ceremony.wrong) <= 0:
-            if counted.left <= 0:
-                await self._tell("answer-locked", claimed, now)
-            return error_response(temporarily_locked(counted.retry_after))
-        return await self._ask_again(ceremony, now, result="rejected")
+        """The reply that the identical form got before; only the proof is used up."""
 
-    async def _disable_worn_out(self, claimed: _Claimed, authenticators: list[str], now: float) -> None:
-        for id in authenticators:
-            if await self._budgets.guess_failed(id, now):
-                await self._store.disable(claimed.user, id)
-                await self._tell("authenticator-disabled", claimed, now)
+        def decide(found: Found) -> tuple[Kept, None]:
+            return possession.used(found, now), None
 
-    async def _ask_again(self, ceremony: Ceremony, now: float, *, result: Any) -> HttpResponse:
-        try:
-            return await self._steps.reply(ceremony, await self._steps.plan(ceremony, now), now, result=result)
-        except AuthorizationError as error:
-            return error_response(error)
+        await self._storage.one_time.update_many([key, *possession.keys], decide, now)
+        return open_reply(name, session.body)
 
-    async def _tell(self, kind: EventKind, claimed: _Claimed, now: float) -> None:
-        await self._events.tell(
-            SecurityEvent(
-                kind=kind,
-                user=claimed.user,
-                client_id=claimed.ceremony.client_id,
-                method=claimed.method.name,
-                at=now,
-            )
+    async def _read(
+        self, request: AnswerRequest, form: str, key: OneTimeKey, session: Session, possession: Possession, now: float
+    ) -> Answer:
+        ceremony = session.ceremony
+        if request.authn_method not in ceremony.offered:
+            raise AuthorizationError("invalid_request", "this method was not offered")
+        method = self._steps.method(request.authn_method)
+        response = _response(method, request)
+        self._subjects.still_good(ceremony, now)
+        account = await self._storage.durable.account(ceremony.login.user(self._issuer))
+        return Answer(
+            name=request.auth_session,
+            form=form,
+            mark=token_urlsafe(9),
+            possession=possession,
+            ceremony=ceremony,
+            account=account,
+            method=method,
+            response=response,
+            session=key,
+            user=self._names("user", ceremony.login.subject),
         )
 
+    async def _judge(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
+        method = answer.method
+        state = answer.ceremony.offered[method.name]
+        verified = method.verify(answer.response, state, answer.account.user, claimed.authenticators, now)
+        if verified is not None:
+            try:
+                return await self._right(answer, claimed, verified, now)
+            except UsedBefore:
+                pass
+        return await self._wrong(answer, claimed, now)
 
-def _read(method: Method, answer: AnswerRequest) -> Any:
+    async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
+        proved = answer.ceremony.with_proof(verified.proof, now, verified.authenticator.id)
+        if proved.complete(now):
+            code = token_urlsafe(32)
+            reply = json_response(200, {"authorization_code": code})
+            outcome = Outcome(reply=reply, kept={self._names("code", code): issued(proved, now)}, ends=True)
+        else:
+            outcome = self._next(answer, claimed, proved, TRIES, now, "accepted")
+        await write_right(self._storage, answer, claimed, proved, verified, outcome, now)
+        if outcome.ends:
+            await self._tell("ceremony-succeeded", answer, now)
+        return outcome.reply
+
+    async def _wrong(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
+        await self._close_worn_out(answer, claimed, now)
+        charged = claimed.claim.charged
+        if min(charged.left, TRIES - claimed.tries) <= 0:
+            locked = temporarily_locked(whole_seconds(charged.until - now))
+            outcome = Outcome(reply=error_response(locked), kept={})
+        else:
+            ceremony = replace(answer.ceremony, wrong=claimed.tries)
+            remaining = left(claimed.user, ceremony.login, claimed.side)
+            outcome = self._next(answer, claimed, ceremony, remaining, now, "rejected")
+        await write_wrong(self._storage, answer, claimed, outcome, now)
+        await self._tell("answer-rejected", answer, now)
+        if charged.left <= 0:
+            await self._tell("answer-locked", answer, now)
+        return outcome.reply
+
+    def _next(
+        self,
+        answer: Answer,
+        claimed: Claimed,
+        ceremony: Ceremony,
+        remaining: int,
+        now: float,
+        result: Literal["rejected", "accepted"],
+    ) -> Outcome:
+        try:
+            plans = self._steps.plan(ceremony, answer.account.authenticators, claimed.user, claimed.side, now)
+        except AuthorizationError as error:
+            return Outcome(reply=error_response(error), kept={})
+        asked = self._steps.ask(ceremony, plans, remaining, now, result=result)
+        return Outcome(reply=asked.reply, kept=asked.kept)
+
+    async def _close_worn_out(self, answer: Answer, claimed: Claimed, now: float) -> None:
+        """Close, for unknown keys, what they have given too many wrong answers to; a failover must not forget it."""
+        failures = claimed.user.failures if claimed.side is None and answer.method.guessable else {}
+        worn_out = {record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY}
+        if not worn_out:
+            return
+
+        def close(account: Account) -> tuple[Account, None]:
+            records = [replace(r, closed=True) if r.id in worn_out else r for r in account.authenticators]
+            return replace(account, authenticators=tuple(records)), None
+
+        await self._storage.durable.change_account(answer.account.user, close)
+        await self._tell("authenticator-closed", answer, now)
+
+    async def _tell(self, kind: EventKind, answer: Answer, now: float) -> None:
+        user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.name
+        await self._events.tell(SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, at=now))
+
+
+def _response(method: Method, request: AnswerRequest) -> Any:
     try:
-        return method.read(answer)
+        return method.read(request)
     except MalformedMessage as error:
         raise AuthorizationError("invalid_request", str(error)) from error
-
-
-def _repeated(repeat: Repeat) -> HttpResponse:
-    if repeat.reply is None:
-        raise _being_judged()
-    return repeat.reply
-
-
-def _being_judged() -> AuthorizationError:
-    message = "this answer is being judged already"
-    return AuthorizationError("slow_down", message, status=429, retry_after=1)

@@ -1,183 +1,268 @@
-"""How often something may be tried (upstile profile §7): what is counted is counted before it is checked.
+"""How often something may be tried (upstile profile §7): pure functions over plain records.
 
-Guesses of a code are counted for the user (a lock, so that nobody guesses on) and for the base login (a loss, so that
-a thief with a stolen token cannot keep the rightful user locked). Ceremonies are counted when they start.
+Wrong answers count on two sides: each *known* key of a user has a row of its own, all unknown keys share one. So who
+knows the password locks out neither the owner's known device nor the owner for good. `side` is the thumbprint of a
+known key, or `None` for the unknown side. What is counted is counted before it is checked.
 """
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
+from upstile.server.authorization._json import Json
 from upstile.server.authorization._logins import BaseLogin
-from upstile.server.storage import EphemeralStore, Record, User, increment
+from upstile.server.storage import Record
 
 TRIES = 5
-"""Wrong answers in a row, per ceremony, per user and per base login."""
+"""Wrong answers in a row: per ceremony, per side, and per base login by unknown keys."""
 FIRST_LOCK = 30
 LONGEST_LOCK = 15 * 60
-DISABLED_AFTER = 100
-"""Wrong answers without a success in between, after which an authenticator is disabled."""
+LOCKS_REMEMBERED = 24 * 3600
+LAST_TRY = 100
+"""Wrong answers without a success in between: they close an authenticator to unknown keys, and make a key unknown."""
 
 STARTS_WINDOW = 600
-STARTS_PER_LOGIN = 10
-STARTS_PER_USER = 50
-STARTS_KEPT_FOR_KNOWN_KEYS = 10
+STARTS = 10
+"""Ceremonies started in the window, per base login by unknown keys, and per known key."""
+STARTS_OF_UNKNOWN = 40
 
-_KEPT = 24 * 3600
-_KNOWN_KEY_KEPT = 90 * 24 * 3600
+KNOWN_KEYS = 8
+KNOWN_FOR = 90 * 24 * 3600
+_KEPT = KNOWN_FOR
+_LOCKS_KEPT = 6  # the sixth lock is as long as any later one
+
+Side = str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counted:
+class Row:
+    """Wrong answers in a row on one side.
+
+    Attributes:
+        wrong: how many.
+        until: when the lock in force ends (epoch seconds).
+        locks: when the locks of the last day began, the oldest first.
+    """
+
+    wrong: int = 0
+    until: float = 0
+    locks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownKey:
+    """A key that got an authorization code for this user.
+
+    Attributes:
+        row: its own wrong answers in a row.
+        wrong: its wrong answers without a success in between.
+        authenticators: those that its last ceremony used.
+        successes: how many ceremonies it completed.
+        last_used: when it completed the last one (epoch seconds).
+        starts: when it started ceremonies, the oldest first.
+    """
+
+    row: Row = Row()
+    wrong: int = 0
+    authenticators: tuple[str, ...] = ()
+    successes: int = 0
+    last_used: float
+    starts: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """What unknown keys did with one base login.
+
+    Attributes:
+        wrong: their wrong answers in a row.
+        starts: when they started ceremonies, the oldest first.
+        expires_at: when the login is dead anyway (epoch seconds).
+    """
+
+    wrong: int = 0
+    starts: tuple[float, ...] = ()
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserState:
+    """What is counted for one user, in one record.
+
+    Attributes:
+        unknown: the row that all unknown keys share.
+        known: the known keys, by thumbprint.
+        logins: the base logins that unknown keys used, by `sid`.
+        starts: when unknown keys started ceremonies that offer what can be guessed, the oldest first.
+        failures: wrong answers by unknown keys, by authenticator.
+        first_login, first_proof: the generations that are still good; a copy of those in the account.
+    """
+
+    unknown: Row = Row()
+    known: dict[str, KnownKey] = field(default_factory=dict[str, KnownKey])
+    logins: dict[str, Login] = field(default_factory=dict[str, Login])
+    starts: tuple[float, ...] = ()
+    failures: dict[str, int] = field(default_factory=dict[str, int])
+    first_login: int = 0
+    first_proof: int = 0
+
+    @classmethod
+    def read(cls, record: Record | None) -> "UserState":
+        """The state in a record; of a user without one nothing was counted."""
+        return cls() if record is None else _json.read(record.value)
+
+    def record(self, now: float) -> Record:
+        """The record to keep."""
+        return Record(value=_json.write(self), expires_at=now + _KEPT, used=True)
+
+
+_json = Json(UserState)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charged:
     """A try that was counted and may be checked.
 
     Attributes:
         left: tries that remain if this one turns out wrong; 0 if it was the last.
-        retry_after: seconds of the lock that is in force if this one turns out wrong, else 1.
+        until: the end of the lock that was set in case it turns out wrong (epoch seconds), else 0.
     """
 
     left: int
-    retry_after: int
+    until: float = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Locked:
-    """No try is allowed for `retry_after` seconds; nothing was counted."""
-
-    retry_after: int
-
-
-class LoginLost(Exception):
-    """The base login has used up its wrong answers: the user has to sign in again."""
+def side_of(user: UserState, jkt: str | None, now: float) -> Side:
+    """The side that a key counts on; a ceremony without a key is unknown always."""
+    key = user.known.get(jkt) if jkt is not None else None
+    return jkt if key is not None and now - key.last_used <= KNOWN_FOR and key.wrong < LAST_TRY else None
 
 
-class Budgets:
-    """Counts guesses and started ceremonies.
+def row_of(user: UserState, side: Side) -> Row:
+    """The row of wrong answers of a side."""
+    return user.unknown if side is None else user.known[side].row
 
-    Args:
-        store: where all processes of the deployment count.
+
+def lock_of(user: UserState, side: Side, now: float) -> int | None:
+    """Seconds until the side's lock ends; `None` where none is in force."""
+    until = row_of(user, side).until
+    return whole_seconds(until - now) if now < until else None
+
+
+def is_lost(user: UserState, login: BaseLogin, side: Side) -> bool:
+    """Whether a base login has used up its answers, for good; a known key goes on with it."""
+    return side is None and login.sid in user.logins and user.logins[login.sid].wrong >= TRIES
+
+
+def left(user: UserState, login: BaseLogin, side: Side) -> int:
+    """Guesses that may still turn out wrong before something is locked or lost; at least 1."""
+    tries = TRIES - row_of(user, side).wrong
+    if side is None and login.sid in user.logins:
+        tries = min(tries, TRIES - user.logins[login.sid].wrong)
+    return max(1, tries)
+
+
+def closed_to(user: UserState, side: Side) -> frozenset[str]:
+    """The authenticators that unknown keys have given `LAST_TRY` wrong answers to, as far as this side is concerned."""
+    return frozenset() if side is not None else frozenset(id for id, n in user.failures.items() if n >= LAST_TRY)
+
+
+def charge(
+    user: UserState, login: BaseLogin, side: Side, authenticators: Iterable[str], now: float
+) -> tuple[UserState, Charged]:
+    """Count one guess against everything that a wrong one counts against, in case it turns out wrong."""
+    row = _one_more(row_of(user, side), now)
+    until = row.until if row.wrong == 0 else 0
+    remaining = 0 if until else TRIES - row.wrong
+    if side is not None:
+        key = user.known[side]
+        return _with_key(user, side, replace(key, row=row, wrong=key.wrong + 1)), Charged(left=remaining, until=until)
+    failures = {**user.failures, **{id: user.failures.get(id, 0) + 1 for id in authenticators}}
+    used = _login(user, login)
+    used = replace(used, wrong=used.wrong + 1)
+    user = replace(user, unknown=row, failures=failures, logins=_with_login(user, login, used, now))
+    return user, Charged(left=max(0, min(remaining, TRIES - used.wrong)), until=until)
+
+
+def succeed(user: UserState, login: BaseLogin, side: Side, authenticator: str, until: float, now: float) -> UserState:
+    """A guess was right: the rows of its side and of its base login end, and nothing else. `until` was its own lock."""
+    logins = user.logins
+    if login.sid in logins:
+        logins = _with_login(user, login, replace(logins[login.sid], wrong=0), now)
+    if side is not None and side not in user.known:  # eight others were known since
+        return replace(user, logins=logins)
+    row = row_of(user, side)
+    row = Row(locks=row.locks[:-1]) if until and row.until == until else replace(row, wrong=0)
+    if side is not None:
+        return _with_key(replace(user, logins=logins), side, replace(user.known[side], row=row, wrong=0))
+    failures = {id: count for id, count in user.failures.items() if id != authenticator}
+    return replace(user, unknown=row, failures=failures, logins=logins)
+
+
+def starts_are_used_up(user: UserState, side: Side, now: float) -> bool:
+    """Whether unknown keys have used their starts: then they are offered what cannot be guessed, as during a lock."""
+    return side is None and len(_recent(user.starts, now)) >= STARTS_OF_UNKNOWN
+
+
+def count_start(user: UserState, login: BaseLogin, side: Side, now: float, *, guessable: bool) -> UserState | int:
+    """Count one start; the seconds to wait where there were too many. A known key has ten that nothing else can take.
+
+    `guessable` says whether the step offers what can be guessed: only that counts against the sum of unknown keys.
     """
-
-    def __init__(self, store: EphemeralStore) -> None:
-        self._store = store
-
-    async def count_guess(self, user: User, login: BaseLogin, jkt: str | None, now: float) -> Counted | Locked:
-        """Count one guess before it is checked.
-
-        Raises:
-            LoginLost: this base login may not guess any more.
-        """
-        left = TRIES
-        await self.check_login(user, login, jkt, now)
-        counted = await self._store.update(_tries(user), lambda found: _count_try(found, now), now)
-        if isinstance(counted, Locked):
-            return counted
-        if not await self.knows_key(user, jkt, now):
-            used = await increment(self._store, _login_tries(login), login.expires_at, now)
-            if used > TRIES:
-                raise LoginLost
-            left = TRIES - used
-        return Counted(left=min(left, counted.left), retry_after=counted.retry_after)
-
-    async def left(self, user: User, login: BaseLogin, jkt: str | None, now: float) -> int:
-        """Guesses that may still turn out wrong before something is locked or lost; at least 1."""
-        found = await self._store.get(_tries(user), now)
-        left = TRIES - (json.loads(found.value)["tries"] % TRIES if found else 0)
-        if not await self.knows_key(user, jkt, now):
-            used = await self._store.get(_login_tries(login), now)
-            left = min(left, TRIES - (int(used.value) if used else 0))
-        return max(1, left)
-
-    async def locked(self, user: User, now: float) -> Locked | None:
-        """The lock that is in force for the user, if any."""
-        found = await self._store.get(_tries(user), now)
-        until = json.loads(found.value)["until"] if found else 0
-        return Locked(retry_after=_whole_seconds(until - now)) if now < until else None
-
-    async def check_login(self, user: User, login: BaseLogin, jkt: str | None, now: float) -> None:
-        """Raise `LoginLost` if this base login has used up its guesses, and its key is not a known one."""
-        found = await self._store.get(_login_tries(login), now)
-        if found and int(found.value) >= TRIES and not await self.knows_key(user, jkt, now):
-            raise LoginLost
-
-    async def guess_succeeded(self, user: User, login: BaseLogin, authenticators: Iterable[str], now: float) -> None:
-        """A guessable method succeeded: all that its wrong answers were counted against begins anew."""
-        for key in (_tries(user), _login_tries(login), *map(_failures, authenticators)):
-            await self._store.update(key, lambda _: (None, None), now)
-
-    async def guess_failed(self, authenticator: str, now: float) -> bool:
-        """Note a wrong guess against an authenticator; whether it must be disabled now."""
-        count = await increment(self._store, _failures(authenticator), now + 365 * 24 * 3600, now)
-        return count >= DISABLED_AFTER
-
-    async def count_start(self, user: User, login: BaseLogin, jkt: str | None, now: float) -> Locked | None:
-        """Count one started ceremony; `Locked` if there were too many.
-
-        A known key has its own ten of a base login: who stole the login's token cannot use them up.
-        """
-        known = await self.knows_key(user, jkt, now)
-        of_login = f"starts:{login.sid} {jkt}" if known else f"starts:{login.sid}"
-        kept = 0 if known else STARTS_KEPT_FOR_KNOWN_KEYS
-        limits = {of_login: STARTS_PER_LOGIN, f"starts:{user}": STARTS_PER_USER - kept}
-        for key, limit in limits.items():  # a refused start is not counted, so all are looked at first
-            found = await self._store.get(key, now)
-            if found and int(found.value) >= limit:
-                return Locked(retry_after=_whole_seconds(found.expires_at - now))
-        counts = [await increment(self._store, key, now + STARTS_WINDOW, now) for key in limits]
-        if any(count > limit for count, limit in zip(counts, limits.values(), strict=True)):
-            return Locked(retry_after=STARTS_WINDOW)
-        return None
-
-    async def remember_key(self, user: User, jkt: str | None, now: float) -> None:
-        """A key completed a ceremony for this user: what a thief does elsewhere shall not lock it out."""
-        if jkt is not None:
-            known = Record(value=b"", expires_at=now + _KNOWN_KEY_KEPT)
-            await self._store.update(_known(user, jkt), lambda _: (known, None), now)
-
-    async def knows_key(self, user: User, jkt: str | None, now: float) -> bool:
-        """Whether this key completed a ceremony for this user before."""
-        return jkt is not None and await self._store.get(_known(user, jkt), now) is not None
+    starts = _recent(_login(user, login).starts if side is None else user.known[side].starts, now)
+    if len(starts) >= STARTS:
+        return whole_seconds(starts[-STARTS] + STARTS_WINDOW - now)
+    if side is not None:
+        return _with_key(user, side, replace(user.known[side], starts=(*starts, now)))
+    of_unknown = _recent(user.starts, now)
+    if guessable and len(of_unknown) >= STARTS_OF_UNKNOWN:
+        return whole_seconds(of_unknown[-STARTS_OF_UNKNOWN] + STARTS_WINDOW - now)
+    used = replace(_login(user, login), starts=(*starts, now))
+    of_unknown = (*of_unknown, now) if guessable else of_unknown
+    return replace(user, starts=of_unknown, logins=_with_login(user, login, used, now))
 
 
-async def forget_keys(store: EphemeralStore, user: User, now: float) -> None:
-    """No key is known for this user any more."""
-    for key in await store.keys(_known_keys(user), now):
-        await store.update(key, lambda _: (None, None), now)
+def remember_key(user: UserState, jkt: str | None, authenticators: Collection[str], now: float) -> UserState:
+    """A key got a code: it is known from now on, one of eight at the most."""
+    if jkt is None:
+        return user
+    key = user.known.get(jkt) if side_of(user, jkt, now) is not None else None
+    known = KnownKey(last_used=now) if key is None else key
+    known = replace(known, authenticators=tuple(authenticators), successes=known.successes + 1, last_used=now, wrong=0)
+    others = {other: kept for other, kept in user.known.items() if other != jkt}
+    if len(others) >= KNOWN_KEYS:
+        newest = max(others, key=lambda other: others[other].last_used)
+        first = min(others, key=lambda other: (other == newest, others[other].successes > 1, others[other].last_used))
+        del others[first]
+    return replace(user, known={**others, jkt: known})
 
 
-def _count_try(found: Record | None, now: float) -> tuple[Record | None, Counted | Locked]:
-    """One more try in a row. The lock behind the last one of five is set before that one is checked."""
-    state: dict[str, Any] = json.loads(found.value) if found else {"tries": 0, "until": 0}
-    if now < state["until"]:
-        return found, Locked(retry_after=_whole_seconds(state["until"] - now))
-    tries = state["tries"] + 1
-    last = tries % TRIES == 0
-    lock = min(FIRST_LOCK * 2 ** (tries // TRIES - 1), LONGEST_LOCK) if last else 0
-    value = json.dumps({"tries": tries, "until": now + lock if last else 0}).encode()
-    kept = Record(value=value, expires_at=now + _KEPT)
-    return kept, Counted(left=-tries % TRIES, retry_after=_whole_seconds(lock) if last else 1)
-
-
-def _whole_seconds(seconds: float) -> int:
+def whole_seconds(seconds: float) -> int:
+    """Seconds as `Retry-After` says them: rounded up, at least 1."""
     return max(1, int(-(-seconds // 1)))
 
 
-def _tries(user: User) -> str:
-    return f"tries:{user}"
+def _one_more(row: Row, now: float) -> Row:
+    wrong = row.wrong + 1
+    if wrong < TRIES:
+        return replace(row, wrong=wrong)
+    locks = tuple(at for at in row.locks if now - at < LOCKS_REMEMBERED)[-_LOCKS_KEPT:]
+    lasts = min(FIRST_LOCK * 2 ** len(locks), LONGEST_LOCK)
+    return Row(until=now + lasts, locks=(*locks, now))
 
 
-def _login_tries(login: BaseLogin) -> str:
-    return f"login-tries:{login.sid}"
+def _recent(starts: tuple[float, ...], now: float) -> tuple[float, ...]:
+    return tuple(at for at in starts if now - at < STARTS_WINDOW)
 
 
-def _failures(authenticator: str) -> str:
-    return f"failures:{authenticator}"
+def _login(user: UserState, login: BaseLogin) -> Login:
+    return user.logins.get(login.sid) or Login(expires_at=login.expires_at)
 
 
-def _known(user: User, jkt: str) -> str:
-    return f"{_known_keys(user)}{jkt}"
+def _with_login(user: UserState, login: BaseLogin, used: Login, now: float) -> dict[str, Login]:
+    """The logins with this one changed; those that are dead, or that nothing is counted for, are left out."""
+    kept = {**user.logins, login.sid: used}
+    return {sid: it for sid, it in kept.items() if now < it.expires_at and (it.wrong or _recent(it.starts, now))}
 
 
-def _known_keys(user: User) -> str:
-    return f"known-key:{user} "
+def _with_key(user: UserState, jkt: str, key: KnownKey) -> UserState:
+    return replace(user, known={**user.known, jkt: key})

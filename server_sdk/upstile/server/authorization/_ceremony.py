@@ -1,31 +1,36 @@
-"""The state of a ceremony between two requests: immutable, JSON in the ephemeral store, secrets hashed or absent."""
+"""The state of a ceremony between two requests: immutable, JSON in the one-time store, secrets hashed or absent."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
-from upstile.protocol import Message
 from upstile.server.authorization._acr import BaseFactors, Proof, complete, reached
+from upstile.server.authorization._json import Json
 from upstile.server.authorization._logins import BaseLogin
 
 OUTLASTED = 30
 """Seconds for which a first factor is kept at least while a second one is asked for."""
 
 
-class Ceremony(Message):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ceremony:
     """Everything that was settled when the ceremony started, and what was proved since.
 
     Attributes:
         login: the base login that the subject token stems from.
         subject_jti, subject_expires_at: the subject token; it must still be good when the code is issued.
+        generation: the user's generation of proofs; when that goes up, the ceremony has ended.
         client_id, jkt, resource, scope, acr_values, max_age, code_challenge: what was asked; scope is what is granted.
         methods: what the client can do; `None` where it did not say.
         offered: what each method needs to judge its answer, by method.
         proofs: what was proved.
+        authenticators: what it was proved with.
         wrong: wrong answers so far.
     """
 
     login: BaseLogin
     subject_jti: str
     subject_expires_at: int
+    generation: int = 0
     client_id: str
     jkt: str | None = None
     resource: str
@@ -36,6 +41,7 @@ class Ceremony(Message):
     methods: tuple[str, ...] | None = None
     offered: dict[str, dict[str, Any]]
     proofs: tuple[Proof, ...] = ()
+    authenticators: tuple[str, ...] = ()
     wrong: int = 0
 
     @property
@@ -43,11 +49,11 @@ class Ceremony(Message):
         """What the base login may contribute."""
         return self.login.factors
 
-    def with_proof(self, proof: Proof, now: float) -> "Ceremony":
+    def with_proof(self, proof: Proof, now: float, authenticator: str = "") -> "Ceremony":
         """The ceremony after one more proof; proofs that `max_age` has outrun are dropped."""
         window = None if self.max_age is None else max(self.max_age, OUTLASTED)
         kept = [old for old in self.proofs if window is None or now - old.at <= window]
-        return self.model_copy(update={"proofs": (*kept, proof)})
+        return replace(self, proofs=(*kept, proof), authenticators=(*self.authenticators, authenticator))
 
     def complete(self, now: float) -> bool:
         """Whether nothing more is asked of the person."""
@@ -58,10 +64,4 @@ class Ceremony(Message):
         return reached(self.acr_values, self.proofs, self.base, now)
 
 
-class Grant(Message):
-    """What an authorization code stands for."""
-
-    ceremony: Ceremony
-    acr: str | None = None
-    granted_at: int
-    used_jti: str | None = None
+CEREMONY = Json(Ceremony)

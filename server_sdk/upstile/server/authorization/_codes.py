@@ -1,48 +1,83 @@
 """Authorization codes: issued at the end of a ceremony, redeemed once for the elevated token (RFC 6749 §4.1.3)."""
 
-from hashlib import sha256
-from secrets import token_urlsafe
+from dataclasses import dataclass, replace
 
 from upstile.protocol import TokenRequest, TokenResponse, code_verifier_matches
 from upstile.server._errors import AuthorizationError
 from upstile.server._events import EventKind, Events, SecurityEvent
-from upstile.server.authorization._ceremony import Ceremony, Grant
+from upstile.server.authorization._budgets import UserState
+from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization._json import Json
+from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import TokenMint, lifetime, new_jti
-from upstile.server.storage import EphemeralStore, Record, Revocations
+from upstile.server.storage import Found, Kept, Names, OneTimeStore, Record, Revocations, generation_of
 
 CODE_LIFE = 60
 """Seconds within which a code must be redeemed."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grant:
+    """What an authorization code stands for; `used_jti` is the token that it was redeemed for."""
+
+    ceremony: Ceremony
+    acr: str | None = None
+    used_jti: str | None = None
+
+    @property
+    def token_life(self) -> int:
+        """Seconds that its token lives."""
+        return lifetime(self.ceremony.max_age, bound=self.ceremony.jkt is not None)
+
+    def record(self, now: float) -> Record:
+        """The record to keep: a used one as long as its token may live, so that a second use can end it."""
+        life = CODE_LIFE if self.used_jti is None else self.token_life
+        return Record(value=_json.write(self), expires_at=now + life)
+
+
+_json = Json(Grant)
+
+
+def issued(ceremony: Ceremony, now: float) -> Record:
+    """The record of a code for a ceremony that is complete."""
+    return Grant(ceremony=ceremony, acr=ceremony.reached(now)).record(now)
+
+
+def has_ended(ceremony: Ceremony, user: UserState) -> bool:
+    """Whether the user's sign-ins or proofs were ended since the ceremony began."""
+    return ceremony.generation < user.first_proof or generation_of(ceremony.login.sid) < user.first_login
+
+
 class Codes:
-    """Issues and redeems authorization codes.
+    """Redeems authorization codes.
 
     Args:
         issuer: our issuer identifier.
-        store: where all processes of the deployment keep them, hashed.
+        store: where all processes of the deployment keep them.
+        names: makes their keys; a code itself is kept nowhere.
         mint: makes the token.
         revocations: where the token of a code that came twice ends.
         events: is told.
     """
 
     def __init__(
-        self, *, issuer: str, store: EphemeralStore, mint: TokenMint, revocations: Revocations, events: Events
+        self,
+        *,
+        issuer: str,
+        store: OneTimeStore,
+        names: Names,
+        mint: TokenMint,
+        revocations: Revocations,
+        events: Events,
     ) -> None:
         self._issuer = issuer
         self._store = store
+        self._names = names
         self._mint = mint
         self._revocations = revocations
         self._events = events
 
-    async def issue(self, ceremony: Ceremony, now: float) -> str:
-        """A code for a ceremony that is complete."""
-        code = token_urlsafe(32)
-        grant = Grant(ceremony=ceremony, acr=ceremony.reached(now), granted_at=int(now))
-        record = Record(value=grant.to_json(), expires_at=now + CODE_LIFE)
-        await self._store.update(_key(code), lambda _: (record, None), now)
-        return code
-
-    async def redeem(self, request: TokenRequest, jkt: str | None, now: float) -> TokenResponse:
+    async def redeem(self, request: TokenRequest, possession: Possession, now: float) -> TokenResponse:
         """The token for a code.
 
         Who fails the checks of client, verifier and key learns nothing and the code stays good. Who passes them a
@@ -51,61 +86,40 @@ class Codes:
         Raises:
             AuthorizationError: `invalid_grant`.
         """
-        found = await self._store.get(_key(request.code), now)
-        if found is None or not await self._redeemable(Grant.from_json(found.value), request, jkt, now):
+        key = self._names("code", request.code)
+        found = (await self._store.get_many([key], now)).get(key)
+        grant = _json.read(found.value) if found else None
+        if grant is None or not _entitled(grant, request, possession.jkt):
             raise _refused()
-        jti = new_jti()
-        grant = await self._store.update(_key(request.code), lambda record: _use(record, jti, now), now)
-        if grant is None:
-            raise _refused()
+        ceremony, jti = grant.ceremony, new_jti(grant.ceremony.generation)
+        user_key = self._names("user", ceremony.login.subject)
+
+        def decide(found: Found) -> tuple[Kept, Grant]:
+            current, user = found.get(key), UserState.read(found.get(user_key))
+            if current is None or has_ended(ceremony, user):
+                raise _refused()
+            known = _json.read(current.value)
+            proof = possession.used(found, now)
+            if known.used_jti is not None:
+                return proof, known
+            used = replace(known, used_jti=jti)
+            return {**proof, key: used.record(now)}, used
+
+        grant = await self._store.update_many([key, user_key, *possession.keys], decide, now)
         if grant.used_jti != jti:
             await self._end(grant, now)
             raise _refused()
         await self._tell("token-issued", grant, now)
-        return self._token(grant, jti, now)
-
-    async def _redeemable(self, grant: Grant, request: TokenRequest, jkt: str | None, now: float) -> bool:
-        await self._revocations.refresh(now)
-        login = grant.ceremony.login
-        ended = self._revocations.has_ended(self._issuer, login.subject, login.auth_time)
-        return not ended and _entitled(grant, request, jkt)
-
-    def _token(self, grant: Grant, jti: str, now: float) -> TokenResponse:
-        ceremony = grant.ceremony
-        return self._mint.elevated(
-            ceremony.login,
-            jti=jti,
-            client_id=ceremony.client_id,
-            resource=ceremony.resource,
-            scope=ceremony.scope,
-            jkt=ceremony.jkt,
-            acr=grant.acr,
-            max_age=ceremony.max_age,
-            proofs=ceremony.proofs,
-            now=now,
-        )
+        return self._mint.elevated(grant.ceremony, jti=jti, acr=grant.acr, life=grant.token_life, now=now)
 
     async def _end(self, grant: Grant, now: float) -> None:
         if grant.used_jti is not None:
-            life = lifetime(grant.ceremony.max_age, bound=grant.ceremony.jkt is not None)
-            await self._revocations.revoke(grant.used_jti, now + life, now)
+            await self._revocations.revoke("token", grant.used_jti, now + grant.token_life)
         await self._tell("code-replayed", grant, now)
 
     async def _tell(self, kind: EventKind, grant: Grant, now: float) -> None:
         user, client_id = grant.ceremony.login.user(self._issuer), grant.ceremony.client_id
         await self._events.tell(SecurityEvent(kind=kind, user=user, client_id=client_id, at=now))
-
-
-def _use(record: Record | None, jti: str, now: float) -> tuple[Record | None, Grant | None]:
-    """Mark a code as used by `jti`, if it was not used; a used one is kept as long as its token may live."""
-    if record is None:
-        return None, None
-    grant = Grant.from_json(record.value)
-    if grant.used_jti is not None:
-        return record, grant
-    used = grant.model_copy(update={"used_jti": jti})
-    life = lifetime(grant.ceremony.max_age, bound=grant.ceremony.jkt is not None)
-    return Record(value=used.to_json(), expires_at=now + life), used
 
 
 def _entitled(grant: Grant, request: TokenRequest, jkt: str | None) -> bool:
@@ -120,7 +134,3 @@ def _entitled(grant: Grant, request: TokenRequest, jkt: str | None) -> bool:
 
 def _refused() -> AuthorizationError:
     return AuthorizationError("invalid_grant", "this code is not good, or not for you")
-
-
-def _key(code: str) -> str:
-    return "code:" + sha256(code.encode()).hexdigest()

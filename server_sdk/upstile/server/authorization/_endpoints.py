@@ -1,8 +1,7 @@
 """The embedded server's endpoints: a request is read here, handed on, and its refusal written here."""
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from upstile.protocol import (
@@ -14,42 +13,29 @@ from upstile.protocol import (
     parse_form,
     read_request,
 )
-from upstile.server._errors import AuthorizationError, Rejection, StorageUnavailable
+from upstile.server._errors import AuthorizationError, Rejection
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
+from upstile.server._route import Route
+from upstile.server.authorization._admission import Admission
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._possession import ProofOfPossession
-from upstile.server.authorization._response import error_response
+from upstile.server.authorization._response import error_response, temporarily_unavailable, unavailable
 from upstile.server.authorization._revocation import RevocationRequest, Revoker
 from upstile.server.authorization._sessions import form_mark
 from upstile.server.authorization._start import Starts
 from upstile.server.resource._refusal import Refusals, problem
 
-_log = logging.getLogger("upstile.server")
 M = TypeVar("M")
 _Handle = Callable[[HttpRequest, Mapping[str, str], float], Awaitable[HttpResponse]]
 
 
 MAX_BODY = 65_536
 """Bytes of a body that is read."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Route:
-    """One path and what answers there, by method; `path` may hold `{id}`."""
-
-    path: str
-    endpoints: Mapping[str, Endpoint]
-
-    async def answer(self, request: HttpRequest, parameters: Mapping[str, str]) -> HttpResponse:
-        """Hand a request to its endpoint; another method is told which ones there are (RFC 9110 §15.5.6)."""
-        endpoint = self.endpoints.get("GET" if request.method == "HEAD" else request.method)
-        if endpoint is not None:
-            return await endpoint(request, parameters)
-        members = {"error": "invalid_request", "error_description": "another method is needed"}
-        return json_response(405, members, ("allow", ", ".join(self.endpoints)))
+CACHED = 300
+"""Seconds for which others may keep the metadata and the JWK Set: half of what a signing key is published ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,25 +45,27 @@ class Endpoints:
     Attributes:
         clock: the time in epoch seconds; read once for each request.
         possession: checks the DPoP proof.
-        clients, starts, answers, codes, revoker, enrolment: judge what was read.
+        apps, starts, answers, codes, revoker, enrolment: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
+        admission: whether ceremonies may start.
     """
 
     clock: Callable[[], float]
     possession: ProofOfPossession
-    clients: Apps
+    apps: Apps
     starts: Starts
     answers: Answers
     codes: Codes
     revoker: Revoker
     enrolment: Enrolment
     refusals: Refusals
+    admission: Admission = field(default_factory=Admission)
 
     def routes(self, prefix: str, documents: Mapping[str, Callable[[], Any]]) -> tuple[Route, ...]:
         """All routes; `documents` are the JSON documents to serve, by path."""
         enrolment, authenticators = self.enrolment, f"{prefix}/authenticators"
         forms = {
-            f"{prefix}/challenge": self._oauth(read_request, self._challenge),
+            f"{prefix}/challenge": self._oauth(self._read_challenge, self._challenge),
             f"{prefix}/token": self._oauth(_read_token_request, self._token),
             f"{prefix}/revoke": self._oauth(RevocationRequest.from_members, self._revoke),
         }
@@ -87,29 +75,38 @@ class Endpoints:
             f"{authenticators}/{{id}}/verify": {"POST": enrolment.verify},
         }
         return (
-            *(Route(path=path, endpoints={"GET": _document(make)}) for path, make in documents.items()),
-            *(Route(path=path, endpoints={"POST": endpoint}) for path, endpoint in forms.items()),
-            *(
-                Route(path=path, endpoints={method: self._resource(handle) for method, handle in handles.items()})
-                for path, handles in guarded.items()
-            ),
+            *(_oauth_route(path, {"GET": _document(make)}) for path, make in documents.items()),
+            *(_oauth_route(path, {"POST": endpoint}) for path, endpoint in forms.items()),
+            *(self._resource_route(path, handles) for path, handles in guarded.items()),
         )
 
+    def _resource_route(self, path: str, handles: Mapping[str, _Handle]) -> Route:
+        endpoints = {method: self._resource(handle) for method, handle in handles.items()}
+        return Route(
+            path=path, endpoints=endpoints, unavailable=lambda error: self.refusals.unavailable(error).response
+        )
+
+    def _read_challenge(self, form: dict[str, str]) -> StartRequest | AnswerRequest:
+        """Refuses a start before anything but its form was looked at: a late loop has no time for more."""
+        if "response_type" in form and not self.admission.is_open():
+            raise temporarily_unavailable("too much is going on here: start again in a moment")
+        return read_request(form)
+
     async def _challenge(self, request: HttpRequest, message: StartRequest | AnswerRequest, now: float) -> HttpResponse:
-        self.clients.get(message.client_id)
-        jkt = self.possession.key(request, now)
+        self.apps.get(message.client_id)
+        possession = self.possession.of(request, now)
         if isinstance(message, StartRequest):
-            return await self.starts.handle(message, jkt, now)
-        return await self.answers.handle(message, form_mark(request.body), jkt, now)
+            return await self.starts.handle(message, possession, now)
+        return await self.answers.handle(message, form_mark(request.body), possession, now)
 
     async def _token(self, request: HttpRequest, message: TokenRequest, now: float) -> HttpResponse:
-        self.clients.get(message.client_id)
-        jkt = self.possession.key(request, now)
-        response = await self.codes.redeem(message, jkt, now)
+        self.apps.get(message.client_id)
+        possession = self.possession.of(request, now)
+        response = await self.codes.redeem(message, possession, now)
         return json_response(200, response.to_members())
 
     async def _revoke(self, request: HttpRequest, message: RevocationRequest, now: float) -> HttpResponse:
-        self.clients.get(message.client_id)
+        self.apps.get(message.client_id)
         await self.revoker.revoke(message, now)
         return HttpResponse(status=200, headers=(("cache-control", "no-store"),))
 
@@ -121,9 +118,6 @@ class Endpoints:
                 return await handle(request, _read_form(request, read), self.clock())
             except AuthorizationError as error:
                 return error_response(error)
-            except StorageUnavailable as error:
-                _log.error("storage unavailable", exc_info=error)
-                return error_response(AuthorizationError("temporarily_unavailable", "try again later", status=503))
 
         return endpoint
 
@@ -135,10 +129,12 @@ class Endpoints:
                 return await handle(request, path, self.clock())
             except Rejection as rejection:
                 return rejection.response
-            except StorageUnavailable as error:
-                return self.refusals.unavailable(error).response
 
         return endpoint
+
+
+def _oauth_route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
+    return Route(path=path, endpoints=endpoints, unavailable=unavailable)
 
 
 def _read_form(request: HttpRequest, read: Callable[[dict[str, str]], M]) -> M:
@@ -162,6 +158,6 @@ def _document(make: Callable[[], Any]) -> Endpoint:
     async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
         response = json_response(200, make())
         kept = tuple(header for header in response.headers if header[0] != "cache-control")
-        return HttpResponse(status=200, headers=(*kept, ("cache-control", "max-age=600")), body=response.body)
+        return HttpResponse(status=200, headers=(*kept, ("cache-control", f"max-age={CACHED}")), body=response.body)
 
     return endpoint

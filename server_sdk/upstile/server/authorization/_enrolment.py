@@ -14,19 +14,19 @@ from upstile.protocol import (
     Requirement,
     VerifyRequest,
 )
-from upstile.server._errors import Rejection
+from upstile.server._errors import CredentialTaken, Rejection
 from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpRequest, HttpResponse, json_response
+from upstile.server.authorization._account import activated, added, discarded, find, live, removed, renamed, tried
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord, DurableStore, EphemeralStore, User, increment
+from upstile.server.storage import AuthenticatorRecord, DurableStore, User
 
 PENDING_LIFE = 600
 """Seconds within which a new authenticator must be verified."""
 MOST_AUTHENTICATORS = 20
-CONFIRM_TRIES = 5
 
 M = TypeVar("M", bound=Message)
 Path = Mapping[str, str]
@@ -41,7 +41,6 @@ class Enrolment:
         rights: decides whether the caller may change something.
         methods: what can be enrolled.
         durable: the authenticators.
-        ephemeral: counts wrong confirmations.
         events: is told.
     """
 
@@ -52,36 +51,35 @@ class Enrolment:
         rights: EnrolmentRights,
         methods: tuple[Method, ...],
         durable: DurableStore,
-        ephemeral: EphemeralStore,
         events: Events,
     ) -> None:
         self._guard = guard
         self._rights = rights
         self._methods = {method.name: method for method in methods}
         self._durable = durable
-        self._ephemeral = ephemeral
         self._events = events
 
     async def show(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
         """`GET`: all authenticators of the user; a token for this server suffices."""
         call = await self._authenticated(request, now)
-        entries = [_entry(record, now).to_members() for record in await self._live(_user(call), now)]
+        records = live(await self._durable.account(_user(call)), now)
+        entries = [_entry(record, now).to_members() for record in records]
         return json_response(200, {"authenticators": entries})
 
     async def begin(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
         """`POST`: a pending authenticator, and what the user's device needs."""
         call = await self._authenticated(request, now)
         user, wanted = _user(call), _read(EnrollRequest, request)
-        records = await self._live(user, now)
+        records = live(await self._durable.account(user), now)
         method = self._methods.get(wanted.method)
         if method is None or len(records) >= MOST_AUTHENTICATORS:
             raise problem("invalid-request", 400, "This method is not known, or there are too many authenticators")
         first = await self._rights.to_add(call, records, wanted.enrolment_code, now)
         existing = [record for record in records if record.method == method.name]
-        data, members = method.enroll(user, await self._rights.account(call, now), existing)
+        id = token_urlsafe(12)
+        data, members = method.enroll(user, id, await self._rights.account(call, now), existing)
         record = AuthenticatorRecord(
-            id=token_urlsafe(12),
-            user=user,
+            id=id,
             method=method.name,
             name=wanted.name,
             state="pending",
@@ -91,7 +89,7 @@ class Enrolment:
             first=first,
             expires_at=int(now) + PENDING_LIFE,
         )
-        await self._durable.add_authenticator(record)
+        await self._durable.change_account(user, lambda account: added(account, record, now))
         if first and wanted.enrolment_code is not None:  # last, so that a storage that fails does not cost the code
             await self._rights.use_code(call, wanted.enrolment_code, now)
         reply = EnrollResponse(id=record.id, state="pending", expires_in=PENDING_LIFE, **members)
@@ -104,68 +102,77 @@ class Enrolment:
         record = await self._find(user, path["id"], now)
         if record.state != "pending" or record.begun_by != _beginner(call):
             raise _not_found()
-        await self._confirm(record, _read(VerifyRequest, request), now)
+        active = await self._confirm(user, record, _read(VerifyRequest, request), now)
         await self._tell("authenticator-added", call, record, now)
-        return json_response(200, _entry(await self._find(user, record.id, now), now).to_members())
+        return json_response(200, _entry(active, now).to_members())
 
     async def rename(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`PATCH /{id}`: another name."""
         call, record = await self._changeable(request, path["id"], now)
-        await self._durable.rename(record.user, record.id, _read(RenameRequest, request).name)
+        name = _read(RenameRequest, request).name
+        changed = await self._durable.change_account(
+            _user(call), lambda account: renamed(account, record.id, name, now)
+        )
+        if changed is None:
+            raise _not_found()
         await self._tell("authenticator-renamed", call, record, now)
-        return json_response(200, _entry(await self._find(record.user, record.id, now), now).to_members())
+        return json_response(200, _entry(changed, now).to_members())
 
     async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`DELETE /{id}`: one less; the last one stays."""
         call, record = await self._changeable(request, path["id"], now)
-        if not await self._durable.remove(record.user, record.id):
+        if not await self._durable.change_account(_user(call), lambda account: removed(account, record.id)):
             raise problem("last-authenticator", 409, "The last authenticator cannot be removed: add another one first")
         await self._tell("authenticator-removed", call, record, now)
         return HttpResponse(status=204)
 
     async def _authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
         """A call with any token of ours, but one that serves one call of another kind."""
-        call = await self._guard.authenticate(request, now)
+        call = await self._guard.authenticate_or_look(request, now)
         await self._guard.require(call, Requirement(), now)
         return call
 
     async def _changeable(self, request: HttpRequest, id: str, now: float) -> tuple[GuardedCall, AuthenticatorRecord]:
         call = await self._authenticated(request, now)
         user = _user(call)
-        await self._rights.to_change(call, await self._live(user, now), now)
-        return call, await self._find(user, id, now)
+        account = await self._durable.account(user)
+        await self._rights.to_change(call, live(account, now), now)
+        record = find(account, id, now)
+        if record is None:
+            raise _not_found()
+        return call, record
 
-    async def _confirm(self, record: AuthenticatorRecord, proof: VerifyRequest, now: float) -> None:
-        method = self._methods[record.method]
+    async def _confirm(
+        self, user: User, record: AuthenticatorRecord, proof: VerifyRequest, now: float
+    ) -> AuthenticatorRecord:
+        method, change = self._methods[record.method], self._durable.change_account
         try:
             response = method.read_first(proof)
         except MalformedMessage as error:
             raise _invalid(str(error)) from error
-        if await increment(self._ephemeral, f"confirm:{record.id}", now + PENDING_LIFE, now) > CONFIRM_TRIES:
-            await self._durable.discard_pending(record.user, record.id)
+        pending = await change(user, lambda account: tried(account, record.id, now))
+        if pending is None:
             raise _not_found()
-        data = await method.confirm(record, response, now)
-        if data is not None and await self._durable.activate(record.user, record.id, data, int(now)):
-            return
-        if data is not None or not method.guessable:  # its proof served: another try begins anew
-            await self._durable.discard_pending(record.user, record.id)
+        confirmed = method.confirm(user, pending, response, now)
+        try:
+            if confirmed is not None:
+                active = await change(user, lambda account: activated(account, record.id, confirmed, now))
+                if active is not None:
+                    return active
+        except CredentialTaken:
+            pass
+        if confirmed is not None or not method.guessable:  # its proof served: another try begins anew
+            await change(user, lambda account: discarded(account, record.id))
         raise problem("verification-failed", 400, "The new authenticator could not be verified")
 
-    async def _live(self, user: User, now: float) -> list[AuthenticatorRecord]:
-        records = await self._durable.authenticators(user)
-        for record in records:
-            if _expired(record, now):
-                await self._durable.discard_pending(user, record.id)
-        return [record for record in records if not _expired(record, now)]
-
     async def _find(self, user: User, id: str, now: float) -> AuthenticatorRecord:
-        for record in await self._live(user, now):
-            if record.id == id:
-                return record
-        raise _not_found()
+        record = find(await self._durable.account(user), id, now)
+        if record is None:
+            raise _not_found()
+        return record
 
     async def _tell(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> None:
-        event = SecurityEvent(kind=kind, user=record.user, client_id=call.token.client_id, method=record.method, at=now)
+        event = SecurityEvent(kind=kind, user=_user(call), client_id=call.token.client_id, method=record.method, at=now)
         await self._events.tell(event)
 
 
@@ -175,10 +182,6 @@ def _user(call: GuardedCall) -> User:
 
 def _beginner(call: GuardedCall) -> str:
     return f"{call.token.sid} {call.token.jkt}"
-
-
-def _expired(record: AuthenticatorRecord, now: float) -> bool:
-    return record.state == "pending" and record.expires_at is not None and now >= record.expires_at
 
 
 def _entry(record: AuthenticatorRecord, now: float) -> Authenticator:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
 from upstile.server.authorization._acr import BaseFactors
-from upstile.server.authorization._logins import BaseLogin, Logins
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import strongest_reachable
-from upstile.server.authorization._sign_in import enrolment_key
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord, EphemeralStore, take
+from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeStore
 
 FRESH_LOGIN = 600
 """Seconds for which a base login may enrol the first authenticator."""
@@ -29,15 +28,15 @@ class EnrolmentRights:
     Args:
         guard: judges the requirement.
         methods: all methods, the strongest first.
-        logins: the base logins.
-        store: the enrolment codes.
+        store: the base logins, and the enrolment codes.
+        names: makes their keys.
     """
 
-    def __init__(self, *, guard: Guard, methods: tuple[Method, ...], logins: Logins, store: EphemeralStore) -> None:
+    def __init__(self, *, guard: Guard, methods: tuple[Method, ...], store: OneTimeStore, names: Names) -> None:
         self._guard = guard
         self._methods = methods
-        self._logins = logins
         self._store = store
+        self._names = names
 
     async def to_add(
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
@@ -56,8 +55,15 @@ class EnrolmentRights:
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
         """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
-        if not await take(self._store, enrolment_key(code), now, only=call.token.subject.encode()):
-            raise _first_enrolment()
+        key = self._names("enrolment", code)
+
+        def take(found: Found) -> tuple[Kept, None]:
+            record = found.get(key)
+            if record is None or record.value != call.token.subject.encode():
+                raise _first_enrolment()
+            return {key: None}, None
+
+        await self._store.update_many([key], take, now)
 
     async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
         """May the caller change what is enrolled? Raises `Rejection` if not."""
@@ -80,8 +86,9 @@ class EnrolmentRights:
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
     ) -> bool:
         if code is not None:
-            found = await self._store.get(enrolment_key(code), now)
-            return found is not None and found.value == call.token.subject.encode()
+            key = self._names("enrolment", code)
+            record = (await self._store.get_many([key], now)).get(key)
+            return record is not None and record.value == call.token.subject.encode()
         if any(record.state == "disabled" for record in records):
             return False  # it counts as enrolled: only the deployment can help
         login = await self._login(call, now)
@@ -89,7 +96,8 @@ class EnrolmentRights:
         return fresh and call.token.jkt is not None  # the guard has seen the proof by this key
 
     async def _login(self, call: GuardedCall, now: float) -> BaseLogin | None:
-        return await self._logins.get(call.token.sid, now) if call.token.sid else None
+        key = self._names("login", call.token.sid or "")
+        return BaseLogin.read((await self._store.get_many([key], now)).get(key))
 
 
 def _first_enrolment() -> Rejection:

@@ -1,18 +1,18 @@
 """Base logins: what the application's own sign-in told us, kept for as long as its token lives."""
 
-from secrets import token_urlsafe
-from typing import Any
+from dataclasses import dataclass
 
-from upstile.protocol import Message
 from upstile.server.authorization._acr import BaseFactors
-from upstile.server.storage import EphemeralStore, Record, User
+from upstile.server.authorization._json import Json
+from upstile.server.storage import Record, User
 
 
-class BaseLogin(Message):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaseLogin:
     """A base login.
 
     Attributes:
-        sid: its identifier; every token that stems from it carries it.
+        sid: its identifier; every token that stems from it carries it. It begins with the user's generation of logins.
         jti: its own token, as opposed to an elevated one.
         subject: the user, at our own issuer.
         client_id: the app that the user signed in with.
@@ -41,24 +41,17 @@ class BaseLogin(Message):
         """The user behind it."""
         return User(issuer, self.subject)
 
+    @classmethod
+    def read(cls, record: Record | None) -> "BaseLogin | None":
+        """The login in a record; `None` where it has ended."""
+        return None if record is None else _json.read(record.value)
 
-class Logins:
-    """Keeps base logins."""
+    def record(self) -> Record:
+        """The record to keep."""
+        return Record(value=_json.write(self), expires_at=self.expires_at)
 
-    def __init__(self, store: EphemeralStore) -> None:
-        self._store = store
 
-    async def begin(self, now: float, **members: Any) -> BaseLogin:
-        """Keep a new base login."""
-        login = BaseLogin(sid=token_urlsafe(16), jti=token_urlsafe(16), **members)
-        record = Record(value=login.to_json(), expires_at=login.expires_at)
-        await self._store.update(_key(login.sid), lambda _: (record, None), now)
-        return login
-
-    async def get(self, sid: str, now: float) -> BaseLogin | None:
-        """The live base login with this identifier."""
-        record = await self._store.get(_key(sid), now)
-        return BaseLogin.from_json(record.value) if record else None
+_json = Json(BaseLogin)
 
 
 def masked(account: str | None) -> str | None:
@@ -68,7 +61,3 @@ def masked(account: str | None) -> str | None:
     name, at, domain = account.partition("@")
     shown = name[:2] if len(name) > 3 else name[:1]
     return f"{shown}••{at}{domain}"
-
-
-def _key(sid: str) -> str:
-    return f"login:{sid}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from upstile.server.authorization._acr import OFFERED, BaseFactors, reaches
+from upstile.server.authorization._budgets import Side, UserState, closed_to
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization.methods import Method, Offered, Purpose
 from upstile.server.storage import AuthenticatorRecord
@@ -34,13 +35,26 @@ def plan_offers(
     """The methods to offer for this ceremony; `methods` come in order of strength."""
     plans: list[Plan] = []
     for method in methods:
-        own = tuple(r for r in enrolled if r.method == method.name and r.state == "active")
+        own = active_of(method, enrolled)
         if not own or (ceremony.methods is not None and method.name not in ceremony.methods):
             continue
         verification = _verification_needed(ceremony, method, now)
         if verification is not None:
             plans.append(Plan(method=method, authenticators=own, user_verification=verification))
     return plans
+
+
+def active_of(method: Method, enrolled: Sequence[AuthenticatorRecord]) -> tuple[AuthenticatorRecord, ...]:
+    """The user's active authenticators of a method."""
+    return tuple(record for record in enrolled if record.method == method.name and record.state == "active")
+
+
+def open_to(enrolled: Sequence[AuthenticatorRecord], user: UserState, side: Side) -> tuple[AuthenticatorRecord, ...]:
+    """Those that this side may use: what too many wrong answers closed is for known keys only."""
+    if side is not None:
+        return tuple(enrolled)
+    closed = closed_to(user, side)
+    return tuple(record for record in enrolled if not record.closed and record.id not in closed)
 
 
 def strongest_reachable(

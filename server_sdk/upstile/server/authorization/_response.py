@@ -1,7 +1,11 @@
 """OAuth error responses (RFC 6749 §5.2)."""
 
-from upstile.server._errors import AuthorizationError
-from upstile.server._http import HttpResponse, json_response
+import logging
+
+from upstile.server._errors import AuthorizationError, StorageUnavailable
+from upstile.server._http import RETRY_AFTER, HttpResponse, json_response
+
+_log = logging.getLogger("upstile.server")
 
 
 def error_response(error: AuthorizationError) -> HttpResponse:
@@ -9,3 +13,14 @@ def error_response(error: AuthorizationError) -> HttpResponse:
     members = {"error": error.code, "error_description": error.description, **error.members}
     headers = () if error.retry_after is None else (("retry-after", str(error.retry_after)),)
     return json_response(error.status, members, *headers)
+
+
+def temporarily_unavailable(description: str) -> AuthorizationError:
+    """Nothing was judged and nothing was counted: the same request may come again in a moment."""
+    return AuthorizationError("temporarily_unavailable", description, status=503, retry_after=RETRY_AFTER)
+
+
+def unavailable(error: StorageUnavailable) -> HttpResponse:
+    """What is said while storage is away; the log says why, the client need not know."""
+    _log.error("storage unavailable", exc_info=error)
+    return error_response(temporarily_unavailable("try again in a moment"))

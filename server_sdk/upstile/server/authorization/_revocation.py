@@ -5,17 +5,18 @@ from pydantic import Field
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
 from upstile.server._events import Events, SecurityEvent
-from upstile.server.authorization._logins import Logins
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._tokens import LONGEST_LIFE
-from upstile.server.resource._jwt import InvalidToken, Verifier
-from upstile.server.storage import Revocations, User
+from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._jwt import Verifier
+from upstile.server.storage import Names, OneTimeStore, Revocations, User
 
 
 class RevocationRequest(Message):
     """The form that revokes a token (RFC 7009 §2.1); the hint changes nothing."""
 
-    token: str = Field(repr=False)
-    client_id: str
+    token: str = Field(repr=False, max_length=32_768)
+    client_id: str = Field(max_length=255)
 
 
 class Revoker:
@@ -23,14 +24,18 @@ class Revoker:
 
     Args:
         verifier: for tokens of this server.
-        logins: tells a base login's own token, whose end is the end of all that stems from it.
+        store: tells a base login's own token, whose end is the end of all that stems from it.
+        names: makes its keys.
         revocations: where the revoked ones are kept.
         events: is told.
     """
 
-    def __init__(self, *, verifier: Verifier, logins: Logins, revocations: Revocations, events: Events) -> None:
+    def __init__(
+        self, *, verifier: Verifier, store: OneTimeStore, names: Names, revocations: Revocations, events: Events
+    ) -> None:
         self._verifier = verifier
-        self._logins = logins
+        self._store = store
+        self._names = names
         self._revocations = revocations
         self._events = events
 
@@ -41,15 +46,16 @@ class Revoker:
             AuthorizationError: the token is another client's.
         """
         try:
-            token = self._verifier.verify(request.token, now)
+            token = await self._verifier.verify_or_look(request.token, now)
         except InvalidToken:
             return
         if token.client_id != request.client_id:
             raise AuthorizationError("invalid_client", "the token is another client's")
-        login = await self._logins.get(token.sid, now) if token.sid else None
-        if login is not None and login.jti == token.jti:  # elevated tokens may outlive the login that they stem from
-            await self._revocations.revoke(login.sid, token.expires_at + LONGEST_LIFE, now)
+        key = self._names("login", token.sid or "")
+        login = BaseLogin.read((await self._store.get_many([key], now)).get(key))
+        if login is not None and login.jti == token.jti:  # elevated tokens may outlive the login
+            await self._revocations.revoke("login", login.sid, token.expires_at + LONGEST_LIFE)
         else:
-            await self._revocations.revoke(token.jti, token.expires_at, now)
+            await self._revocations.revoke("token", token.jti, token.expires_at)
         user = User(token.issuer, token.subject)
         await self._events.tell(SecurityEvent(kind="token-revoked", user=user, client_id=token.client_id, at=now))

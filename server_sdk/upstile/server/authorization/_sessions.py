@@ -1,101 +1,135 @@
-"""Auth sessions: a random name for a ceremony that is good for one answer (upstile profile §3).
+"""Auth sessions: a random name for a step that is good for one answer (upstile profile §3).
 
 live → answering → answered
 
-`answering` is entered by one request alone, so that an answer is judged once. `answered` keeps the reply for a minute,
-sealed with the session's own name: a client whose response was lost repeats the identical form and gets it again.
+`answering` belongs to the request whose mark it bears: it alone writes what follows. It keeps the session for ten
+seconds; then the identical form may be judged again, uncounted, because who had it is gone. `answered` keeps the
+reply for a minute, sealed with the session's own name, so that a response that was lost can be had again.
 """
 
-from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from secrets import token_urlsafe
+from secrets import token_bytes
 from typing import Literal
 
-from cryptography.fernet import Fernet
-from pydantic import Field
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic_core import from_json
 
-from upstile.protocol import Message
+from upstile.protocol import json_compact
 from upstile.server._http import HttpResponse
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.storage import EphemeralStore, Record
+from upstile.server.authorization._budgets import Charged
+from upstile.server.authorization._ceremony import CEREMONY, Ceremony
+from upstile.server.authorization._json import Json
+from upstile.server.storage import Record
 
 SESSION_LIFE = 300
 """Seconds for which a step waits for its answer."""
 REPLY_KEPT = 60
 """Seconds for which a reply can be had again."""
-
-
-class _State(Message):
-    state: Literal["live", "answering", "answered"]
-    ceremony: Ceremony
-    form: str = ""
-    reply: str = ""
+CLAIM_LIFE = 10
+"""Seconds for which an answer is being judged; after that nobody is judging it any more."""
+_NONCE = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Repeat:
-    """The identical answer came before; `reply` is what it got, or `None` while it is still being judged."""
+class Claim:
+    """An answer that is, or was, judged.
 
-    reply: HttpResponse | None
-
-
-class Sessions:
-    """Opens, claims and closes auth sessions.
-
-    Args:
-        store: where all processes of the deployment keep them.
+    Attributes:
+        mark: random; tells the request that judges from any other.
+        form: what an identical form is recognised by.
+        at: since when (epoch seconds).
+        charged: what was counted for it; an answer that is judged again is not counted again.
     """
 
-    def __init__(self, store: EphemeralStore) -> None:
-        self._store = store
+    mark: str
+    form: str
+    at: float
+    charged: Charged
 
-    async def open(self, ceremony: Ceremony, now: float) -> str:
-        """Begin a step; returns its `auth_session` of 256 random bits."""
-        name = token_urlsafe(32)
-        record = _record(_State(state="live", ceremony=ceremony), now + SESSION_LIFE)
-        await self._store.update(_key(name), lambda _: (record, None), now)
-        return name
 
-    async def look(self, name: str, client_id: str, jkt: str | None, form: str, now: float) -> Ceremony | Repeat | None:
-        """What an answer meets: a live ceremony, its own earlier copy, or nothing that is open to this caller."""
-        found = await self._store.get(_key(name), now)
-        state = _State.from_json(found.value) if found else None
-        if state is None or (state.ceremony.client_id, state.ceremony.jkt) != (client_id, jkt):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """What is known of a session before its body is read.
+
+    Attributes:
+        client_id, jkt: whom it belongs to.
+        tries: answers that were counted against this ceremony.
+        claim: the answer that is, or was, judged.
+    """
+
+    state: Literal["live", "answering", "answered"] = "live"
+    client_id: str
+    jkt: str | None = None
+    tries: int = 0
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as it is kept: a head, and a body that most writes pass on as it is.
+
+    Attributes:
+        body: the ceremony, or the sealed reply.
+    """
+
+    head: Head
+    body: bytes
+    expires_at: float
+
+    @classmethod
+    def open(cls, ceremony: Ceremony, now: float) -> "Session":
+        """A step that waits for its answer."""
+        head = Head(client_id=ceremony.client_id, jkt=ceremony.jkt, tries=ceremony.wrong)
+        return cls(head, CEREMONY.write(ceremony), now + SESSION_LIFE)
+
+    @classmethod
+    def read(cls, record: Record | None, client_id: str, jkt: str | None) -> "Session | None":
+        """The session in a record, if it belongs to this client and key."""
+        if record is None:
             return None
-        if state.state == "live":
-            return state.ceremony
-        if state.form != form:
+        head, _, body = record.value.partition(b"\n")
+        session = cls(_head.read(head), body, record.expires_at)
+        return session if (session.head.client_id, session.head.jkt) == (client_id, jkt) else None
+
+    @property
+    def ceremony(self) -> Ceremony:
+        """The ceremony, of a session that was not answered."""
+        return CEREMONY.read(self.body)
+
+    def meets(self, form: str, now: float) -> Literal["open", "judging", "answered"] | None:
+        """What an answer meets: a step that is open to it, itself being judged, its own reply, or nothing.
+
+        A step is open again where who judged its answer is gone. A clock that was set back keeps nobody waiting longer.
+        """
+        claim = self.head.claim
+        if claim is None:
+            return "open"
+        if self.head.state == "answering" and not 0 <= now - claim.at < CLAIM_LIFE:
+            return "open"
+        if claim.form != form:
             return None
-        return Repeat(reply=_unseal(name, state.reply) if state.state == "answered" else None)
+        return "judging" if self.head.state == "answering" else "answered"
 
-    async def claim(self, name: str, form: str, now: float) -> bool:
-        """Take a live session for judging this one answer; one caller succeeds."""
+    def claimed(self, claim: Claim, *, tries: int) -> "Session":
+        """Taken for judging one answer."""
+        return replace(self, head=replace(self.head, state="answering", claim=claim, tries=tries))
 
-        def claimed(found: Record | None) -> tuple[Record | None, bool]:
-            state = _State.from_json(found.value) if found else None
-            if found is None or state is None or state.state != "live":
-                return found, False
-            return _record(state.model_copy(update={"state": "answering", "form": form}), found.expires_at), True
+    def belongs_to(self, claim: Claim) -> bool:
+        """Whether this request still has it: nobody else took it over in the meantime."""
+        held = self.head.claim
+        return self.head.state == "answering" and held is not None and held.mark == claim.mark
 
-        return await self._store.update(_key(name), claimed, now)
+    def closed(self, sealed_reply: bytes, now: float) -> "Session":
+        """Judged: its reply can be had again for a minute."""
+        return Session(replace(self.head, state="answered"), sealed_reply, now + REPLY_KEPT)
 
-    async def release(self, name: str, now: float) -> None:
-        """Give a claimed session back: nothing was judged."""
+    def record(self) -> Record:
+        """The record to keep."""
+        return Record(value=_head.write(self.head) + b"\n" + self.body, expires_at=self.expires_at)
 
-        def live(found: Record | None) -> tuple[Record | None, None]:
-            if found is None:
-                return None, None
-            state = _State.from_json(found.value).model_copy(update={"state": "live", "form": ""})
-            return _record(state, found.expires_at), None
 
-        await self._store.update(_key(name), live, now)
-
-    async def close(self, name: str, form: str, ceremony: Ceremony, reply: HttpResponse, now: float) -> None:
-        """The answer was judged: the session is dead, its reply can be had again for a minute."""
-        state = _State(state="answered", ceremony=ceremony, form=form, reply=_seal(name, reply))
-        record = _record(state, now + REPLY_KEPT)
-        await self._store.update(_key(name), lambda _: (record, None), now)
+_head = Json(Head)
 
 
 def form_mark(body: bytes) -> str:
@@ -103,29 +137,19 @@ def form_mark(body: bytes) -> str:
     return sha256(body).hexdigest()
 
 
-class _Reply(Message):
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: str = Field(repr=False)
+def seal_reply(name: str, reply: HttpResponse) -> bytes:
+    """A reply that only the session's own name opens."""
+    nonce = token_bytes(_NONCE)
+    head = json_compact([reply.status, reply.headers])
+    return nonce + _box(name).encrypt(nonce, head + b"\n" + reply.body, None)
 
 
-def _seal(name: str, reply: HttpResponse) -> str:
-    stored = _Reply(status=reply.status, headers=reply.headers, body=reply.body.decode())
-    return _box(name).encrypt(stored.to_json()).decode()
+def open_reply(name: str, sealed: bytes) -> HttpResponse:
+    """The reply."""
+    head, _, body = _box(name).decrypt(sealed[:_NONCE], sealed[_NONCE:], None).partition(b"\n")
+    status, headers = from_json(head)
+    return HttpResponse(status=status, headers=tuple((key, value) for key, value in headers), body=body)
 
 
-def _unseal(name: str, sealed: str) -> HttpResponse:
-    stored = _Reply.from_json(_box(name).decrypt(sealed))
-    return HttpResponse(status=stored.status, headers=stored.headers, body=stored.body.encode())
-
-
-def _box(name: str) -> Fernet:
-    return Fernet(urlsafe_b64encode(sha256(b"upstile reply\x00" + name.encode()).digest()))
-
-
-def _record(state: _State, expires_at: float) -> Record:
-    return Record(value=state.to_json(), expires_at=expires_at)
-
-
-def _key(name: str) -> str:
-    return "session:" + sha256(name.encode()).hexdigest()
+def _box(name: str) -> AESGCM:
+    return AESGCM(sha256(b"upstile reply\x00" + name.encode("utf-8", "surrogatepass")).digest())

@@ -1,18 +1,20 @@
 """What the application tells us on its own word: who signed in, and who may begin anew."""
 
 from collections.abc import Sequence
-from hashlib import sha256
+from dataclasses import replace
 from secrets import token_urlsafe
 
 from upstile.protocol import TokenResponse
 from upstile.server._errors import ConfigurationError
 from upstile.server._events import Events, SecurityEvent
+from upstile.server.authorization._account import ended
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._budgets import forget_keys
-from upstile.server.authorization._logins import Logins
+from upstile.server.authorization._budgets import UserState
+from upstile.server.authorization._logins import BaseLogin
+from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import LONGEST_LIFE, TokenMint
-from upstile.server.storage import DurableStore, EphemeralStore, Record, Revocations, User
+from upstile.server.storage import Found, Kept, Names, Record, Revocations, Storage, User
 
 LOGIN_LIFE = 12 * 3600
 """Seconds that a base login lasts; as long as its factors count towards `mfa`."""
@@ -24,11 +26,10 @@ class SignIn:
 
     Args:
         issuer: our issuer identifier, and the resource that base tokens are for.
-        clients: the registered apps.
-        logins: keeps the base logins.
-        mint: makes their tokens.
-        store: keeps enrolment codes, hashed.
-        durable: the authenticators.
+        apps: the registered apps.
+        mint: makes the tokens of base logins.
+        storage: the users, their base logins, and enrolment codes.
+        names: makes the keys of one-time state.
         revocations: where sign-ins end.
         events: is told.
     """
@@ -37,20 +38,18 @@ class SignIn:
         self,
         *,
         issuer: str,
-        clients: Apps,
-        logins: Logins,
+        apps: Apps,
         mint: TokenMint,
-        store: EphemeralStore,
-        durable: DurableStore,
+        storage: Storage,
+        names: Names,
         revocations: Revocations,
         events: Events,
     ) -> None:
         self._issuer = issuer
-        self._apps = clients
-        self._logins = logins
+        self._apps = apps
         self._mint = mint
-        self._store = store
-        self._durable = durable
+        self._storage = storage
+        self._names = names
         self._revocations = revocations
         self._events = events
 
@@ -60,9 +59,9 @@ class SignIn:
         *,
         amr: Sequence[str],
         now: float,
-        jkt: str | None,
+        possession: Possession,
         client_id: str | None = None,
-        account: str | None = None,
+        account_name: str | None = None,
     ) -> TokenResponse:
         """A base login and its token.
 
@@ -70,9 +69,9 @@ class SignIn:
             subject: the user.
             amr: what the application checked (RFC 8176), e.g. `["pwd"]`.
             now: epoch seconds.
-            jkt: the key that the token will be bound to, if the app proved one.
+            possession: the key that the token will be bound to, if the app proved one.
             client_id: the app; may be left out where one is registered.
-            account: what the user calls the account; prompts show it masked.
+            account_name: what the user calls the account; prompts show it masked.
 
         Raises:
             ConfigurationError: `subject` or `amr` make no sense.
@@ -81,17 +80,25 @@ class SignIn:
             raise ConfigurationError(f"subject={subject!r} must be a text that names the user")
         check_amr(amr)
         client = self._apps.only() if client_id is None else self._apps.get(client_id)
-        login = await self._logins.begin(
-            now,
+        user = User(self._issuer, subject)
+        account = await self._storage.durable.account(user)
+        login = BaseLogin(
+            sid=f"{account.logins}.{token_urlsafe(16)}",
+            jti=token_urlsafe(16),
             subject=subject,
             client_id=client.client_id,
             amr=tuple(amr),
             auth_time=int(now),
-            jkt=jkt,
-            account=account,
+            jkt=possession.jkt,
+            account=account_name,
             expires_at=int(now) + LOGIN_LIFE,
         )
-        user = login.user(self._issuer)
+        key = self._names("login", login.sid)
+
+        def keep(found: Found) -> tuple[Kept, None]:
+            return {**possession.used(found, now), key: login.record()}, None
+
+        await self._storage.one_time.update_many([key, *possession.keys], keep, now)
         await self._events.tell(SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now))
         return self._mint.base(login, resource=self._issuer, scope=client.scopes, now=now)
 
@@ -99,20 +106,22 @@ class SignIn:
         """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
         code = token_urlsafe(16)
         user = User(self._issuer, subject)
+        key = self._names("enrolment", code)
         record = Record(value=subject.encode(), expires_at=now + ENROLMENT_CODE_LIFE)
-        await self._store.update(enrolment_key(code), lambda _: (record, None), now)
+        await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
         await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
         return code
 
     async def disable_authenticators(self, subject: str, now: float) -> None:
         """Take all that a user has enrolled out of use, and end what came of it: sign-ins, tokens, known keys."""
-        user = User(self._issuer, subject)
-        await self._revocations.revoke_all(user, now + LOGIN_LIFE + LONGEST_LIFE, now)
-        await self._durable.disable_all(user)
-        await forget_keys(self._store, user, now)
+        user, key = User(self._issuer, subject), self._names("user", subject)
+        account = await self._storage.durable.change_account(user, ended)
+        self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_LIFE)
+
+        def forget(found: Found) -> tuple[Kept, None]:
+            state = UserState.read(found.get(key))
+            state = replace(state, known={}, first_login=account.logins, first_proof=account.proofs)
+            return {key: state.record(now)}, None
+
+        await self._storage.one_time.update_many([key], forget, now)
         await self._events.tell(SecurityEvent(kind="authenticator-disabled", user=user, at=now))
-
-
-def enrolment_key(code: str) -> str:
-    """Where an enrolment code is kept."""
-    return "enrolment:" + sha256(code.encode()).hexdigest()

@@ -1,4 +1,6 @@
-"""A start: who asks, for what, and may they (upstile profile §3 "Start")."""
+"""A start: who asks, for what, and may they (upstile profile §3 "Start"). One read, one transaction."""
+
+from dataclasses import dataclass
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, StartRequest
 from upstile.server._errors import AuthorizationError
@@ -6,10 +8,39 @@ from upstile.server._events import Events, SecurityEvent
 from upstile.server._http import HttpResponse
 from upstile.server.authorization._acr import OFFERED
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._budgets import Budgets
+from upstile.server.authorization._budgets import Side, UserState, count_start, left, side_of
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._steps import Steps
-from upstile.server.authorization._subject import Subject, Subjects
+from upstile.server.authorization._logins import BaseLogin
+from upstile.server.authorization._possession import Possession
+from upstile.server.authorization._steps import Asked, Steps, slow_down
+from upstile.server.authorization._subject import Subjects, check_login, refused
+from upstile.server.resource._access_token import AccessToken
+from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """The one transaction of a start: counted, and the step kept."""
+
+    login: OneTimeKey
+    user: OneTimeKey
+    possession: Possession
+    now: float
+
+    def read(self, found: Found) -> tuple[UserState, BaseLogin, Side]:
+        user, login = UserState.read(found.get(self.user)), BaseLogin.read(found.get(self.login))
+        if login is None:
+            raise refused("the base login has ended")
+        side = side_of(user, self.possession.jkt, self.now)
+        check_login(login, user, side)
+        return user, login, side
+
+    def __call__(self, found: Found, asked: Asked) -> tuple[Kept, None]:
+        counted = count_start(*self.read(found), self.now, guessable=asked.guessable)
+        if isinstance(counted, int):
+            raise slow_down("too many ceremonies were started", counted)
+        proof = self.possession.used(found, self.now)
+        return {**proof, **asked.kept, self.user: counted.record(self.now)}, None
 
 
 class Starts:
@@ -18,10 +49,11 @@ class Starts:
     Args:
         resources: the resource identifiers that tokens can be had for.
         issuer: our issuer identifier.
-        clients: the registered apps.
+        apps: the registered apps.
         subjects: judges the subject token.
-        steps: writes the reply.
-        budgets: counts started ceremonies.
+        steps: makes the reply.
+        storage: the users' authenticators, and what is counted.
+        names: makes the keys of what is counted.
         events: is told.
     """
 
@@ -30,64 +62,78 @@ class Starts:
         *,
         resources: frozenset[str],
         issuer: str,
-        clients: Apps,
+        apps: Apps,
         subjects: Subjects,
         steps: Steps,
-        budgets: Budgets,
+        storage: Storage,
+        names: Names,
         events: Events,
     ) -> None:
         self._resources = resources
         self._issuer = issuer
-        self._apps = clients
+        self._apps = apps
         self._subjects = subjects
         self._steps = steps
-        self._budgets = budgets
+        self._storage = storage
+        self._names = names
         self._events = events
 
-    async def handle(self, start: StartRequest, jkt: str | None, now: float) -> HttpResponse:
+    async def handle(self, start: StartRequest, possession: Possession, now: float) -> HttpResponse:
         """Judge a start and ask for the first proof.
 
         Raises:
             AuthorizationError: the start is refused; a refused one is not counted.
         """
-        client = self._apps.get(start.client_id)
+        app = self._apps.get(start.client_id)
         if start.resource not in self._resources:
             raise AuthorizationError("invalid_target", "this resource is not known here")
         if start.authorization_details not in (None, "[]"):
             raise AuthorizationError("invalid_authorization_details", "no type of authorization details is known here")
-        subject = await self._subjects.judge(
-            start.subject_token, client_id=start.client_id, jkt=jkt, resource=start.resource, now=now
+        token = await self._subjects.judge(
+            start.subject_token, client_id=start.client_id, jkt=possession.jkt, resource=start.resource, now=now
         )
-        ceremony = _ceremony(start, subject, client.scopes, jkt)
-        plans = await self._steps.plan(ceremony, now)
-        await self._count(ceremony, now)
-        return await self._steps.reply(ceremony, plans, now)
+        count = _Count(self._names("login", token.sid or ""), self._names("user", token.subject), possession, now)
+        user, login, side = count.read(await self._storage.one_time.get_many([count.login, count.user], now))
+        account = await self._storage.durable.account(login.user(self._issuer))
+        ceremony = self._ceremony(start, token, login, app.scopes, possession.jkt, account.proofs, now)
+        plans = self._steps.plan(ceremony, account.authenticators, user, side, now)
+        asked = self._steps.ask(ceremony, plans, left(user, login, side), now)
+        keys = [count.login, count.user, *asked.kept, *possession.keys]
+        await self._storage.one_time.update_many(keys, lambda found: count(found, asked), now)
+        await self._events.tell(
+            SecurityEvent(kind="ceremony-started", user=account.user, client_id=ceremony.client_id, at=now)
+        )
+        return asked.reply
 
-    async def _count(self, ceremony: Ceremony, now: float) -> None:
-        user = ceremony.login.user(self._issuer)
-        locked = await self._budgets.count_start(user, ceremony.login, ceremony.jkt, now)
-        if locked is not None:
-            message = "too many ceremonies were started"
-            raise AuthorizationError("slow_down", message, status=429, retry_after=locked.retry_after)
-        await self._events.tell(SecurityEvent(kind="ceremony-started", user=user, client_id=ceremony.client_id, at=now))
-
-
-def _ceremony(start: StartRequest, subject: Subject, allowed: frozenset[str], jkt: str | None) -> Ceremony:
-    asked = frozenset((start.scope or "").split())
-    acr_values = tuple((start.acr_values or "").split())
-    known = tuple(acr for acr in acr_values if acr in OFFERED)
-    methods = None if start.authn_methods_supported is None else tuple(start.authn_methods_supported.split())
-    return Ceremony(
-        login=subject.login,
-        subject_jti=subject.token.jti,
-        subject_expires_at=subject.token.expires_at,
-        client_id=start.client_id,
-        jkt=jkt,
-        resource=start.resource,
-        scope=(subject.token.scope | asked) & (allowed | {AUTHENTICATORS_SCOPE}),
-        acr_values=known or acr_values,  # unknown names alone are kept: nothing reaches them
-        max_age=None if start.max_age is None else int(start.max_age),
-        code_challenge=start.code_challenge,
-        methods=methods,
-        offered={},
-    )
+    def _ceremony(
+        self,
+        start: StartRequest,
+        token: AccessToken,
+        login: BaseLogin,
+        allowed: frozenset[str],
+        jkt: str | None,
+        generation: int,
+        now: float,
+    ) -> Ceremony:
+        """What was asked, in names that are known here: nothing else is kept."""
+        asked = frozenset((start.scope or "").split())
+        acr_values = (start.acr_values or "").split()
+        known = tuple(acr for acr in acr_values if acr in OFFERED)
+        if acr_values and not known:
+            raise self._steps.unmet(None, now)
+        methods = None if start.authn_methods_supported is None else start.authn_methods_supported.split()
+        return Ceremony(
+            login=login,
+            subject_jti=token.jti,
+            subject_expires_at=token.expires_at,
+            generation=generation,
+            client_id=start.client_id,
+            jkt=jkt,
+            resource=start.resource,
+            scope=(token.scope | asked) & (allowed | {AUTHENTICATORS_SCOPE}),
+            acr_values=known,
+            max_age=None if start.max_age is None else int(start.max_age),
+            code_challenge=start.code_challenge,
+            methods=None if methods is None else self._steps.known(methods),
+            offered={},
+        )

@@ -1,110 +1,118 @@
-"""The reply that asks for a proof: methods planned, a fresh session opened (upstile profile §3 "Step")."""
+"""The reply that asks for a proof: methods planned, a fresh session made (upstile profile §3 "Step")."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from secrets import token_urlsafe
 from typing import Literal
 
 from upstile.protocol import Step
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.authorization._budgets import TRIES, Budgets
+from upstile.server.authorization._budgets import (
+    TRIES,
+    Side,
+    UserState,
+    lock_of,
+    starts_are_used_up,
+)
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import masked
-from upstile.server.authorization._offers import Plan, could_complete, plan_offers
-from upstile.server.authorization._sessions import SESSION_LIFE, Sessions
+from upstile.server.authorization._offers import Plan, could_complete, open_to, plan_offers
+from upstile.server.authorization._sessions import SESSION_LIFE, Session
 from upstile.server.authorization.methods import Method, Purpose
-from upstile.server.storage import AuthenticatorRecord, DurableStore, User
+from upstile.server.storage import AuthenticatorRecord, Kept, Names
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A step that is ready: what the phase writes, and what the client is sent."""
+
+    kept: Kept
+    reply: HttpResponse
+    guessable: bool
 
 
 class Steps:
     """Makes steps.
 
     Args:
-        issuer: our issuer identifier.
+        names: makes the keys of sessions.
         methods: all methods, the strongest first.
-        store: the users' authenticators.
-        sessions: opens the auth session of each step.
-        budgets: what is locked, and what is left.
         enrollment_uri: where a user can enrol what is missing.
     """
 
-    def __init__(
-        self,
-        *,
-        issuer: str,
-        methods: tuple[Method, ...],
-        store: DurableStore,
-        sessions: Sessions,
-        budgets: Budgets,
-        enrollment_uri: str,
-    ) -> None:
-        self._issuer = issuer
-        self._methods = methods
-        self._store = store
-        self._sessions = sessions
-        self._budgets = budgets
+    def __init__(self, *, names: Names, methods: tuple[Method, ...], enrollment_uri: str) -> None:
+        self._names = names
+        self._methods = {method.name: method for method in methods}
         self._enrollment_uri = enrollment_uri
 
     def method(self, name: str) -> Method:
         """The method with this name, which an earlier step offered."""
-        return next(method for method in self._methods if method.name == name)
+        return self._methods[name]
 
-    async def plan(self, ceremony: Ceremony, now: float) -> list[Plan]:
+    def known(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """Those of a client's methods that there are here."""
+        return tuple(name for name in methods if name in self._methods)
+
+    def plan(
+        self, ceremony: Ceremony, enrolled: Sequence[AuthenticatorRecord], user: UserState, side: Side, now: float
+    ) -> list[Plan]:
         """What can be offered now.
 
         Raises:
-            AuthorizationError: `unmet_authentication_requirements`, or `temporarily_locked` if only that is in the way.
+            AuthorizationError: `unmet_authentication_requirements`, or `temporarily_locked` or `slow_down` if only that
+                is in the way.
         """
-        user = ceremony.login.user(self._issuer)
-        plans = plan_offers(ceremony, self._methods, await self._store.authenticators(user), now)
+        methods = self._methods.values()
+        plans = plan_offers(ceremony, methods, open_to(enrolled, user, side), now)
         if not plans:
-            raise self._unmet(ceremony, now)
-        locked = await self._budgets.locked(user, now)
-        if locked is None:
+            closed = bool(plan_offers(ceremony, methods, enrolled, now))
+            raise self.unmet(None if closed else ceremony, now)
+        locked = lock_of(user, side, now)
+        if locked is None and not starts_are_used_up(user, side, now):
             return plans
-        unlocked = [plan for plan in plans if not plan.method.guessable]
-        if not unlocked:
-            raise temporarily_locked(locked.retry_after)
-        return unlocked
+        unguessable = [plan for plan in plans if not plan.method.guessable]
+        if not unguessable and locked is not None:
+            raise temporarily_locked(locked)
+        return unguessable or plans  # a start says how long to wait
 
-    async def reply(
+    def ask(
         self,
         ceremony: Ceremony,
-        plans: list[Plan],
+        plans: Sequence[Plan],
+        left: int,
         now: float,
         *,
         result: Literal["rejected", "accepted"] | None = None,
-    ) -> HttpResponse:
-        """Open a session for `ceremony` and ask."""
+    ) -> Asked:
+        """A step for `ceremony`; `left` are the tries of the budgets beyond the ceremony's own."""
         purpose = Purpose(client_id=ceremony.client_id, jkt=ceremony.jkt, resource=ceremony.resource)
         offered = {plan.method.name: plan.offered(purpose) for plan in plans}
-        asked = ceremony.model_copy(update={"offered": {name: item.state for name, item in offered.items()}})
+        guessable = any(plan.method.guessable for plan in plans)
+        own = max(1, TRIES - ceremony.wrong)
+        name = token_urlsafe(32)
         step = Step(
-            auth_session=await self._sessions.open(asked, now),
+            auth_session=name,
             expires_in=SESSION_LIFE,
-            attempts_left=await self._attempts_left(ceremony, plans, now),
+            attempts_left=min(own, left) if guessable else own,
             account=masked(ceremony.login.account),
             authn_methods=tuple(item.offer for item in offered.values()),
             result=result,
         )
-        return json_response(403, step.to_members())
+        asked = replace(ceremony, offered={name: item.state for name, item in offered.items()})
+        kept = {self._names("session", name): Session.open(asked, now).record()}
+        return Asked(kept=kept, reply=json_response(403, step.to_members()), guessable=guessable)
 
-    async def authenticators(self, user: User, method: str) -> list[AuthenticatorRecord]:
-        """The user's active authenticators of a method, as they are now."""
-        enrolled = await self._store.authenticators(user)
-        return [record for record in enrolled if record.method == method and record.state == "active"]
-
-    async def _attempts_left(self, ceremony: Ceremony, plans: list[Plan], now: float) -> int:
-        left = max(1, TRIES - ceremony.wrong)
-        if not any(plan.method.guessable for plan in plans):
-            return left
-        user = ceremony.login.user(self._issuer)
-        return min(left, await self._budgets.left(user, ceremony.login, ceremony.jkt, now))
-
-    def _unmet(self, ceremony: Ceremony, now: float) -> AuthorizationError:
-        would_do = [method.name for method in self._methods if could_complete(ceremony, method, now)]
+    def unmet(self, ceremony: Ceremony | None, now: float) -> AuthorizationError:
+        """Nothing reaches what was asked; `None` where enrolling something would not help."""
+        members = {}
+        if ceremony is not None:
+            would_do = [method.name for method in self._methods.values() if could_complete(ceremony, method, now)]
+            members = {"enrollable_methods": would_do, "enrollment_uri": self._enrollment_uri}
         return AuthorizationError(
             "unmet_authentication_requirements",
             "nothing that this user has enrolled, and this client can do, reaches what was asked",
-            members={"enrollable_methods": would_do, "enrollment_uri": self._enrollment_uri},
+            members=members,
         )
 
 
@@ -113,3 +121,8 @@ def temporarily_locked(retry_after: int) -> AuthorizationError:
     return AuthorizationError(
         "temporarily_locked", "too many wrong answers; try again later", status=429, retry_after=retry_after
     )
+
+
+def slow_down(message: str, retry_after: int) -> AuthorizationError:
+    """Too early: nothing was judged."""
+    return AuthorizationError("slow_down", message, status=429, retry_after=retry_after)

@@ -1,13 +1,13 @@
 """The tokens that the embedded server mints (upstile profile §4)."""
 
-from collections.abc import Sequence
 from secrets import token_urlsafe
 from typing import Any
 
 from upstile.protocol import TokenResponse
-from upstile.server.authorization._acr import Proof, token_amr
+from upstile.server.authorization._acr import token_amr
+from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._signing import SigningKeys
+from upstile.server.keys._signing import SigningKeys
 
 LIFE = 300
 """Seconds that an elevated token lives at least."""
@@ -33,31 +33,27 @@ class TokenMint:
         claims |= {"jti": login.jti, "exp": login.expires_at, "amr": list(login.amr), "auth_time": login.auth_time}
         return self._response(claims)
 
-    def elevated(
-        self,
-        login: BaseLogin,
-        *,
-        jti: str,
-        client_id: str,
-        resource: str,
-        scope: frozenset[str],
-        jkt: str | None,
-        acr: str | None,
-        max_age: int | None,
-        proofs: Sequence[Proof],
-        now: float,
-    ) -> TokenResponse:
-        """The token of a ceremony: a new grant, whose `auth_time` is that of its oldest proof."""
-        claims = self._claims(login, client_id, resource, scope, jkt, now)
+    def elevated(self, ceremony: Ceremony, *, jti: str, acr: str | None, life: int, now: float) -> TokenResponse:
+        """The token of a ceremony: a new grant, whose `auth_time` is that of its oldest proof.
+
+        Args:
+            ceremony: what was asked and proved.
+            jti: the token's identifier.
+            acr: what was reached.
+            life: seconds.
+            now: epoch seconds.
+        """
+        login = ceremony.login
+        claims = self._claims(login, ceremony.client_id, ceremony.resource, ceremony.scope, ceremony.jkt, now)
         claims |= {
             "jti": jti,
-            "exp": int(now) + lifetime(max_age, bound=jkt is not None),
-            "amr": token_amr(proofs, login.factors, acr, now),
-            "auth_time": min(proof.at for proof in proofs),
+            "exp": int(now) + life,
+            "amr": token_amr(ceremony.proofs, login.factors, acr, now),
+            "auth_time": min(proof.at for proof in ceremony.proofs),
         }
         if acr is not None:
             claims["acr"] = acr
-        if max_age == 0:
+        if ceremony.max_age == 0:
             claims["single_use"] = True
         return self._response(claims)
 
@@ -79,7 +75,7 @@ class TokenMint:
 
     def _response(self, claims: dict[str, Any]) -> TokenResponse:
         return TokenResponse(
-            access_token=self._keys.sign(claims),
+            access_token=self._keys.sign(claims, claims["iat"]),
             token_type="DPoP" if "cnf" in claims else "Bearer",
             expires_in=claims["exp"] - claims["iat"],
             scope=claims["scope"],
@@ -93,6 +89,6 @@ def lifetime(max_age: int | None, *, bound: bool) -> int:
     return max(LIFE, min(max_age, LONGEST_LIFE)) if bound and max_age is not None else LIFE
 
 
-def new_jti() -> str:
-    """A fresh token identifier of 128 random bits."""
-    return token_urlsafe(16)
+def new_jti(generation: int) -> str:
+    """A fresh identifier of an elevated token: the user's generation of proofs, and 128 random bits."""
+    return f"{generation}.{token_urlsafe(16)}"

@@ -1,22 +1,34 @@
 """One call at the resource server, judged in the order of the upstile profile §1; the first failure answers.
 
-credentials → token → proof → requirement → single use
+credentials → token → proof → requirement → what serves once
+
+Nothing is used up before all else is judged, with one exception: the proof of a call that only reads is noted by this
+node when it is verified.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+from weakref import WeakValueDictionary
 
-from upstile.protocol import InvalidProof, Requirement, verify_proof
+from upstile.protocol import DPoPProof, InvalidProof, Requirement, base64url_encode, verify_proof
 from upstile.server._errors import Rejection, StorageUnavailable
 from upstile.server._http import HttpRequest
-from upstile.server._replay import ReplaySet
+from upstile.server._replay import MEMORY, ReplaySet
 from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource._admission import Admission
+from upstile.server.resource._claims import InvalidToken, UnknownKey
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
-from upstile.server.resource._jwt import InvalidToken, Verifier
+from upstile.server.resource._jwt import Verifier
 from upstile.server.resource._refusal import Refusals
-from upstile.server.storage import EphemeralStore, Revocations, use_once
+from upstile.server.resource._revocation_list import RevocationList
+from upstile.server.storage._names import Names
+from upstile.server.storage._records import OneTimeKey
+from upstile.server.storage._stores import OneTimeStore, use_once
 
 _SCHEMES = frozenset({"bearer", "dpop"})
+_READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 
 
 def _yes() -> bool:
@@ -36,12 +48,14 @@ class GuardedCall:
         scheme: `bearer` or `dpop`; challenges answer in the same scheme.
         asks_once: whether any requirement of the call asks for an authentication for this very call.
         consumed: the single-use token was used up for this call already.
+        proof: a verified proof that the first guard of the call has to use up in the deployment's store.
     """
 
     token: AccessToken
     scheme: str
     asks_once: Callable[[], bool] = _no
     consumed: bool = False
+    proof: DPoPProof | None = None
 
 
 class Guard:
@@ -51,9 +65,12 @@ class Guard:
         verifier: for the tokens of the issuer.
         url: the configured public base URL, which `htu` is compared with: never with Host or forwarded headers.
         refusals: writes the responses.
-        replays: the DPoP proofs seen.
+        replays: the DPoP proofs that this node has seen.
         revocations: the tokens that were revoked.
-        store: where single-use tokens are consumed.
+        store: where single-use tokens and proofs are used up, for all nodes.
+        names: the keys of `store`.
+        replay: where proofs are remembered: by this `node`, or `shared` by all in `store`. By default the node
+            remembers those of calls that only read, and the store those of all others.
     """
 
     def __init__(
@@ -63,44 +80,74 @@ class Guard:
         url: str,
         refusals: Refusals,
         replays: ReplaySet,
-        revocations: Revocations,
-        store: EphemeralStore,
+        revocations: RevocationList,
+        store: OneTimeStore,
+        names: Names,
+        replay: Literal["node", "shared"] | None = None,
     ) -> None:
         self._verifier = verifier
         self._url = url
         self._replays = replays
         self._revocations = revocations
         self._store = store
+        self._names = names
+        self._noted = {None: _READS, "node": None, "shared": frozenset[str]()}[replay]
+        self._admissions: WeakValueDictionary[object, Admission] = WeakValueDictionary()
         self.refusals = refusals
 
-    async def authenticate(self, request: HttpRequest, now: float) -> GuardedCall:
+    def admission(self, requirement: Requirement) -> Admission:
+        """The quick way through for one requirement; those who ask the same share what it remembers."""
+        known = self._admissions.get(requirement.asks)
+        if known is None:
+            known = self._admissions[requirement.asks] = Admission(
+                requirement,
+                verifier=self._verifier,
+                revocations=self._revocations,
+                url=self._url,
+                replays=self._replays,
+                noted=self._noted if self.refusals.dpop else frozenset(),
+            )
+        return known
+
+    def authenticate(self, request: HttpRequest, now: float) -> GuardedCall:
         """Verify token and proof; nothing about any requirement is revealed before this succeeded.
 
         Raises:
             Rejection: rows 1 and 2.
         """
         scheme, text = self._credentials(request)
+        digest = sha256(text.encode()).digest()
         try:
-            token = self._verifier.verify(text, now)
-            await self._revocations.refresh(now)
+            token = self._verifier.verify(text, now, digest)
         except InvalidToken as error:
             raise self.refusals.invalid_token(scheme, str(error)) from error
-        except StorageUnavailable as error:
-            raise self.refusals.unavailable(error) from error
-        revocations = self._revocations
-        if revocations.any and (
-            revocations.is_revoked(token.jti, token.sid)
-            or revocations.has_ended(token.issuer, token.subject, token.issued_at)
-        ):
+        if not self._revocations.usable:
+            raise self.refusals.unavailable(StorageUnavailable("the revocations could not be read for too long"))
+        if self._revocations.covers(token):
             raise self.refusals.invalid_token(scheme, "revoked", token)
         if scheme == "dpop" or token.jkt is not None:
-            self._check_binding(request, scheme, text, token, now)
+            return GuardedCall(token, scheme, proof=self._proof(request, scheme, digest, token, now))
         return GuardedCall(token, scheme)
+
+    async def authenticate_or_look(self, request: HttpRequest, now: float) -> GuardedCall:
+        """The same; a token of a signing key that this node has not seen yet is judged again after a look for it.
+
+        Raises:
+            Rejection: rows 1 and 2.
+            StorageUnavailable: there was nowhere to look.
+        """
+        try:
+            return self.authenticate(request, now)
+        except Rejection as refusal:
+            unknown = refusal.__cause__
+            if not isinstance(unknown, UnknownKey) or not await self._verifier.look(unknown.kid, now):
+                raise
+        return self.authenticate(request, now)
 
     async def require(
         self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool = False
     ) -> None:
-        """Judge a verified call against a requirement, and use a single-use token up.
+        """Judge a verified call against a requirement; then use up what serves once, all of it or nothing.
 
         Args:
             call: the call.
@@ -109,21 +156,14 @@ class Guard:
             once_in_handler: the handler may ask for an authentication for this very call.
 
         Raises:
-            Rejection: rows 3 and 4, or 503 where the token cannot be consumed.
+            Rejection: rows 3 and 4, or 503 where what serves once cannot be used up.
         """
         if once_in_handler or requirement.max_age == 0:
             call.asks_once = _yes
-        token = call.token
         # What serves once is used up by the first guard that it passes, whatever comes after that guard.
-        consumes = self.judge(call, requirement, now) or token.single_use
-        if not consumes or call.consumed:
-            return
-        try:
-            call.consumed = await use_once(self._store, f"used:{token.issuer} {token.jti}", token.expires_at + 1, now)
-        except StorageUnavailable as error:
-            raise self.refusals.unavailable(error) from error
-        if not call.consumed:
-            raise self.refusals.step_up(call.scheme, requirement, token, used=True)
+        consumes = (self.judge(call, requirement, now) or call.token.single_use) and not call.consumed
+        if consumes or call.proof is not None:
+            await self._use_up(call, requirement, now, consumes=consumes)
 
     def judge(self, call: GuardedCall, requirement: Requirement, now: float) -> bool:
         """Whether the token, which suffices, has to be used up for this call.
@@ -141,6 +181,27 @@ class Guard:
     def marks_single_use(self) -> bool:
         """Whether a token tells that it serves one call; then every guard of the call has to expect it."""
         return self._verifier.issuer.marks_single_use
+
+    async def _use_up(self, call: GuardedCall, requirement: Requirement, now: float, *, consumes: bool) -> None:
+        token, proof = call.token, call.proof
+        keys: list[OneTimeKey] = []
+        expires_at = 0.0  # what is used up together is kept together, until the later of the two ends
+        if proof is not None:
+            keys.append(self._names("proof", f"{proof.jkt}\x00{proof.jti}"))
+            expires_at = now + MEMORY
+        if consumes:
+            keys.append(self._names("used", f"{token.issuer} {token.jti}"))
+            expires_at = max(expires_at, token.expires_at + 1)
+        try:
+            used = await use_once(self._store, keys, expires_at, now)
+        except StorageUnavailable as error:
+            raise self.refusals.unavailable(error) from error
+        if used is None:
+            call.proof, call.consumed = None, call.consumed or consumes
+        elif proof is not None and used == keys[0]:
+            raise self.refusals.invalid_proof("the proof was used before")
+        else:
+            raise self.refusals.step_up(call.scheme, requirement, token, used=True)
 
     def _refusal(
         self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement, token: AccessToken
@@ -163,7 +224,10 @@ class Guard:
             raise self.refusals.missing_token()
         return scheme, token
 
-    def _check_binding(self, request: HttpRequest, scheme: str, text: str, token: AccessToken, now: float) -> None:
+    def _proof(
+        self, request: HttpRequest, scheme: str, digest: bytes, token: AccessToken, now: float
+    ) -> DPoPProof | None:
+        """Verify the call's proof: the proof if it is still to be used up, `None` if this node has noted it."""
         if scheme != "dpop" or token.jkt is None:
             bound = "bound to a key and was sent as Bearer" if token.jkt else "not bound and was sent as DPoP"
             raise self.refusals.invalid_token(scheme, f"the token is {bound}", token)
@@ -175,15 +239,22 @@ class Guard:
                 proofs[0],
                 expected_htm=request.method,
                 expected_htu=self._url + request.path,
-                expected_access_token=text,
+                expected_ath=base64url_encode(digest),
                 now=now,
             )
-            first = self._replays.first_use(proof)
         except InvalidProof as error:
             raise self.refusals.invalid_proof(str(error)) from error
-        except StorageUnavailable as error:
-            raise self.refusals.unavailable(error) from error
         if proof.jkt != token.jkt:
             raise self.refusals.invalid_token("dpop", "the proof is by another key than the token's", token)
+        if self._noted is not None and request.method not in self._noted:
+            return proof
+        self._note(proof)
+        return None
+
+    def _note(self, proof: DPoPProof) -> None:
+        try:
+            first = self._replays.first_use(proof)
+        except StorageUnavailable as error:
+            raise self.refusals.unavailable(error) from error
         if not first:
             raise self.refusals.invalid_proof("the proof was used before")

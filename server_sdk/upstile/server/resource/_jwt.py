@@ -1,31 +1,28 @@
 """The hot path: a compact at+jwt to an `AccessToken` (RFC 9068 §4), on `cryptography`.
 
 Written for speed where it is called for each new token: the header segment, which all tokens of one signing key
-share, is judged once, and the claims are read by the JSON parser that pydantic brings. PyJWT is the peer that the tests
-compare every verdict with.
+share, is judged once, and the claims are read by one typed schema. PyJWT is the peer that the tests compare every
+verdict with.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Protocol, cast
-
-from pydantic_core import from_json
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from upstile.protocol import MalformedMessage, base64url_decode, json_object
 from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource._claims import Claims, InvalidToken, UnknownKey
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._keys import VerificationKeys, Verify
 from upstile.server.resource._token_cache import TokenCache
 
+__all__ = ["InvalidToken", "JWTVerifier", "Verifier"]
+
 _TYPES = frozenset({"at+jwt", "application/at+jwt"})
 _MAX_TOKEN = 16_384
 _MAX_HEADERS = 64
-_END_OF_TIME = 2**53
-_TEXT_CLAIMS = ("sub", "client_id", "jti")
 
-
-class InvalidToken(Exception):
-    """The token is not acceptable; the text is for the log and for `error_description`, and holds none of it."""
+Look = Callable[[str, float], Awaitable[bool]]
+"""Looks for a key by its `kid` at a time (epoch seconds); whether it is known from now on."""
 
 
 class Verifier(Protocol):
@@ -36,8 +33,28 @@ class Verifier(Protocol):
         """Whose tokens these are."""
         ...
 
-    def verify(self, token: str, now: float) -> AccessToken:
-        """Verify a token at `now` (epoch seconds); raises `InvalidToken`."""
+    @property
+    def keys(self) -> Callable[[], object]:
+        """Returns what the tokens are verified with: after any change of it, nothing verified before still counts."""
+        ...
+
+    def verify(self, token: str, now: float, digest: bytes | None = None) -> AccessToken:
+        """Verify a token at `now` (epoch seconds); raises `InvalidToken`. `digest` is its SHA-256, if at hand."""
+        ...
+
+    async def verify_or_look(self, token: str, now: float) -> AccessToken:
+        """The same; a key that is not known yet is looked for, and the token judged again."""
+        ...
+
+    async def look(self, kid: str, now: float) -> bool:
+        """Look for a key that a token names; whether it is known from now on."""
+        ...
+
+    def known(self, digest: bytes, now: float) -> tuple[AccessToken, object] | None:
+        """What a token that was verified before says, and the keys of then, which are still the issuer's.
+
+        It is found by its SHA-256; `None` leaves it to `verify`.
+        """
         ...
 
 
@@ -49,7 +66,8 @@ class JWTVerifier:
         audience: the resource identifiers that are served here; a token must name one of them.
         keys: returns the issuer's current keys.
         leeway: seconds of grace after `exp`; 0 for our own tokens, at most 60 for an external issuer.
-        cache: verified tokens; one per verifier.
+        remembered: how many verified tokens are remembered at most.
+        look: looks for a key that a token names and `keys` does not have; it bounds how often.
     """
 
     def __init__(
@@ -59,150 +77,104 @@ class JWTVerifier:
         audience: frozenset[str],
         keys: Callable[[], VerificationKeys],
         leeway: int = 0,
-        cache: TokenCache | None = None,
+        remembered: int = 10_000,
+        look: Look | None = None,
     ) -> None:
         if not 0 <= leeway <= 60:
             raise ValueError("leeway must be between 0 and 60 seconds")
         self._issuer = issuer
-        self._audience = audience
-        self._keys = keys
+        self._claims = Claims(issuer, audience, leeway)
         self._leeway = leeway
-        self._cache = TokenCache() if cache is None else cache
-        self._trusted: VerificationKeys | None = None
-        self._headers: dict[str, Verify] = {}
+        self._remembered = remembered
+        self._trust: _Trust | None = None
+        self._look = look
+        self.keys = keys
 
     @property
     def issuer(self) -> Issuer:
         """Whose tokens these are."""
         return self._issuer
 
-    def verify(self, token: str, now: float) -> AccessToken:
+    def verify(self, token: str, now: float, digest: bytes | None = None) -> AccessToken:
         """Verify a token, or find it among those verified before.
+
+        Args:
+            token: as it was sent.
+            now: epoch seconds.
+            digest: the token's SHA-256, where the caller has it already.
 
         Raises:
             InvalidToken: form, type, algorithm, signature, issuer, audience or expiry are wrong.
         """
-        keys = self._keys()
-        if keys is not self._trusted:  # what a withdrawn key has signed is not remembered
-            self._trusted = keys
-            self._headers.clear()
-            self._cache.clear()
-        key = TokenCache.key(token)
-        known = self._cache.get(key, now)
+        keys, trust = self.keys(), self._trust
+        if trust is None or keys is not trust.keys:
+            trust = self._trust = _Trust(keys, self._remembered)
+        key = TokenCache.key(token) if digest is None else digest
+        known = trust.tokens.get(key, now)
         if known is None:
-            known = self._decode(token, keys, now)
-            self._check_time(known, now)
-            self._cache.put(key, known)
+            known = self._decode(token, trust, now)
+            if now >= known.expires_at + self._leeway:
+                raise InvalidToken("expired")
+            trust.tokens.put(key, known)
         return known
 
-    def _decode(self, token: str, keys: VerificationKeys, now: float) -> AccessToken:
+    async def verify_or_look(self, token: str, now: float) -> AccessToken:
+        """Verify a token; one of a key that is not known yet is judged again after a look for that key.
+
+        Raises:
+            InvalidToken: as `verify`.
+            StorageUnavailable: there was nowhere to look.
+        """
+        try:
+            return self.verify(token, now)
+        except UnknownKey as error:
+            if not await self.look(error.kid, now):
+                raise
+        return self.verify(token, now)
+
+    async def look(self, kid: str, now: float) -> bool:
+        """Look for a key that a token names; whether it is known from now on."""
+        return self._look is not None and await self._look(kid, now)
+
+    def known(self, digest: bytes, now: float) -> tuple[AccessToken, object] | None:
+        """What a token that was verified before says, by its SHA-256, and the keys, which have not changed since."""
+        trust = self._trust
+        if trust is None or self.keys() is not trust.keys:
+            return None
+        token = trust.tokens.get(digest, now)
+        return None if token is None else (token, trust.keys)
+
+    def _decode(self, token: str, trust: "_Trust", now: float) -> AccessToken:
         signing_input, _, signature = token.rpartition(".")
         header, _, payload = signing_input.partition(".")
         if not payload or "." in payload or len(token) > _MAX_TOKEN:
             raise InvalidToken("not a compact JWS")
         try:
-            verified = self._headers.get(header) or self._judge_header(header, keys)
+            verified = trust.headers.get(header) or trust.judge_header(header)
             if not verified(signing_input.encode("ascii"), base64url_decode(signature)):
                 raise InvalidToken("the signature is wrong")
-            # The issuer wrote this. NOTE: of a name that stands twice the last counts, as RFC 7519 §4 allows.
-            claims = from_json(base64url_decode(payload), allow_inf_nan=False)
+            claims = base64url_decode(payload)
         except (MalformedMessage, ValueError) as error:
             raise InvalidToken("malformed") from error
-        return self._read(claims, now)
+        return self._claims.read(claims, now)
 
-    def _judge_header(self, segment: str, keys: VerificationKeys) -> Verify:
+
+class _Trust:
+    """All that is remembered under one set of keys: with another set it goes, whole."""
+
+    def __init__(self, keys: VerificationKeys, remembered: int) -> None:
+        self.keys = keys
+        self.headers: dict[str, Verify] = {}
+        self.tokens = TokenCache(remembered)
+
+    def judge_header(self, segment: str) -> Verify:
         header = json_object(base64url_decode(segment))
         if str(header.get("typ", "")).lower() not in _TYPES:
             raise InvalidToken("typ is not at+jwt")
-        verify = None if "crit" in header else keys.find(header.get("kid"), header.get("alg"))
+        verify = None if "crit" in header else self.keys.find(header.get("kid"), header.get("alg"))
         if verify is None:
-            raise InvalidToken("no key of the issuer fits kid and alg")
-        if len(self._headers) >= _MAX_HEADERS:
-            self._headers.clear()
-        self._headers[segment] = verify
+            raise UnknownKey(str(header.get("kid")))
+        if len(self.headers) >= _MAX_HEADERS:
+            self.headers.clear()
+        self.headers[segment] = verify
         return verify
-
-    def _read(self, claims: Any, now: float) -> AccessToken:
-        if type(claims) is not dict:
-            raise InvalidToken("the claims are not a JSON object")
-        claims = cast(dict[str, Any], claims)
-        audience = claims.get("aud")
-        audiences = (audience,) if isinstance(audience, str) else _texts("aud", audience)
-        if claims.get("iss") != self._issuer.identifier:
-            raise InvalidToken("another issuer")
-        if self._audience.isdisjoint(audiences):
-            raise InvalidToken("for another resource")
-        if "nbf" in claims and _time(claims, "nbf") > now + self._leeway:
-            raise InvalidToken("not good yet")
-        return _access_token(claims, audiences, self._issuer.marks_single_use)
-
-    def _check_time(self, token: AccessToken, now: float) -> None:
-        if now >= token.expires_at + self._leeway:
-            raise InvalidToken("expired")
-
-
-def _access_token(claims: dict[str, Any], audience: tuple[str, ...], marks_single_use: bool) -> AccessToken:
-    get = claims.get
-    for name in _TEXT_CLAIMS:
-        if not isinstance(get(name), str):
-            raise InvalidToken(f"the claim {name} is missing")
-    details: Any = get("authorization_details", ())
-    if not isinstance(details, list | tuple):
-        raise InvalidToken("the claim authorization_details is not a list")
-    return AccessToken(  # in the order of its fields: keywords would cost what reading two claims costs
-        claims["iss"],
-        claims["sub"],
-        claims["client_id"],
-        audience,
-        _scopes(_text(claims, "scope") or ""),
-        _text(claims, "acr"),
-        _texts("amr", get("amr", [])),
-        None if get("auth_time") is None else _time(claims, "auth_time"),
-        _time(claims, "iat"),
-        _time(claims, "exp"),
-        claims["jti"],
-        _text(claims, "sid"),
-        _confirmation(get("cnf")),
-        marks_single_use and get("single_use", False) is not False,
-        tuple(details),  # pyright: ignore[reportUnknownArgumentType]
-    )
-
-
-@lru_cache(maxsize=1024)
-def _scopes(text: str) -> frozenset[str]:
-    # Many tokens have few different scopes: one set for all of them saves a fifth of what a remembered token weighs.
-    return frozenset(text.split())
-
-
-def _text(claims: dict[str, Any], name: str) -> str | None:
-    value = claims.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidToken(f"the claim {name} is not a text")
-    return value
-
-
-def _texts(name: str, values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise InvalidToken(f"the claim {name} is not a list of texts")
-    for value in values:  # pyright: ignore[reportUnknownVariableType]
-        if not isinstance(value, str):
-            raise InvalidToken(f"the claim {name} is not a list of texts")
-    return tuple(values)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-
-
-def _time(claims: dict[str, Any], name: str) -> int:
-    value = claims.get(name)
-    if type(value) is int and 0 <= value < _END_OF_TIME:
-        return value
-    if type(value) is float and 0 <= value < _END_OF_TIME:
-        return int(value)
-    raise InvalidToken(f"the claim {name} is missing or not a time")
-
-
-def _confirmation(cnf: Any) -> str | None:
-    """The key that the token is bound to; a confirmation that we cannot check makes the token unacceptable."""
-    if cnf is None:
-        return None
-    if isinstance(cnf, dict) and set(cnf) == {"jkt"} and isinstance(cnf["jkt"], str):  # pyright: ignore[reportUnknownArgumentType]
-        return cnf["jkt"]
-    raise InvalidToken("the claim cnf holds another confirmation than jkt")

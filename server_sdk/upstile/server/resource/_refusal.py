@@ -18,7 +18,7 @@ from upstile.protocol import (
     step_up_params,
 )
 from upstile.server._errors import Rejection
-from upstile.server._http import HttpResponse
+from upstile.server._http import RETRY_AFTER, HttpResponse
 from upstile.server.resource._access_token import AccessToken
 
 _log = logging.getLogger("upstile.server.audit")
@@ -88,7 +88,8 @@ class Refusals:
     def unavailable(self, cause: Exception) -> Rejection:
         """State that must be consumed once is out of reach; the log says why, the caller need not know."""
         _log.error("storage unavailable", exc_info=cause)
-        return _rejection("temporarily-unavailable", 503, "Please try again in a moment", [])
+        later = (("retry-after", str(RETRY_AFTER)),)
+        return _rejection("temporarily-unavailable", 503, "Please try again in a moment", [], headers=later)
 
     def _refuse(
         self, status: int, scheme: str, error: str, description: str, title: str, token: AccessToken | None = None
@@ -123,6 +124,7 @@ def _rejection(
     *,
     detail: str | None = None,
     token: AccessToken | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
 ) -> Rejection:
     asked, instance = requirement or Requirement(), uuid4().urn
     subject, client = (token.subject, token.client_id) if token else (None, None)
@@ -137,4 +139,4 @@ def _rejection(
         max_age=asked.max_age,
     )
     lines = (("www-authenticate", line) for line in challenges)
-    return Rejection(code, problem_response(document, *lines))
+    return Rejection(code, problem_response(document, *lines, *headers))

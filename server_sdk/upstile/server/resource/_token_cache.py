@@ -41,9 +41,5 @@ class TokenCache:
             self._old, self._young = self._young, {}
         self._young[key] = token
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._young, self._old = {}, {}
-
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

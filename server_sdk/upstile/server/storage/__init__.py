@@ -1,22 +1,36 @@
-"""Where the server half keeps things: durable (authenticators, keys) and ephemeral (one-time state)."""
+"""Where the server half keeps things: durable (accounts, keys, revocations) and one-time state."""
 
-from upstile.server.storage._durable import AuthenticatorRecord, DurableStore, SigningKeyRecord, User
-from upstile.server.storage._ephemeral import EphemeralStore, Record, increment, take, use_once
-from upstile.server.storage._revocations import Revocations
-from upstile.server.storage._sqlalchemy import SqlDurableStore
-from upstile.server.storage._sqlite import SqliteEphemeralStore
+from upstile.server.storage._names import Names
+from upstile.server.storage._records import (
+    Account,
+    AuthenticatorRecord,
+    OneTimeKey,
+    Record,
+    Revocation,
+    SigningKeyRecord,
+    Use,
+    User,
+)
+from upstile.server.storage._revocations import Revocations, generation_of
+from upstile.server.storage._stores import DurableStore, Found, Kept, OneTimeStore, Storage, TwoStores, use_once
 
 __all__ = [
+    "Account",
     "AuthenticatorRecord",
     "DurableStore",
-    "EphemeralStore",
+    "Found",
+    "Kept",
+    "Names",
+    "OneTimeKey",
+    "OneTimeStore",
     "Record",
+    "Revocation",
     "Revocations",
     "SigningKeyRecord",
-    "SqlDurableStore",
-    "SqliteEphemeralStore",
+    "Storage",
+    "TwoStores",
+    "Use",
     "User",
-    "increment",
-    "take",
+    "generation_of",
     "use_once",
 ]

@@ -23,7 +23,8 @@ def sqlite_engine(path: str) -> sa.Engine:
         path: the file; it is made when it is missing.
     """
     url = sa.URL.create("sqlite", database=path)
-    # Python's own transactions begin too late and commit before DDL, so they are off and BEGIN is said below.
+    # Python begins transactions by itself only before INSERT, UPDATE and DELETE, which is too late for a decision that
+    # is read first, and for DDL. So that is off, and BEGIN is said below.
     connect_args = {"isolation_level": None, "timeout": WAIT}
     engine = sa.create_engine(url, hide_parameters=True, connect_args=connect_args)
     event.listen(engine, "connect", _set_pragmas)  # pyright: ignore[reportUnknownMemberType]

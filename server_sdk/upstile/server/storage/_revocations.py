@@ -1,65 +1,132 @@
-"""Tokens that are dead before they expire (RFC 7009, RFC 6749 §4.1.2), without a look at the store on each call."""
+"""What ended before its time (RFC 7009, RFC 6749 §4.1.2, `disable_authenticators`), in memory, without a look at the
+store on each call.
 
-from upstile.server.storage._durable import User
-from upstile.server.storage._ephemeral import EphemeralStore, use_once
+The log lies in the durable store. A thread of each process reads what is newer, each second; what this process revokes
+itself holds at once.
+"""
 
-_PREFIX = "revoked:"
-_BEFORE = "before "
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+from typing import Literal, Protocol
+
+from upstile.server.storage._records import Account, Revocation, User
+from upstile.server.storage._stores import DurableStore
+
+BOUND = 10.0
+"""Seconds for which the last known list holds while the store cannot be read."""
+_PRUNE_EVERY = 60.0
+_NOTHING_ENDED = (0, 0, 0)
+
+
+class _Token(Protocol):
+    """As much of an access token as matters here."""
+
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def jti(self) -> str: ...
+    @property
+    def sid(self) -> str | None: ...
 
 
 class Revocations:
-    """The revoked tokens and base logins of this deployment.
-
-    A revocation made by this process holds at once, one made by another process after `refresh_every` seconds.
+    """The revoked tokens, base logins and generations of one issuer.
 
     Args:
-        store: where all processes of the deployment write them.
-        refresh_every: seconds between two looks at the store.
-
-    Attributes:
-        any: whether anything is revoked at all; mostly nothing is, and one look at this is all that it costs a call.
+        store: where the log is.
+        issuer: our issuer identifier.
+        bound: seconds for which the list may be used without having been read.
+        elapsed: seconds that only go forward.
     """
 
-    def __init__(self, store: EphemeralStore, refresh_every: float = 1.0) -> None:
+    def __init__(
+        self, store: DurableStore, issuer: str, *, bound: float = BOUND, elapsed: Callable[[], float] = monotonic
+    ) -> None:
         self._store = store
-        self._refresh_every = refresh_every
-        self._revoked: frozenset[str] = frozenset()
-        self._ended: dict[User, int] = {}
-        self.any = False
-        self._looked = 0.0
+        self._issuer = issuer
+        self._bound = bound
+        self._elapsed = elapsed
+        self._lock = Lock()
+        self._dead: dict[str, int] = {}
+        self._ended: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._last = 0
+        self._read_at: float | None = None
+        self._pruned_at = elapsed()
 
-    async def revoke(self, identifier: str, expires_at: float, now: float) -> None:
-        """Revoke a token (`jti`) or a base login (`sid`) until `expires_at`, when it is dead anyway."""
-        await use_once(self._store, _PREFIX + identifier, expires_at, now)
-        await self._look(now)
+    @property
+    def usable(self) -> bool:
+        """Whether the list was read lately; while it is not, no guarded call is accepted."""
+        return self._read_at is not None and self._elapsed() - self._read_at <= self._bound
 
-    async def revoke_all(self, user: User, expires_at: float, now: float) -> None:
-        """Revoke all that a user was given up to now: sign-ins, codes, tokens."""
-        await self.revoke(f"{_BEFORE}{int(now)} {user}", expires_at, now)
+    def covers(self, token: _Token) -> bool:
+        """Whether a token, its base login, or its generation is revoked."""
+        dead = self._dead  # one frame, and no new object, for nearly every token: each guarded call asks
+        if token.jti in dead or token.sid in dead:
+            return True
+        ended = self._ended.get((token.issuer, token.subject))
+        return ended is not None and _is_of_earlier(token.jti, token.sid, ended)
 
-    async def refresh(self, now: float) -> None:
-        """Learn what other processes revoked, if the last look was too long ago."""
-        if abs(now - self._looked) >= self._refresh_every:
-            await self._look(now)
+    def names(self, jti: str, sid: str | None, user: User) -> bool:
+        """The same of what a token says."""
+        ended = self._ended.get(user)
+        return jti in self._dead or sid in self._dead or (ended is not None and _is_of_earlier(jti, sid, ended))
 
-    def is_revoked(self, jti: str, sid: str | None) -> bool:
-        """Whether this token, or the base login that it stems from, is revoked."""
-        return jti in self._revoked or (sid is not None and sid in self._revoked)
+    async def revoke(self, kind: Literal["token", "login"], name: str, expires_at: float) -> None:
+        """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds)."""
+        entry = Revocation(kind=kind, name=name, expires_at=int(expires_at) + 1)
+        await self._store.revoke(entry)
+        self._apply(entry)
 
-    def has_ended(self, issuer: str, subject: str, at: int) -> bool:
-        """Whether all that a user was given at this time, and before, is revoked."""
-        return at <= self._ended.get(User(issuer, subject), -1)
+    def ended(self, account: Account, expires_at: float) -> None:
+        """Note at once which generations of a user are still good; the store has written it to the log."""
+        name, until = account.user.subject, int(expires_at)
+        self._apply(Revocation(kind="logins", name=name, below=account.logins, expires_at=until))
+        self._apply(Revocation(kind="proofs", name=name, below=account.proofs, expires_at=until))
 
-    async def _look(self, now: float) -> None:
-        keys = await self._store.keys(_PREFIX, now)
-        names = [key.removeprefix(_PREFIX) for key in keys]
-        self._revoked = frozenset(name for name in names if not name.startswith(_BEFORE))
-        ended: dict[User, int] = {}
-        for name in names:
-            if name.startswith(_BEFORE):
-                at, issuer, subject = name.removeprefix(_BEFORE).split(" ", 2)
-                user = User(issuer, subject)
-                ended[user] = max(int(at), ended.get(user, 0))
-        self._ended = ended
-        self.any = bool(names)
-        self._looked = now
+    def look(self, now: float) -> None:
+        """Read what is newer. For a thread: it may wait.
+
+        Raises:
+            StorageUnavailable: the store cannot be read.
+        """
+        began = self._elapsed()
+        for entry in self._store.revocations_after(self._last, now):
+            self._apply(entry)
+            self._last = entry.number
+        self._read_at = began
+        if began - self._pruned_at >= _PRUNE_EVERY:
+            self._pruned_at = began
+            self._prune(now)
+
+    def _apply(self, entry: Revocation) -> None:
+        with self._lock:
+            if entry.kind in ("token", "login"):
+                self._dead[entry.name] = entry.expires_at
+                return
+            user = User(self._issuer, entry.name)
+            logins, proofs, until = self._ended.get(user, _NOTHING_ENDED)
+            if entry.kind == "logins":
+                logins = max(logins, entry.below)
+            else:
+                proofs = max(proofs, entry.below)
+            self._ended[user] = (logins, proofs, max(until, entry.expires_at))
+
+    def _prune(self, now: float) -> None:
+        with self._lock:
+            self._dead = {name: expires_at for name, expires_at in self._dead.items() if expires_at > now}
+            self._ended = {user: ended for user, ended in self._ended.items() if ended[2] > now}
+
+
+def _is_of_earlier(jti: str, sid: str | None, ended: tuple[int, int, int]) -> bool:
+    """Whether a token, or its base login, is of a generation that has ended."""
+    logins, proofs, _ = ended
+    return (sid is not None and generation_of(sid) < logins) or ("." in jti and generation_of(jti) < proofs)
+
+
+def generation_of(identifier: str) -> int:
+    """The generation that a `sid` or an elevated `jti` begins with; 0 for one that has none."""
+    number, dot, _ = identifier.partition(".")
+    return int(number) if dot and number.isdecimal() and number.isascii() else 0

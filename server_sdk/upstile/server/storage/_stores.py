@@ -11,7 +11,16 @@ promised about what was written.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, SigningKeyRecord, Use, User
+from upstile.server.storage._records import (
+    Account,
+    AuthenticatorRecord,
+    OneTimeKey,
+    Record,
+    Revocation,
+    SigningKeyRecord,
+    Use,
+    User,
+)
 
 T = TypeVar("T")
 Found = Mapping[OneTimeKey, Record]
@@ -25,12 +34,28 @@ DecideAccount = Callable[[Account], tuple[Account, T]]
 DecideKeys = Callable[[Sequence[SigningKeyRecord]], tuple[Sequence[SigningKeyRecord], T]]
 
 
-class OneTimeStore(Protocol):
-    """State that several requests compete for, each record with an end."""
+class Store(Protocol):
+    """What both kinds of stores have in common."""
 
     async def prepare(self) -> None:
-        """Open the store; harmless when called again. Opens it anew in a forked process."""
+        """Open the store, and check or make its schema; harmless when called again. A forked process opens its own."""
         ...
+
+    async def ping(self) -> None:
+        """Whether the store can be read; raises if not."""
+        ...
+
+    def tidy(self, now: float) -> None:
+        """Bounded housekeeping, called about each second from a thread of its own."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what the store holds; `prepare` opens it again."""
+        ...
+
+
+class OneTimeStore(Store, Protocol):
+    """State that several requests compete for, each record with an end."""
 
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
         """The live records of these keys."""
@@ -40,24 +65,20 @@ class OneTimeStore(Protocol):
         """Read, decide, write; atomic over all `keys`, which include every one that `decide` may write."""
         ...
 
-    async def ping(self) -> None:
-        """Whether the store can be read; raises if not."""
-        ...
 
-    def tidy(self, now: float) -> None:
-        """Bounded housekeeping, called each second from a thread of its own."""
-        ...
-
-    async def aclose(self) -> None:
-        """Give back what the store holds; `prepare` opens it again."""
-        ...
-
-
-class DurableStore(Protocol):
+class DurableStore(Store, Protocol):
     """What must survive: accounts, signing keys, the log of revocations."""
 
-    async def prepare(self) -> None:
-        """Open the store and check, or make, its schema; harmless when called again."""
+    def check_schema(self) -> int:
+        """The version of the schema; nothing is opened or changed. For a thread: it waits.
+
+        Raises:
+            ConfigurationError: this release does not work on it, or there is nothing yet.
+        """
+        ...
+
+    def upgrade_schema(self) -> int:
+        """Bring the schema to the newest version, all or nothing; that version. For a thread: it waits."""
         ...
 
     async def account(self, user: User) -> Account:
@@ -69,6 +90,13 @@ class DurableStore(Protocol):
 
         Raises:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
+        """
+        ...
+
+    async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """This issuer's authenticators whose id is greater, at most `limit`, in the order of their ids.
+
+        With "" it begins; so that work over all users is done in pieces, and can be taken up again.
         """
         ...
 
@@ -92,18 +120,6 @@ class DurableStore(Protocol):
         """A random value of this storage, made once: `made`, or what another process made before."""
         ...
 
-    async def ping(self) -> None:
-        """Whether the store can be read; raises if not."""
-        ...
-
-    def tidy(self, now: float) -> None:
-        """Bounded housekeeping, called each second from a thread of its own."""
-        ...
-
-    async def aclose(self) -> None:
-        """Give back what the store holds; `prepare` opens it again."""
-        ...
-
 
 class Storage(Protocol):
     """Where a deployment keeps everything: one database, or a durable and a one-time store."""
@@ -116,6 +132,11 @@ class Storage(Protocol):
     @property
     def one_time(self) -> OneTimeStore:
         """What several requests compete for."""
+        ...
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """All of them, each once, in the order in which they are opened."""
         ...
 
     async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
@@ -132,6 +153,7 @@ class TwoStores:
     def __init__(self, durable: DurableStore, one_time: OneTimeStore) -> None:
         self.durable = durable
         self.one_time = one_time
+        self.stores: tuple[Store, ...] = (durable, one_time)
 
     async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
         """First, durably, what is used up; then the outcome."""

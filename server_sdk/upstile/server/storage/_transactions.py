@@ -14,8 +14,8 @@ from upstile.server.storage._engine import BEGIN
 from upstile.server.storage._meanings import meaning
 
 T = TypeVar("T")
-_BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "55P03", "40P01"}
-"""The codes of "somebody else holds it": of SQLite, and of PostgreSQL for a lock that was not given, and a deadlock."""
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03", "40P01")
+"""How the codes of "somebody else holds it" begin; PostgreSQL's are a lock that was not given, and a deadlock."""
 
 
 class Busy(StorageUnavailable):
@@ -88,7 +88,7 @@ def refusal(error: Exception) -> UpstileError:
         return CredentialTaken("this credential is enrolled already")
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
-    if code in _BUSY:
+    if str(code).startswith(_BUSY):
         return Busy(f"another process holds the database: {code}")
     if isinstance(cause, sqlite3.Error):
         return meaning(cause)

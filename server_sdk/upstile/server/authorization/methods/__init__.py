@@ -1,7 +1,7 @@
 """Authentication methods: one small module each, all with the same verbs."""
 
-from upstile.server.authorization.methods._method import Method, Offered, Purpose, Verified
+from upstile.server.authorization.methods._method import Confirmed, Method, Offered, Purpose, Verified
 from upstile.server.authorization.methods._totp import Totp
 from upstile.server.authorization.methods._webauthn import WebAuthn
 
-__all__ = ["Method", "Offered", "Purpose", "Totp", "Verified", "WebAuthn"]
+__all__ = ["Confirmed", "Method", "Offered", "Purpose", "Totp", "Verified", "WebAuthn"]

@@ -31,11 +31,27 @@ class Offered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
-    """A right answer: which authenticator gave it, what it proves, and what the authenticator keeps from now on."""
+    """A right answer.
+
+    Attributes:
+        authenticator: which one gave it.
+        proof: what it proves.
+        counter: what it uses up: the authenticator's counter from now on.
+        data: what the authenticator keeps from now on, `None` where nothing changed.
+    """
 
     authenticator: AuthenticatorRecord
     proof: Proof
+    counter: int
+    data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirmed:
+    """A right first proof: what the authenticator keeps, and its counter."""
+
     data: Mapping[str, Any]
+    counter: int
 
 
 class Method(Protocol):
@@ -69,20 +85,21 @@ class Method(Protocol):
         """
         ...
 
-    async def verify(
+    def verify(
         self,
         response: Any,
         state: Mapping[str, Any],
+        user: User,
         authenticators: Sequence[AuthenticatorRecord],
         now: float,
     ) -> Verified | None:
-        """Judge an answer against what `offer` remembered; `None` if it is wrong."""
+        """Judge an answer against what `offer` remembered; `None` if it is wrong. Nothing is read or written."""
         ...
 
     def enroll(
-        self, user: User, account: str, existing: Sequence[AuthenticatorRecord]
+        self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin to enrol: what a pending authenticator keeps, and the members of the `EnrollResponse`."""
+        """Begin to enrol `id`: what a pending authenticator keeps, and the members of the `EnrollResponse`."""
         ...
 
     def read_first(self, proof: VerifyRequest) -> Any:
@@ -93,6 +110,6 @@ class Method(Protocol):
         """
         ...
 
-    async def confirm(self, record: AuthenticatorRecord, response: Any, now: float) -> dict[str, Any] | None:
-        """Judge the first proof of a pending authenticator: what the active one keeps, or `None` if it is wrong."""
+    def confirm(self, user: User, record: AuthenticatorRecord, response: Any, now: float) -> Confirmed | None:
+        """Judge the first proof of a pending authenticator; `None` if it is wrong."""
         ...

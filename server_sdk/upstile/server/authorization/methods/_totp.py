@@ -9,11 +9,18 @@ from struct import pack, unpack
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from upstile.protocol import AnswerRequest, MalformedMessage, Offer, VerifyRequest
-from upstile.server._sealing import Seal
+from upstile.protocol import (
+    AnswerRequest,
+    MalformedMessage,
+    Offer,
+    VerifyRequest,
+    base64url_decode,
+    base64url_encode,
+)
 from upstile.server.authorization._acr import Factor, Proof
-from upstile.server.authorization.methods._method import Offered, Purpose, Verified
-from upstile.server.storage import AuthenticatorRecord, EphemeralStore, Record, User
+from upstile.server.authorization.methods._method import Confirmed, Offered, Purpose, Verified
+from upstile.server.keys._seal import TOTP_SEED, Seal
+from upstile.server.storage import AuthenticatorRecord, User
 
 PERIOD = 30
 """Seconds of one step."""
@@ -21,7 +28,6 @@ DIGITS = 6
 STEPS_BACK = 1
 """Steps in the past that are still accepted; none in the future is."""
 _SEED_BYTES = 20
-_KEPT = (STEPS_BACK + 2) * PERIOD
 
 
 def totp_code(seed: bytes, step: int, digits: int = DIGITS) -> str:
@@ -44,16 +50,14 @@ class Totp:
     Args:
         issuer_name: what the app shows beside the account.
         seal: encrypts the seeds.
-        store: where accepted steps are remembered, for as long as they could be repeated.
     """
 
     name = "totp"
     guessable = True
 
-    def __init__(self, *, issuer_name: str, seal: Seal, store: EphemeralStore) -> None:
+    def __init__(self, *, issuer_name: str, seal: Seal) -> None:
         self._issuer_name = issuer_name
         self._seal = seal
-        self._store = store
 
     def potential(self, *, user_verification: bool, now: float) -> Proof:
         """One factor, possession; the app does not verify its user."""
@@ -70,22 +74,24 @@ class Totp:
         """The code; blanks do not matter, and a code is never malformed, only wrong."""
         return _digits(answer.otp)
 
-    async def verify(
+    def verify(
         self,
         response: str,
         state: Mapping[str, Any],
+        user: User,
         authenticators: Sequence[AuthenticatorRecord],
         now: float,
     ) -> Verified | None:
         """Judge a code against the user's apps."""
         for record in authenticators:
-            if await self._accept(record, response, now):
+            step = self._step(user, record, response, now)
+            if step is not None:
                 proof = self.potential(user_verification=False, now=now)
-                return Verified(authenticator=record, proof=proof, data=record.data)
+                return Verified(authenticator=record, proof=proof, counter=step)
         return None
 
     def enroll(
-        self, user: User, account: str, existing: Sequence[AuthenticatorRecord]
+        self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """A fresh seed, as the key URI that authenticator apps scan."""
         seed = token_bytes(_SEED_BYTES)
@@ -93,38 +99,37 @@ class Totp:
         label = quote(f"{self._issuer_name}:{account}", safe=":@")
         parameters = {"secret": secret, "issuer": self._issuer_name, "digits": DIGITS, "period": PERIOD}
         uri = f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote)}&algorithm=SHA1"
-        return {"seed": self._seal.close(seed).decode("ascii")}, {"otpauth_uri": uri}
+        sealed = self._seal.close(seed, label=TOTP_SEED, bound=_place(user, id))
+        return {"seed": base64url_encode(sealed)}, {"otpauth_uri": uri}
 
     def read_first(self, proof: VerifyRequest) -> str:
         """The first code."""
         return _digits(proof.otp)
 
-    async def confirm(self, record: AuthenticatorRecord, response: str, now: float) -> dict[str, Any] | None:
+    def confirm(self, user: User, record: AuthenticatorRecord, response: str, now: float) -> Confirmed | None:
         """Judge the first code; its step counts as used."""
-        return dict(record.data) if await self._accept(record, response, now) else None
+        step = self._step(user, record, response, now)
+        return None if step is None else Confirmed(data=record.data, counter=step)
 
-    async def _accept(self, record: AuthenticatorRecord, code: str, now: float) -> bool:
-        seed = self._seal.open(str(record.data["seed"]).encode("ascii"))
+    def _step(self, user: User, record: AuthenticatorRecord, code: str, now: float) -> int | None:
+        """The time step that a code is of, if that is later than the last accepted one."""
+        sealed = base64url_decode(str(record.data["seed"]))
+        seed = self._seal.open(sealed, label=TOTP_SEED, bound=_place(user, record.id))
         latest = int(now) // PERIOD
         right = [
             step
             for step in range(latest, latest - STEPS_BACK - 1, -1)
-            if hmac.compare_digest(totp_code(seed, step).encode(), code.encode())
+            if hmac.compare_digest(totp_code(seed, step).encode(), code.encode("utf-8", "surrogatepass"))
         ]
-        return bool(right) and await self._store.update(_key(record), lambda found: _advance(found, right[0]), now)
+        return right[0] if right and right[0] > record.counter else None
 
 
-def _advance(found: Record | None, step: int) -> tuple[Record | None, bool]:
-    if found is not None and int(found.value) >= step:
-        return found, False
-    return Record(value=b"%d" % step, expires_at=step * PERIOD + _KEPT), True
+def _place(user: User, id: str) -> tuple[str, ...]:
+    """Where a seed belongs; it opens nowhere else."""
+    return user.issuer, user.subject, id, "seed"
 
 
 def _digits(otp: str | None) -> str:
     if otp is None:
         raise MalformedMessage("otp is missing")
     return otp.replace(" ", "").replace("-", "")
-
-
-def _key(record: AuthenticatorRecord) -> str:
-    return f"totp-step:{record.id}"

@@ -30,7 +30,7 @@ from upstile.protocol import (
     bound_challenge,
 )
 from upstile.server.authorization._acr import Factor, Proof
-from upstile.server.authorization.methods._method import Offered, Purpose, Verified
+from upstile.server.authorization.methods._method import Confirmed, Offered, Purpose, Verified
 from upstile.server.storage import AuthenticatorRecord, User
 
 P = ParamSpec("P")
@@ -103,16 +103,17 @@ class WebAuthn:
             raise MalformedMessage("authn_response is not an AuthenticationResponseJSON")
         return response
 
-    async def verify(
+    def verify(
         self,
         response: AuthenticationCredential,
         state: Mapping[str, Any],
+        user: User,
         authenticators: Sequence[AuthenticatorRecord],
         now: float,
     ) -> Verified | None:
         """Judge an assertion by one of the user's own keys."""
         record = next((known for known in authenticators if known.data["id"] == response.id), None)
-        if record is None or not _same_user(response, record.user) or _cross_origin(response):
+        if record is None or not _same_user(response, user) or _cross_origin(response):
             return None
         verified = _judged(
             verify_authentication_response,
@@ -121,17 +122,18 @@ class WebAuthn:
             expected_rp_id=self._rp_id,
             expected_origin=self._origins,
             credential_public_key=base64url_decode(str(record.data["public_key"])),
-            credential_current_sign_count=int(record.data["sign_count"]),
+            credential_current_sign_count=record.counter,
             require_user_verification=bool(state["user_verification"]),
         )
         if verified is None or verified.credential_device_type.value != record.data["device_type"]:
             return None  # whether a key may be backed up never changes (WebAuthn §7.2)
-        learnt = {"sign_count": verified.new_sign_count, "backed_up": verified.credential_backed_up}
         proof = self.potential(user_verification=verified.user_verified, now=now)
-        return Verified(authenticator=record, proof=proof, data={**record.data, **learnt})
+        backed_up = verified.credential_backed_up
+        data = None if backed_up == record.data["backed_up"] else {**record.data, "backed_up": backed_up}
+        return Verified(authenticator=record, proof=proof, counter=verified.new_sign_count, data=data)
 
     def enroll(
-        self, user: User, account: str, existing: Sequence[AuthenticatorRecord]
+        self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Creation options with a random challenge; user verification is required from the beginning."""
         challenge = token_bytes(32)
@@ -156,7 +158,9 @@ class WebAuthn:
             raise MalformedMessage("registration_response is missing")
         return proof.registration_response
 
-    async def confirm(self, record: AuthenticatorRecord, response: dict[str, Any], now: float) -> dict[str, Any] | None:
+    def confirm(
+        self, user: User, record: AuthenticatorRecord, response: dict[str, Any], now: float
+    ) -> Confirmed | None:
         """Judge the registration."""
         verified = _judged(
             verify_registration_response,
@@ -168,19 +172,19 @@ class WebAuthn:
         )
         if verified is None:
             return None
-        return {
+        data = {
             "id": base64url_encode(verified.credential_id),
             "public_key": base64url_encode(verified.credential_public_key),
-            "sign_count": verified.sign_count,
             "aaguid": verified.aaguid,
             "device_type": verified.credential_device_type.value,
             "backed_up": verified.credential_backed_up,
         }
+        return Confirmed(data=data, counter=verified.sign_count)
 
 
 def user_handle(user: User) -> bytes:
     """The user's handle: the same for all their keys, and nothing that names the person (WebAuthn §14.6.1)."""
-    return sha256(f"upstile user\x00{user}".encode()).digest()
+    return sha256(f"upstile user\x00{user.issuer} {user.subject}".encode()).digest()
 
 
 def _same_user(response: AuthenticationCredential, user: User) -> bool:

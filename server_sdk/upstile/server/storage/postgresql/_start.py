@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import conninfo
 
 from upstile.protocol import UpstileError
@@ -16,6 +17,7 @@ from upstile.server.storage.postgresql._link import Link
 from upstile.server.storage.postgresql._refusals import RIGHTS, SLOW, Lost, Refused
 from upstile.server.storage.postgresql._statements import issuers
 
+T = TypeVar("T")
 _FORM = "postgresql://user:password@host:5432/database, with what is special in user and password percent-encoded"
 _SETTINGS = ("SELECT current_setting('server_encoding')", "SELECT current_setting('transaction_read_only')")
 _MISSING_RIGHTS = (
@@ -61,12 +63,13 @@ def _is_cut_wrongly(given: Mapping[str, Any]) -> bool:
     )
 
 
-async def check(parameters: Mapping[str, Any], issuer: str, *, shared: bool) -> None:
+async def check(parameters: Mapping[str, Any], issuer: str, reseal: schema.Reseal, *, shared: bool) -> None:
     """Check that the database can be used; make the tables of an empty one.
 
     Args:
         parameters: libpq's.
         issuer: our issuer identifier.
+        reseal: seals anew what version 1 of the schema sealed.
         shared: whether the authenticators in it may all be those of other issuers.
 
     Raises:
@@ -78,7 +81,7 @@ async def check(parameters: Mapping[str, Any], issuer: str, *, shared: bool) -> 
         await _look_at_issuers(link, issuer)
 
     await _ask(parameters, _look_at_server)
-    await asyncio.to_thread(_prepare_schema, parameters, issuer)
+    await asyncio.to_thread(_prepare_schema, parameters, issuer, reseal)
     await _ask(parameters, _look_at_rights)
     if not shared:
         await _ask(parameters, look_at_issuers)
@@ -99,10 +102,25 @@ async def _ask(parameters: Mapping[str, Any], look: Callable[[Link], Awaitable[N
     raise failure
 
 
-def _prepare_schema(parameters: Mapping[str, Any], issuer: str) -> None:
+def schema_version(parameters: Mapping[str, Any]) -> int:
+    """The version of the database's schema, on which this release works; nothing is changed."""
+    return _with_engine(parameters, schema.check)
+
+
+def upgrade_schema(parameters: Mapping[str, Any], issuer: str, reseal: schema.Reseal) -> int:
+    """Bring the database to the newest schema; that version."""
+    _with_engine(parameters, lambda engine: schema.upgrade(engine, issuer, reseal))
+    return schema.HEAD
+
+
+def _prepare_schema(parameters: Mapping[str, Any], issuer: str, reseal: schema.Reseal) -> None:
+    _with_engine(parameters, lambda engine: schema.prepare(engine, issuer, reseal))
+
+
+def _with_engine(parameters: Mapping[str, Any], work: Callable[[sa.Engine], T]) -> T:
     engine = Engine(parameters, guarded=False)
     try:
-        explained(lambda: schema.prepare(engine.engine, issuer), at_start=True)
+        return explained(lambda: work(engine.engine), at_start=True)
     finally:
         engine.close()
 

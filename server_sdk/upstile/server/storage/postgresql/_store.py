@@ -8,12 +8,13 @@ thread.
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from time import time
 from typing import NamedTuple, TypeVar
 
 from psycopg.pq.abc import PGresult
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, Use, User
+from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept
 from upstile.server.storage._transactions import lock_number
 from upstile.server.storage.postgresql import _limits, _start, _statements
@@ -22,6 +23,7 @@ from upstile.server.storage.postgresql._link import Link
 from upstile.server.storage.postgresql._pool import Pool
 from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
+from upstile.server.storage.schema import Reseal, no_secret_keys
 from upstile.server.storage.sql import SqlLedger
 
 T = TypeVar("T")
@@ -37,15 +39,28 @@ class PostgresStore:
         issuer: our issuer identifier.
         connections: the most connections of one event loop; the rare operations take one or two more.
         shared: this is one of several deployments in the database, and may be new there.
+        reseal: seals anew what version 1 of the schema sealed.
+        clock: the time in epoch seconds; it says when an entry of the log is dead.
 
     Raises:
         ConfigurationError: the URL cannot be read.
     """
 
-    def __init__(self, url: str, issuer: str, *, connections: int = 8, shared: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        issuer: str,
+        *,
+        connections: int = 8,
+        shared: bool = False,
+        reseal: Reseal = no_secret_keys,
+        clock: Callable[[], float] = time,
+    ) -> None:
         self._parameters = _start.parameters(url)
         self._issuer = issuer
         self._shared = shared
+        self._reseal = reseal
+        self._clock = clock
         self._pool = Pool(self._parameters, connections)
         self._rare: _Rare | None = None
 
@@ -59,6 +74,11 @@ class PostgresStore:
         """What several requests compete for."""
         return self
 
+    @property
+    def stores(self) -> tuple["PostgresStore"]:
+        """The one that there is."""
+        return (self,)
+
     async def prepare(self) -> None:
         """Open the store, make the tables of an empty database and check those of another.
 
@@ -68,9 +88,17 @@ class PostgresStore:
         """
         if self._rare is not None and self._rare.engine.owner == os.getpid():
             return
-        await _start.check(self._parameters, self._issuer, shared=self._shared)
+        await _start.check(self._parameters, self._issuer, self._reseal, shared=self._shared)
         self._start(Engine(self._parameters))
         self._pool.open()
+
+    def check_schema(self) -> int:
+        """The version of the database's schema; nothing is changed."""
+        return _start.schema_version(self._parameters)
+
+    def upgrade_schema(self) -> int:
+        """Bring the database to the newest schema, while nodes of this release and the one before may run."""
+        return _start.upgrade_schema(self._parameters, self._issuer, self._reseal)
 
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
         """The live records of these keys."""
@@ -108,6 +136,10 @@ class PostgresStore:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
         return await self._in_thread(lambda ledger: ledger.change_account(user, decide))
+
+    async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """The next authenticators of this issuer, in the order of their ids."""
+        return await self._in_thread(lambda ledger: ledger.authenticators_after(id, limit))
 
     async def change_signing_keys(self, decide: DecideKeys[T]) -> T:
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
@@ -179,7 +211,7 @@ class PostgresStore:
         return self._rare
 
     def _start(self, engine: Engine) -> "_Rare":
-        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer))
+        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer, clock=self._clock))
         self._rare = now
         if before is not None:
             before.engine.close()

@@ -4,8 +4,8 @@ A release works on its own schema, `HEAD`, and on the one before it, from versio
 replaced one by one on the old schema, then it is migrated while they run.
 """
 
-from upstile.server.storage.schema._fernet import Reseal, resealing
+from upstile.server.storage.schema._fernet import Reseal, no_secret_keys, resealing
 from upstile.server.storage.schema._upgrade import prepare, upgrade
 from upstile.server.storage.schema._version import HEAD, check, version
 
-__all__ = ["HEAD", "Reseal", "check", "prepare", "resealing", "upgrade", "version"]
+__all__ = ["HEAD", "Reseal", "check", "no_secret_keys", "prepare", "resealing", "upgrade", "version"]

@@ -11,6 +11,11 @@ Reseal = Callable[[str, tuple[str, ...], bytes], bytes]
 """Given the label of a secret, what it is bound to and its value as version 1 sealed it: the value sealed anew."""
 
 
+def no_secret_keys(label: str, _: tuple[str, ...], __: bytes) -> bytes:
+    """Refuses: what has no secret keys can seal nothing anew."""
+    raise ConfigurationError(f"the storage of version 1 holds a {label}: secret_keys are needed to seal it anew")
+
+
 class Closes(Protocol):
     """The seal of today."""
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from upstile.server._errors import ConfigurationError
 from upstile.server.storage._transactions import SCHEMA_LOCK, Busy, read, write
-from upstile.server.storage.schema._fernet import Reseal
+from upstile.server.storage.schema._fernet import Reseal, no_secret_keys
 from upstile.server.storage.schema._version import HEAD, check, refuse_newer, version
 
 PATIENCE = 300.0
@@ -15,11 +14,7 @@ PATIENCE = 300.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def _refuse(label: str, _: tuple[str, ...], __: bytes) -> bytes:
-    raise ConfigurationError(f"the storage of version 1 holds a {label}: secret_keys are needed to seal it anew")
-
-
-def prepare(engine: sa.Engine, issuer: str, reseal: Reseal = _refuse) -> None:
+def prepare(engine: sa.Engine, issuer: str, reseal: Reseal = no_secret_keys) -> None:
     """Make the schema one that this release works on, as far as that is done without being asked.
 
     An empty database gets its tables, and an SQLite file is upgraded. A PostgreSQL database is not: other nodes may use
@@ -40,7 +35,7 @@ def prepare(engine: sa.Engine, issuer: str, reseal: Reseal = _refuse) -> None:
         check(engine)
 
 
-def upgrade(engine: sa.Engine, issuer: str, reseal: Reseal = _refuse) -> None:
+def upgrade(engine: sa.Engine, issuer: str, reseal: Reseal = no_secret_keys) -> None:
     """Migrate to the newest version, all or nothing; if another process is at it, wait until it is done.
 
     Args:
@@ -59,6 +54,7 @@ def upgrade(engine: sa.Engine, issuer: str, reseal: Reseal = _refuse) -> None:
         except Busy:
             if time.monotonic() > until:
                 raise
+            time.sleep(0.05)  # some answers of "busy" come at once
 
 
 def _is_behind(found: int | None) -> bool:

@@ -6,12 +6,12 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from upstile.server.storage._records import Account, Revocation, SigningKeyRecord, Use, User
+from upstile.server.storage._records import Account, AuthenticatorRecord, Revocation, SigningKeyRecord, Use, User
 from upstile.server.storage._stores import DecideAccount, DecideKeys
 from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
 from upstile.server.storage.schema import _tables as tables
 from upstile.server.storage.sql import _log
-from upstile.server.storage.sql._rows import read_account, write_account
+from upstile.server.storage.sql._rows import read_account, read_authenticators, write_account
 from upstile.server.storage.sql._sweep import sweep
 
 T = TypeVar("T")
@@ -59,6 +59,10 @@ class SqlLedger:
             return result
 
         return write(self._engine, work, lock_number("account", *user))
+
+    def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """The next authenticators of this issuer, in the order of their ids."""
+        return read(self._engine, lambda connection: read_authenticators(connection, self._issuer, id, limit))
 
     def use(self, use: Use) -> bool:
         """Compare-and-set what a proof uses up, in one statement."""

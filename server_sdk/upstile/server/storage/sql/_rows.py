@@ -25,6 +25,20 @@ def read_account(connection: sa.Connection, user: User, *, lock: bool = False) -
     return Account(user=user, authenticators=tuple(map(_record, rows)), logins=logins, proofs=proofs)
 
 
+def read_authenticators(
+    connection: sa.Connection, issuer: str, after: str, limit: int
+) -> list[tuple[User, AuthenticatorRecord]]:
+    """The authenticators of an issuer whose id is greater than `after`, in the order of their ids."""
+    query = (
+        sa.select(tables.authenticators)
+        .where(_authenticators.id > after, _authenticators.issuer == issuer)
+        .order_by(_authenticators.id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).mappings()
+    return [(User(row["issuer"], row["subject"]), _record(row)) for row in rows]
+
+
 def write_account(connection: sa.Connection, before: Account, after: Account) -> None:
     """Write what differs: rows that went first, so that what replaces them finds their place free."""
     old = {record.id: record for record in before.authenticators}

@@ -13,7 +13,7 @@ _making = Lock()
 
 
 def check_files(path: Path, *, allow_group: bool) -> None:
-    """Make the file if it is missing, and check who may read and write it and what SQLite puts beside it.
+    """Make the file if it is missing; check who may read and write it, what SQLite puts beside it and a file of keys.
 
     Args:
         path: the database.
@@ -29,7 +29,7 @@ def check_files(path: Path, *, allow_group: bool) -> None:
     if path.is_dir():
         raise ConfigurationError(f"{str(path)!r} is a folder: name a file in storage=")
     _make(path, 0o660 if allow_group else 0o600)
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-journal", ".key"):
         _check_mode(path.with_name(path.name + suffix), allow_group=allow_group)
     _check_folder(path.parent)
 

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -28,10 +29,10 @@ class Opened:
         ledger: for other threads.
     """
 
-    def __init__(self, path: Path, issuer: str) -> None:
+    def __init__(self, path: Path, issuer: str, clock: Callable[[], float]) -> None:
         self.process = os.getpid()
         self._engine = sqlite_engine(str(path))
-        self.ledger = SqlLedger(self._engine, issuer)
+        self.ledger = SqlLedger(self._engine, issuer, clock=clock)
         self.phases = Phases(_connect(path, waits=0))
         self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path, self.phases)
 
@@ -42,7 +43,7 @@ class Opened:
         self._engine.dispose()
 
 
-def open_file(path: Path, issuer: str, reseal: schema.Reseal | None) -> Opened:
+def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[], float]) -> Opened:
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
@@ -56,13 +57,31 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal | None) -> Opened:
             raise
         raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
     _upgrade(path, issuer, reseal)
-    opened = waited(lambda: Opened(path, issuer))
+    opened = waited(lambda: Opened(path, issuer, clock))
     try:
         opened.tidying.copy()
     except StorageUnavailable:
         opened.close()
         raise
     return opened
+
+
+def schema_version(path: Path) -> int:
+    """The version of a file's schema, on which this release works. Waits, so it is for a thread.
+
+    Raises:
+        ConfigurationError: there is no such file, or this release does not work on it.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no file {str(path)!r}: the server makes it when it starts, or `upstile-server db upgrade` does; "
+            "a name without folders belongs to the folder where the command runs"
+        )
+    engine = sqlite_engine(str(path))
+    try:
+        return schema.check(engine)
+    finally:
+        engine.dispose()
 
 
 def _begin(path: Path, issuer: str) -> None:
@@ -72,10 +91,10 @@ def _begin(path: Path, issuer: str) -> None:
         use_wal(connection)
 
 
-def _upgrade(path: Path, issuer: str, reseal: schema.Reseal | None) -> None:
+def _upgrade(path: Path, issuer: str, reseal: schema.Reseal) -> None:
     engine = sqlite_engine(str(path))
     try:
-        schema.prepare(engine, issuer, *(() if reseal is None else (reseal,)))
+        schema.prepare(engine, issuer, reseal)
     finally:
         engine.dispose()
 

@@ -2,17 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
+from time import time
 from typing import TypeVar
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, OneTimeKey, Record, Revocation, Use, User
+from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed
-from upstile.server.storage.schema import Reseal
+from upstile.server.storage.schema import HEAD, Reseal, no_secret_keys
 from upstile.server.storage.sqlite._files import check_files
-from upstile.server.storage.sqlite._opened import Opened, open_file
+from upstile.server.storage.sqlite._opened import Opened, open_file, schema_version
 from upstile.server.storage.sqlite._phases import Phases
 from upstile.server.storage.sqlite._tries import tried
 
@@ -33,7 +34,8 @@ class SqliteStore:
         path: the file; it is made when it is missing, for its owner alone. On a local disk: others keep no locks.
         issuer: our issuer identifier.
         allow_group_files: whether a group may read and write the file, which holds seeds and signing keys.
-        reseal: seals anew what a file of version 1 sealed; without it such a file is refused if it has secrets.
+        reseal: seals anew what version 1 of the schema sealed.
+        clock: the time in epoch seconds; it says when an entry of the log is dead.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class SqliteStore:
         issuer: str,
         *,
         allow_group_files: bool = False,
-        reseal: Reseal | None = None,
+        reseal: Reseal = no_secret_keys,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._path = Path(path).absolute()  # a later chdir changes nothing
         self._issuer = issuer
         self._allow_group = allow_group_files
         self._reseal = reseal
+        self._clock = clock
         self._opened: Opened | None = None
         self._opening = {os.getpid(): Lock()}
 
@@ -61,6 +65,11 @@ class SqliteStore:
         """What several requests compete for: the same file."""
         return self
 
+    @property
+    def stores(self) -> tuple["SqliteStore"]:
+        """The one that there is."""
+        return (self,)
+
     async def prepare(self) -> None:
         """Open the file and bring it to our schema; harmless when called again.
 
@@ -69,6 +78,16 @@ class SqliteStore:
             StorageUnavailable: it stays locked, or SQLite refuses.
         """
         await asyncio.to_thread(self._open)
+
+    def check_schema(self) -> int:
+        """The version of the file's schema; nothing is changed."""
+        return schema_version(self._path)
+
+    def upgrade_schema(self) -> int:
+        """Bring the file to the newest schema, as opening it does."""
+        self._open()
+        self._close()
+        return HEAD
 
     async def get_many(self, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
         """The live records of these keys."""
@@ -101,6 +120,10 @@ class SqliteStore:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
         return await asyncio.to_thread(self._here().ledger.change_account, user, decide)
+
+    async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
+        """The next authenticators of this issuer, in the order of their ids."""
+        return await asyncio.to_thread(self._here().ledger.authenticators_after, id, limit)
 
     async def change_signing_keys(self, decide: DecideKeys[T]) -> T:
         """Read this issuer's signing keys, the newest first, decide, write."""
@@ -146,7 +169,7 @@ class SqliteStore:
             self._disown()
             if self._opened is None:
                 check_files(self._path, allow_group=self._allow_group)
-                self._opened = open_file(self._path, self._issuer, self._reseal)
+                self._opened = open_file(self._path, self._issuer, self._reseal, self._clock)
             return self._opened
 
     def _close(self) -> None:

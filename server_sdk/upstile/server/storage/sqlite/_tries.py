@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from random import uniform
 from typing import ParamSpec, TypeVar
 
+from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._meanings import meaning
 
 P = ParamSpec("P")
@@ -26,6 +27,8 @@ async def tried(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> 
     while True:
         try:
             return work(*arguments, **named)
+        except UnicodeEncodeError:
+            raise StorageUnavailable("SQLite cannot keep a text that is no Unicode") from None
         except sqlite3.Error as error:
             pauses = pauses or _pauses()
             pause = next(pauses, None) if is_locked(error) else None

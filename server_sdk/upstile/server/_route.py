@@ -1,0 +1,49 @@
+"""A path of the embedded server, as every framework's adapter mounts it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from upstile.server._errors import StorageUnavailable
+from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
+
+
+async def _opened() -> None:
+    """Storage that is open already."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """One path and what answers there.
+
+    Attributes:
+        path: may hold `{id}`.
+        endpoints: by method.
+        unavailable: what is said while storage cannot be reached.
+        needs_storage: whether storage has to be open; without it, `unavailable` is never called.
+    """
+
+    path: str
+    endpoints: Mapping[str, Endpoint]
+    unavailable: Callable[[StorageUnavailable], HttpResponse]
+    needs_storage: bool = True
+
+    async def answer(
+        self, request: HttpRequest, parameters: Mapping[str, str], prepare: Callable[[], Awaitable[None]] = _opened
+    ) -> HttpResponse:
+        """Hand a request to its endpoint; another method is told which ones there are (RFC 9110 §15.5.6).
+
+        Args:
+            request: the request.
+            parameters: what the path holds.
+            prepare: opens storage, if it may be closed.
+        """
+        endpoint = self.endpoints.get("GET" if request.method == "HEAD" else request.method)
+        if endpoint is None:
+            members = {"error": "invalid_request", "error_description": "another method is needed"}
+            return json_response(405, members, ("allow", ", ".join(self.endpoints)))
+        try:
+            if self.needs_storage:
+                await prepare()
+            return await endpoint(request, parameters)
+        except StorageUnavailable as error:
+            return self.unavailable(error)

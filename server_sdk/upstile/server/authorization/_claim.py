@@ -1,0 +1,111 @@
+"""The first transaction of an answer: the session is claimed and the try is counted, before anything is checked."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from upstile.server._errors import AuthorizationError
+from upstile.server.authorization._budgets import TRIES, Charged, Side, UserState, charge, lock_of, side_of
+from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization._offers import active_of, open_to
+from upstile.server.authorization._possession import Possession
+from upstile.server.authorization._sessions import Claim, Session
+from upstile.server.authorization._steps import slow_down, temporarily_locked
+from upstile.server.authorization._subject import check_login
+from upstile.server.authorization.methods import Method
+from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, OneTimeKey
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An answer that was read, and where its records lie.
+
+    Attributes:
+        name: the name of its session.
+        form, mark: what an identical form is recognised by; what this request is recognised by.
+        session, user: the keys of what both phases read and write.
+    """
+
+    name: str = field(repr=False)
+    form: str
+    mark: str
+    possession: Possession
+    ceremony: Ceremony
+    account: Account
+    method: Method
+    response: Any = field(repr=False)
+    session: OneTimeKey
+    user: OneTimeKey
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """An answer that one request alone judges, and the state as its claim left it.
+
+    Attributes:
+        tries: answers that were counted against the ceremony, this one included.
+        authenticators: those of its method that this side may use.
+    """
+
+    claim: Claim
+    tries: int
+    side: Side
+    user: UserState
+    authenticators: tuple[AuthenticatorRecord, ...]
+
+
+def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
+    """Claim the session and count the try against everything that a wrong answer counts against.
+
+    Raises:
+        AuthorizationError: nothing is judged, and nothing was counted.
+    """
+    session = _open_session(answer, found, now)
+    user, login = UserState.read(found.get(answer.user)), answer.ceremony.login
+    side = side_of(user, answer.possession.jkt, now)
+    active = active_of(answer.method, open_to(answer.account.authenticators, user, side))
+    before, tries = session.head.claim, session.head.tries
+    counted: Kept = {}
+    if before is not None and before.form == answer.form:  # the same guess, which nobody is judging any more
+        charged = before.charged
+    else:
+        check_login(login, user, side)
+        if tries >= TRIES:
+            raise temporarily_locked(1)
+        user, charged, counted = _count(answer, user, side, active, now)
+        tries += 1
+    own = Claim(mark=answer.mark, form=answer.form, at=now, charged=charged)
+    claimed = Claimed(claim=own, tries=tries, side=side, user=user, authenticators=active)
+    proof = answer.possession.used(found, now)
+    return {**proof, **counted, answer.session: session.claimed(own, tries=tries).record()}, claimed
+
+
+def _count(
+    answer: Answer, user: UserState, side: Side, active: tuple[AuthenticatorRecord, ...], now: float
+) -> tuple[UserState, Charged, Kept]:
+    if not answer.method.guessable:
+        return user, Charged(left=TRIES), {}
+    locked = lock_of(user, side, now)
+    if locked is not None:
+        raise temporarily_locked(locked)
+    user, charged = charge(user, answer.ceremony.login, side, [record.id for record in active], now)
+    return user, charged, {answer.user: user.record(now)}
+
+
+def _open_session(answer: Answer, found: Found, now: float) -> Session:
+    session = Session.read(found.get(answer.session), answer.ceremony.client_id, answer.possession.jkt)
+    meets = session.meets(answer.form, now) if session is not None else None
+    if session is None or meets is None:
+        raise no_session()
+    if meets != "open":
+        raise being_judged()
+    return session
+
+
+def no_session() -> AuthorizationError:
+    """No step of this name waits for an answer of this client and key."""
+    return AuthorizationError("invalid_session", "this session is not open, or not to you")
+
+
+def being_judged() -> AuthorizationError:
+    """The identical answer came before, and its reply is not there yet."""
+    return slow_down("this answer is being judged already", 1)

@@ -1,0 +1,107 @@
+"""The second transaction of an answer: all that follows from it, or nothing.
+
+A right answer uses up what it proves with, ends the row of wrong answers, and yields a code or the next step; a wrong
+one yields the next step or the end. It is written only while the session is still this request's own.
+"""
+
+from dataclasses import dataclass
+
+from upstile.server._http import HttpResponse
+from upstile.server.authorization._budgets import UserState, remember_key, succeed
+from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization._claim import Answer, Claimed, being_judged
+from upstile.server.authorization._codes import has_ended
+from upstile.server.authorization._sessions import Session, seal_reply
+from upstile.server.authorization._subject import refused
+from upstile.server.authorization.methods import Verified
+from upstile.server.storage import Found, Kept, Storage, Use
+
+
+class UsedBefore(Exception):
+    """What the answer proves with was used up by another answer in the meantime."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What an answer led to.
+
+    Attributes:
+        reply: what the client is sent.
+        kept: the code, or the next step's session.
+        ends: whether it ends the ceremony with a code.
+    """
+
+    reply: HttpResponse
+    kept: Kept
+    ends: bool = False
+
+
+async def write_wrong(storage: Storage, answer: Answer, claimed: Claimed, outcome: Outcome, now: float) -> None:
+    """Close the session of a wrong answer; its try was counted before.
+
+    Raises:
+        AuthorizationError: somebody else judges this answer now; nothing was written.
+    """
+    sealed = seal_reply(answer.name, outcome.reply)
+
+    def decide(found: Found) -> tuple[Kept, None]:
+        return {**outcome.kept, **_closed(answer, claimed, found, sealed, now)}, None
+
+    await storage.one_time.update_many([answer.session, *outcome.kept], decide, now)
+
+
+async def write_right(
+    storage: Storage,
+    answer: Answer,
+    claimed: Claimed,
+    proved: Ceremony,
+    verified: Verified,
+    outcome: Outcome,
+    now: float,
+) -> None:
+    """Write all that a right answer brings about.
+
+    Raises:
+        AuthorizationError: somebody else judges this answer now, or the user's sign-ins were ended.
+        UsedBefore: the same code was accepted elsewhere in the meantime.
+    """
+    sealed = seal_reply(answer.name, outcome.reply)
+    authenticator = verified.authenticator.id
+
+    def decide(found: Found, first: bool) -> tuple[Kept, None]:
+        if not first:
+            raise UsedBefore
+        closed = _closed(answer, claimed, found, sealed, now)
+        user = UserState.read(found.get(answer.user))
+        if has_ended(proved, user):
+            raise refused("the user's authenticators were changed: start again")
+        counted = _counted(answer, claimed, user, proved, authenticator, outcome, now)
+        return {**outcome.kept, **counted, **closed}, None
+
+    use = Use(user=answer.account.user, id=authenticator, counter=verified.counter, data=verified.data, at=int(now))
+    await storage.settle(use, [answer.session, answer.user, *outcome.kept], decide, now)
+
+
+def _counted(
+    answer: Answer,
+    claimed: Claimed,
+    user: UserState,
+    proved: Ceremony,
+    authenticator: str,
+    outcome: Outcome,
+    now: float,
+) -> Kept:
+    before = user
+    if answer.method.guessable:
+        until = claimed.claim.charged.until
+        user = succeed(user, proved.login, claimed.side, authenticator, until, now)
+    if outcome.ends:
+        user = remember_key(user, proved.jkt, proved.authenticators, now)
+    return {} if user is before else {answer.user: user.record(now)}
+
+
+def _closed(answer: Answer, claimed: Claimed, found: Found, sealed: bytes, now: float) -> Kept:
+    session = Session.read(found.get(answer.session), answer.ceremony.client_id, answer.possession.jkt)
+    if session is None or not session.belongs_to(claimed.claim):
+        raise being_judged()
+    return {answer.session: session.closed(sealed, now).record()}

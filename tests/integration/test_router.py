@@ -1,0 +1,189 @@
+"""The embedded server inside of an application's router: what it answers, what it leaves alone, what it costs."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from starlette.middleware.base import BaseHTTPMiddleware
+
+from support.own_app import another_process, own_app
+from support.wire_driver import NOON, URL, problem_of
+from upstile.server import Authentication
+from upstile.server._starlette import EmbeddedRoutes
+from upstile.server.fastapi import StepUp
+
+pytestmark = pytest.mark.anyio
+METADATA = "/.well-known/oauth-authorization-server"
+
+
+@asynccontextmanager
+async def _served(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=URL) as http:
+        yield http
+
+
+def _deployment(folder: Path) -> StepUp:
+    return another_process(folder, lambda: NOON)
+
+
+async def test_an_application_gets_one_entry_and_it_is_the_first(tmp_path: Path) -> None:
+    app = FastAPI()
+
+    @app.get("/{rest:path}")
+    async def single_page(rest: str) -> str:
+        return "page"
+
+    before = len(app.router.routes)
+    _deployment(tmp_path).install(app)
+    assert len(app.router.routes) == before + 1
+    async with _served(app) as http:
+        assert (await http.get(METADATA)).json()["issuer"] == URL
+        assert (await http.get("/stepup/authenticators/x")).status_code == 405
+        for path in ("/", "/stepup", "/stepup/", "/stepup/other", "/stepup/authenticators/x/other", "/.well-known/x"):
+            assert (await http.get(path)).json() == "page"
+
+
+@pytest.mark.parametrize(
+    ("scope", "answered"),
+    [
+        ({"path": "/stepup/token"}, True),
+        ({"path": "/stepup/authenticators/a-b"}, True),
+        ({"path": "/stepup/authenticators/a/verify"}, True),
+        ({"path": "/stepup/authenticators/"}, False),
+        ({"path": "/stepup/authenticators//verify"}, False),
+        ({"path": "/stepup/authenticators/a/b/verify"}, False),
+        ({"path": "/stepup/token", "type": "websocket"}, False),
+        ({"path": "/sub/stepup/token", "root_path": "/sub"}, True),
+        ({"path": "/stepup/token", "root_path": "/sub"}, True),
+        ({"path": "/substepup/token", "root_path": "/sub"}, False),
+        ({"path": "/sub", "root_path": "/sub"}, False),
+    ],
+)
+def test_a_path_is_the_embedded_server_s_or_it_is_not(tmp_path: Path, scope: dict[str, Any], answered: bool) -> None:
+    entry = EmbeddedRoutes(_deployment(tmp_path)._deployment.routes, _nothing)
+    match, _ = entry.matches({"type": "http", **scope})
+    assert (match.name == "FULL") is answered
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def test_a_slash_too_many_is_redirected_as_for_any_route(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        reply = await app.http.get(f"{METADATA}/")
+        assert (reply.status_code, reply.headers["location"]) == (307, URL + METADATA)
+
+
+async def test_openapi_shows_the_application_s_own_routes_alone(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        assert set(app.api.openapi()["paths"]) == {"/login", "/me"}
+
+
+async def test_a_guard_in_a_mounted_application_challenges(tmp_path: Path) -> None:
+    server, app, below, further = _deployment(tmp_path), FastAPI(), FastAPI(), FastAPI()
+    for place in (below, further):
+
+        @place.get("/guarded")
+        async def guarded(auth: Annotated[Authentication, Depends(server.require(acr="mfa"))]) -> str:
+            return auth.subject
+
+    server.install(app)
+    below.mount("/further", further)
+    app.mount("/below", below)
+    async with _served(app) as http:
+        for path in ("/below/guarded", "/below/further/guarded"):
+            reply = await http.get(path)
+            assert (reply.status_code, problem_of(reply)) == (401, "missing-token")
+
+
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("POST", "/stepup/challenge", FORM),
+        ("POST", "/stepup/token", FORM),
+        ("POST", "/stepup/revoke", FORM),
+        ("POST", "/stepup/authenticators", JSON),
+        ("PATCH", "/stepup/authenticators/x", JSON),
+        ("POST", "/stepup/authenticators/x/verify", JSON),
+        ("GET", METADATA, JSON),
+    ],
+)
+@pytest.mark.parametrize("behind", [None, lambda app: _Around(app)], ids=["bare", "behind middleware"])
+async def test_an_app_that_goes_away_in_the_middle_of_its_request_is_no_error(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    path: str,
+    kind: str,
+    behind: Callable[[Any], Any] | None,
+) -> None:
+    app = FastAPI()
+    _deployment(tmp_path).install(app)
+    sent: list[Any] = []
+    chunks = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return chunks.pop(0) if len(chunks) > 1 else chunks[0]
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": [(b"content-type", kind.encode()), (b"content-length", b"500")],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 8000),
+    }
+    async with app.router.lifespan_context(app):
+        await (behind(app) if behind else app)(scope, receive, send)
+    assert [message.get("status", 400) for message in sent] == [400, 400]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+class _Around(BaseHTTPMiddleware):
+    async def dispatch(self, request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+
+async def test_what_storage_cannot_answer_may_come_again_in_a_moment(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await app.server._deployment.aclose()
+        _take_away(tmp_path)
+        for reply in (
+            (await app.start()).reply,
+            await app.redeem(await app.start(), "code"),
+            await app.post("/stepup/revoke", {"token": app.token, "client_id": "bank-cli"}),
+            await app.http.get("/stepup/jwks"),
+        ):
+            assert (reply.status_code, reply.json()["error"]) == (503, "temporarily_unavailable")
+            assert (reply.headers["retry-after"], reply.headers["cache-control"]) == ("1", "no-store")
+        for reply in (await app.call("GET", "/stepup/authenticators"), await app.call("GET", "/me")):
+            assert (reply.status_code, problem_of(reply)) == (503, "temporarily-unavailable")
+            assert (reply.headers["retry-after"], reply.headers["cache-control"]) == ("1", "no-store")
+        for name, status in (("live", 200), ("ready", 503)):
+            assert (await app.http.get(f"/stepup/health/{name}")).status_code == status
+
+
+def _take_away(folder: Path) -> None:
+    """A folder where the file was: it cannot be opened."""
+    for file in folder.glob("bank.db*"):
+        file.unlink()
+    (folder / "bank.db").mkdir()

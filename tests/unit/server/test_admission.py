@@ -1,0 +1,131 @@
+"""When ceremonies may start: what a late event loop shuts and opens again, on a loop whose clock the test moves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from upstile.server.authorization import _admission
+from upstile.server.authorization._admission import Admission
+
+
+class Loop:
+    """An event loop of one timer."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> None:
+        self.timers.append((when, lambda: callback(*args)))
+
+    def fire(self, *, late: float) -> None:
+        """Run the timer that is due, so many seconds late."""
+        (when, callback), *self.timers = self.timers
+        self.now = when + late
+        callback()
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
+    return _running(monkeypatch)
+
+
+def _running(monkeypatch: pytest.MonkeyPatch) -> Loop:
+    loop = Loop()
+    monkeypatch.setattr(_admission, "get_running_loop", lambda: loop)
+    return loop
+
+
+def _after(loop: Loop, *late: float) -> bool:
+    """Whether a ceremony may start after looks that came so many seconds late."""
+    admission = Admission()
+    assert admission.is_open()
+    for seconds in late:
+        loop.fire(late=seconds)
+    return admission.is_open()
+
+
+@pytest.mark.parametrize(
+    ("late", "opened"),
+    [
+        ((0.0,), True),
+        ((0.049,), True),
+        ((0.051,), False),
+        ((0.030,), True),
+        ((0.051, 0.030), False),
+        ((0.051, 0.049, 0.021), False),
+        ((0.051, 0.019), True),
+        ((0.051, 0.019, 0.030), True),
+        ((0.051, 0.019, 0.051), False),
+    ],
+)
+def test_a_look_that_comes_50_ms_late_shuts_and_one_within_20_ms_opens(
+    loop: Loop, late: tuple[float, ...], opened: bool
+) -> None:
+    assert _after(loop, *late) is opened
+
+
+def test_a_machine_that_was_suspended_is_shut_for_one_look(loop: Loop) -> None:
+    admission = Admission()
+    admission.is_open()
+    loop.fire(late=3600.0)
+    assert not admission.is_open()
+    ((due, _),) = loop.timers
+    assert due - loop.now == pytest.approx(0.010)
+    loop.fire(late=0.001)
+    assert admission.is_open()
+
+
+def test_the_loop_is_looked_at_only_while_ceremonies_are_started(loop: Loop) -> None:
+    admission = Admission()
+    assert not loop.timers
+    admission.is_open()
+    looks = 0
+    while loop.timers:
+        loop.fire(late=0.0)
+        looks += 1
+    assert 95 <= looks <= 105
+    assert admission.is_open()
+    assert len(loop.timers) == 1
+
+
+def test_it_stays_shut_while_the_loop_is_late_even_if_nobody_asks(loop: Loop) -> None:
+    admission = Admission()
+    admission.is_open()
+    for _ in range(50):
+        loop.fire(late=0.060)
+    assert not admission.is_open()
+
+
+def test_many_starts_are_one_timer(loop: Loop) -> None:
+    admission = Admission()
+    for _ in range(100):
+        admission.is_open()
+    assert len(loop.timers) == 1
+
+
+def test_another_loop_begins_open_and_what_is_left_of_the_old_one_changes_nothing(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission = Admission()
+    admission.is_open()
+    loop.fire(late=0.060)
+    assert not admission.is_open()
+    other = _running(monkeypatch)
+    assert admission.is_open()
+    loop.fire(late=0.060)
+    assert admission.is_open()
+    assert (len(loop.timers), len(other.timers)) == (0, 1)
+
+
+def test_the_log_says_once_a_minute_that_it_is_shut(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    admission = Admission()
+    for late, said in ((0.060, 1), (0.0, 1), (0.070, 1), (59.0, 1), (2.0, 2)):
+        admission.is_open()
+        loop.fire(late=late)
+        assert len(caplog.records) == said
+    assert "late: just now by 60 ms" in caplog.text
