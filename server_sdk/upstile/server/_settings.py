@@ -61,6 +61,17 @@ def check_choice(option: str, value: C, choices: Sequence[C]) -> C:
     return value
 
 
+def check_positive(option: str, value: float) -> float:
+    """Check that an option is a number of seconds.
+
+    Raises:
+        ConfigurationError: it is not, or not more than 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{option}={value!r} must be a number of seconds, more than 0")
+    return value
+
+
 def check_webauthn_origins(rp_id: str, origins: Sequence[str]) -> None:
     """Check that each origin may use the relying party identifier (WebAuthn Level 3 §5.1.3).
 
