@@ -9,11 +9,12 @@ from rich.console import Console
 
 from benchmarks.ceremony import ceremony_rows
 from benchmarks.exchanges import exchange_rows
+from benchmarks.guarding import guard_rows
 from benchmarks.installing import install_rows
 from benchmarks.memory import memory_rows
 from benchmarks.serving import client_rows, server_rows
 from benchmarks.table import Row, markdown, show
-from benchmarks.verification import guard_rows, verify_rows
+from benchmarks.verification import verify_rows
 
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "verify": verify_rows,

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
-from time import time
+from time import process_time, time
 from typing import Annotated, Any
 
 import jwt
@@ -31,7 +31,7 @@ def make(url: str, folder: Path) -> tuple[FastAPI, str]:
     asyncio.run(_prepared(server))
     now = int(time())
     claims = {"iss": url, "aud": url, "sub": "ada", "client_id": "cli", "iat": now, "exp": now + 3600, "jti": "j"}
-    token = signing.sign({**claims, "scope": "payments", "acr": "mfa", "amr": ["otp"], "auth_time": now})
+    token = signing.sign({**claims, "scope": "payments", "acr": "mfa", "amr": ["otp"], "auth_time": now}, now)
     jwk = PyJWK.from_dict(signing.jwks()["keys"][0])
     _routes(app, server, jwk, url)
     return app, token
@@ -62,6 +62,10 @@ def _routes(app: FastAPI, server: StepUp, jwk: PyJWK, url: str) -> None:
     async def bare() -> dict[str, str]:
         return {"who": "ada"}
 
+    @app.get("/cpu")
+    async def cpu() -> float:
+        return process_time()
+
     @app.get("/nothing")
     async def behind_nothing(_: Annotated[None, Depends(nothing)]) -> dict[str, str]:
         return {"who": "ada"}
@@ -76,12 +80,14 @@ def _routes(app: FastAPI, server: StepUp, jwk: PyJWK, url: str) -> None:
 
 
 def main() -> None:
-    """Serve, and say on which port and with which token."""
+    """Serve, and say on which port and with which token; the arguments are the folder and the event loop."""
+    folder, loop = Path(sys.argv[1]), sys.argv[2]
     listener, port = free_port()
-    app, token = make(f"http://localhost:{port}", Path(sys.argv[1]))
+    app, token = make(f"http://localhost:{port}", folder)
     sys.stdout.write(f"{port} {token}\n")
     sys.stdout.flush()
-    config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
+    http = {"asyncio": "h11", "uvloop": "httptools"}[loop]
+    config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", loop=loop, http=http)
     uvicorn.Server(config).run(sockets=[listener])
 
 

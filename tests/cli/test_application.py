@@ -72,11 +72,11 @@ def test_importing_an_application_opens_nothing(folder: Folder) -> None:
     assert folder.files() == ["bank.py"]
 
 
-@pytest.mark.parametrize("command", [[], ["keys"], ["db"], ["keys", "status"], ["keys", "reseal"], ["db", "upgrade"]])
+@pytest.mark.parametrize("command", [["keys"], ["keys", "reseal"], ["db", "upgrade"]])
 def test_help_teaches_with_examples_and_needs_no_application(folder: Folder, command: list[str]) -> None:
     done = folder.run(*command, "--help", app=None)
     assert done.code == 0
-    assert len(command) == 1 or "upstile-server --app bank:server" in done.out
+    assert command == ["keys"] or "upstile-server --app bank:server" in done.out
     assert max(map(len, done.out.splitlines())) <= 110
 
 

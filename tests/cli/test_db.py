@@ -25,7 +25,7 @@ def test_a_schema_of_a_later_release_is_refused_by_all_commands(folder: Folder) 
     with database:
         database.execute("UPDATE upstile_schema SET version_num = '99'")
     database.close()
-    for command in (["db", "check"], ["db", "upgrade"], ["keys", "status"], ["keys", "reseal"]):
+    for command in (["db", "check"], ["db", "upgrade"], ["keys", "reseal"]):
         assert "version 99 of the schema, and this release knows" in folder.run(*command).sentence(1)
 
 
@@ -39,7 +39,7 @@ def test_an_empty_postgresql_is_told_and_then_upgraded(folder: Folder, postgres_
     assert (status.code, "has no signing key yet" in status.out) == (0, True)
 
 
-@pytest.mark.parametrize("command", [["db", "check"], ["db", "upgrade"], ["keys", "status"], ["keys", "rotate"]])
+@pytest.mark.parametrize("command", [["db", "upgrade"], ["keys", "rotate"]])
 def test_a_database_that_is_away_is_told_without_its_password(folder: Folder, command: list[str]) -> None:
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))

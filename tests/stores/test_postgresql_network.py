@@ -51,6 +51,7 @@ async def test_a_use_whose_reply_is_lost_is_done_and_is_not_repeated(postgres_ur
         async with opened(url) as store:
             await enrol(store, authenticator())
             for call, counter in ((store.use, 7), (lambda use: store.settle(use, [SESSION, CODE], _issue, NOW), 8)):
+                await store.ping()  # over a connection that is used before, too
                 proxy.lose_reply_to(COMMIT)
                 with pytest.raises(StorageUnavailable):
                     await call(use(counter))
@@ -105,6 +106,20 @@ async def test_a_server_that_falls_silent_is_unavailable_and_nobody_waits_for_ev
             assert await _count(direct) in (1, 2)
             assert await increment(store, "other") == 1
             assert await store.secret("names", b"other") == b"made"
+
+
+async def test_a_thread_does_not_wait_for_ever_for_a_server_that_falls_silent(postgres_url: str) -> None:
+    with proxied(postgres_url) as (proxy, url):
+        async with opened(url) as store:
+            for work in (lambda: store.revocations_after(0, NOW), lambda: store.tidy(NOW + 9999)):
+                await store.secret("names", b"made")  # a connection that was used before, too
+                proxy.freeze()
+                waits = asyncio.ensure_future(asyncio.to_thread(work))
+                try:
+                    with pytest.raises(StorageUnavailable):
+                        await asyncio.wait_for(asyncio.shield(waits), 30)
+                finally:
+                    proxy.thaw()
 
 
 async def test_a_slow_network_is_only_slow(postgres_url: str) -> None:
@@ -163,7 +178,8 @@ async def test_a_node_that_is_stopped_in_the_middle_holds_nobody_up_and_writes_n
                     break
                 except StorageUnavailable:
                     refused += 1
-            assert 1 <= refused <= 3
+                    assert refused <= 3
+            assert refused
             node.send_signal(signal.SIGCONT)
             said = await asyncio.to_thread(node.communicate, timeout=30)
             assert said[0].startswith("unavailable:")

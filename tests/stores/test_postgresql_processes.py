@@ -74,6 +74,7 @@ def test_several_loops_at_once_use_a_store(postgres_url: str) -> None:
 
 FORK = """
 import asyncio, gc, os, sys
+from support.databases import execute
 from support.stores import ISSUER, increment
 from upstile.server.storage.postgresql import PostgresStore
 
@@ -81,6 +82,10 @@ store = PostgresStore(sys.argv[1], ISSUER)
 
 async def work():
     return await increment(store, "counter"), await store.secret("names", b"made")
+
+def sessions():
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'upstile' AND datname = current_database()"
+    return set(execute(sys.argv[1], query))
 
 def be_the_child(number):
     try:
@@ -95,10 +100,12 @@ def be_the_child(number):
 with asyncio.Runner() as runner:
     runner.run(store.prepare())
     assert runner.run(work()) == (1, b"made")
+    ours = sessions()
     for number in (2, 4):
         child = os.fork() or be_the_child(number)
         assert os.waitpid(child, 0)[1] == 0
-        assert runner.run(work()) == (number + 1, b"made")  # on the connections that the child has got, too
+        assert runner.run(work()) == (number + 1, b"made")
+        assert ours <= sessions()  # the child has got these connections too, and has said no goodbye on them
     runner.run(store.aclose())
 print("done")
 """

@@ -1,8 +1,7 @@
 """Base64url and JSON as JOSE wants them: strict on the way in, canonical on the way out (RFC 7515 §2)."""
 
 import json
-from base64 import urlsafe_b64encode
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -10,6 +9,7 @@ from pydantic_core import to_json
 
 from upstile.protocol._errors import MalformedMessage
 
+_FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
 # To the standard alphabet; what does not belong to ours becomes what belongs to neither.
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _PADDING = (b"", b"===", b"==", b"=")
@@ -22,7 +22,7 @@ _MAX_ESCAPES = 4096
 
 def base64url_encode(data: bytes) -> str:
     """Encode as base64url without padding (RFC 7515 §2)."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return b2a_base64(data, newline=False).translate(_FROM_STANDARD, b"=").decode("ascii")
 
 
 def base64url_decode(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from upstile.protocol._encoding import json_object
 from upstile.protocol._errors import MalformedMessage
@@ -41,13 +41,8 @@ class Message(BaseModel):
 
     def to_members(self) -> dict[str, Any]:
         """The members as they go into a body or form."""
-        return self.model_dump()
+        return self.model_dump(exclude_none=True)
 
     def to_json(self) -> bytes:
         """The JSON body."""
-        return self.model_dump_json().encode()
-
-    @model_serializer(mode="wrap")
-    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        members: dict[str, Any] = serialize(self)
-        return {name: value for name, value in members.items() if value is not None}
+        return self.model_dump_json(exclude_none=True).encode()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 # RFC 6749 appendix A.4: scope-token; acr values are put into a space-separated list as well.
+_NO_NUMBER_OF_JSON = 2**53  # RFC 7493 §2.2
 _name = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
 
@@ -86,4 +87,6 @@ def _seconds(max_age: int | None) -> int | None:
         raise TypeError(f"max_age must be a whole number of seconds or None, not {max_age!r}")
     if max_age < 0:
         raise ValueError("max_age must not be negative")
+    if max_age >= _NO_NUMBER_OF_JSON:
+        raise ValueError("max_age must be less than 2**53, or no problem document could carry it")
     return max_age

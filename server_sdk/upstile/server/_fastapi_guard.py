@@ -1,6 +1,6 @@
 """A requirement as a FastAPI dependency."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from upstile.protocol import Requirement
 from upstile.server._deployment import Deployment
 from upstile.server._errors import ConfigurationError, Rejection
 from upstile.server._starlette import head
+from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._authentication import Authentication
 from upstile.server.resource._guard import GuardedCall
 
@@ -28,7 +29,7 @@ class Guarded(SecurityBase):
         self._deployment = deployment
         self.requirement = requirement
         self._once_in_handler = once_in_handler
-        # NOTE: where the call itself is asked for, a token is used up: no quick way.
+        # NOTE: no quick way where a token may have to be used up for the call.
         once = once_in_handler or requirement.for_this_call
         self._quick = None if once else deployment.guard.admission(requirement)
         # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
@@ -43,20 +44,28 @@ class Guarded(SecurityBase):
             authentication = None
             token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
             if token is not None:
-                call = GuardedCall(token, "bearer", partial(_asks_once, deployment, route))
-                authentication = Authentication(deployment.guard, call, deployment.clock)
-                scope[self._verified] = route, authentication
-                return authentication
-        return await self._judge(request, route, authentication)
+                return self._admitted(scope, token, "bearer")
+        return await self._judge(request, authentication)
 
-    async def _judge(self, request: Request, route: object, authentication: Authentication | None) -> Authentication:
-        """The careful way, and the only one that refuses."""
+    def _admitted(self, scope: MutableMapping[str, Any], token: AccessToken, scheme: str) -> Authentication:
+        deployment, route = self._deployment, scope.get("route")
+        call = GuardedCall(token, scheme, partial(_asks_once, deployment, route))
+        authentication = Authentication(deployment.guard, call, deployment.clock)
+        scope[self._verified] = route, authentication
+        return authentication
+
+    async def _judge(self, request: Request, authentication: Authentication | None) -> Authentication:
+        """The closer look, and the only one that refuses."""
+        deployment, scope = self._deployment, request.scope
         try:
             if authentication is None:
-                asks_once = partial(_asks_once, self._deployment, route)
-                authentication = await self._deployment.authenticate(head(request), asks_once)
-                request.scope[self._verified] = route, authentication
-            await self._deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
+                neutral, route = head(request), scope.get("route")
+                token = None if self._quick is None else self._quick.admit_bound(neutral, deployment.clock())
+                if token is not None:
+                    return self._admitted(scope, token, "dpop")
+                authentication = await deployment.authenticate(neutral, partial(_asks_once, deployment, route))
+                scope[self._verified] = route, authentication
+            await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
         except Rejection as rejection:
             if Rejection not in request.app.exception_handlers:
                 raise ConfigurationError("call server.install(app) on the application of this route") from rejection

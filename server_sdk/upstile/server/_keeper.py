@@ -14,8 +14,6 @@ from upstile.server.storage import Revocations, Storage
 
 PERIOD = 0.5
 """Seconds between two rounds: twice a second what is in SQLite's log is written into the file itself."""
-_KEYS_EVERY = 20
-"""Rounds between two looks at the signing keys."""
 
 _log = logging.getLogger("upstile.server")
 
@@ -57,14 +55,15 @@ class Keeper:
         self._thread = None
 
     def _run(self, stop: Event) -> None:
-        rounds = 0
         while not stop.wait(PERIOD):
-            rounds += 1
             self._do("the log of revocations", self._revocations.look)
             for store in self._storage.stores:
                 self._do(type(store).__name__, store.tidy)
-            if rounds % _KEYS_EVERY == 0:
-                self._do("signing keys", lambda now: asyncio.run(self._signing.tick(now)))
+            self._do("signing keys", self._look_at_keys)
+
+    def _look_at_keys(self, now: float) -> None:
+        if self._signing.due(now):
+            asyncio.run(self._signing.tick(now))
 
     def _do(self, what: str, work: Callable[[float], None]) -> None:
         """One piece of a round. That it fails is told once, and that it works again."""

@@ -31,6 +31,9 @@ class EmbeddedRoutes(BaseRoute):
         prepare: opens storage.
     """
 
+    path = "/stepup"
+    """The name for tools that count requests by the path of their route."""
+
     def __init__(self, routes: Iterable[Route], prepare: Callable[[], Awaitable[None]]) -> None:
         known = tuple(routes)
         self._fixed = {route.path: route for route in known if "{" not in route.path}

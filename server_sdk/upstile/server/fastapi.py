@@ -34,14 +34,16 @@ from upstile.server._deployment import Deployment
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
 from upstile.server._fastapi_guard import Guarded
-from upstile.server._settings import check_choice, check_origin, check_webauthn_origins
+from upstile.server._settings import check_choice, check_origin, check_positive, check_webauthn_origins
 from upstile.server._starlette import EmbeddedRoutes, head, response
 from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
+from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
 from upstile.server.storage._open import key_file, stores
+from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
@@ -62,11 +64,14 @@ class StepUp:
         clients: Iterable[App],
         name: str | None = None,
         secret_keys: Sequence[str | bytes] | None = None,
+        rotate_keys_after: float | None = ROTATED_AFTER,
         rp_id: str | None = None,
         webauthn_origins: Iterable[str] = (),
         dpop: Literal["required", "optional"] = "required",
         one_time: str | None = None,
         replay: Literal["node", "shared"] | None = None,
+        max_revocation_age: float = BOUND,
+        shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
         clock: Callable[[], float] = time,
@@ -82,12 +87,18 @@ class StepUp:
             name: what people are shown, e.g. in an authenticator app; the host by default.
             secret_keys: keys that encrypt secrets at rest, each 32 random bytes as base64url text, the newest first; by
                 default the blank-separated keys in the environment variable `UPSTILE_SECRET_KEYS`.
+            rotate_keys_after: seconds, at least a day, after which a new signing key is made; `None` leaves it to
+                `upstile-server keys rotate`.
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
             one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
             replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
                 HEAD, OPTIONS and TRACE are the node's, every other method is shared.
+            max_revocation_age: seconds for which the last known list of revocations holds while storage cannot be
+                read; after that guarded calls are refused with 503.
+            shared_storage: several deployments share this storage, and this one may be new there. They never meet.
+                Without it, a storage that knows only another `url` is refused.
             allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent`.
             clock: the time in epoch seconds.
@@ -113,20 +124,32 @@ class StepUp:
                 origin.url,
                 seal,
                 clock=clock,
+                shared=shared_storage,
                 allow_group_files=allow_group_files,
             ),
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
-            replay=replay,
+            replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
+            rotate_keys_after=rotate_keys_after,
+            max_revocation_age=check_positive("max_revocation_age", max_revocation_age),
             clock=clock,
             events=Events(notify),
         )
         return cls(embedded(settings))
 
     def install(self, app: FastAPI) -> None:
-        """Add the metadata, the authorization server's endpoints and the error responses to an application."""
+        """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
+
+        The paths are one entry, the first of the router. `/stepup/health/live` says that the process answers,
+        `/stepup/health/ready` whether it should be sent requests: its stores can be read, and nobody told it to end. It
+        hears SIGTERM where the application's lifespan runs in the main thread of a server that listens to SIGTERM, as
+        uvicorn does.
+
+        Raises:
+            ConfigurationError: it ran already.
+        """
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         deployment = self._deployment

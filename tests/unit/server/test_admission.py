@@ -120,3 +120,12 @@ def test_another_loop_begins_open_and_what_is_left_of_the_old_one_changes_nothin
     loop.fire(late=0.060)
     assert admission.is_open()
     assert (len(loop.timers), len(other.timers)) == (0, 1)
+
+
+def test_the_log_says_once_a_minute_that_it_is_shut(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    admission = Admission()
+    for late, said in ((0.060, 1), (0.0, 1), (0.070, 1), (59.0, 1), (2.0, 2)):
+        admission.is_open()
+        loop.fire(late=late)
+        assert len(caplog.records) == said
+    assert "late: just now by 60 ms" in caplog.text

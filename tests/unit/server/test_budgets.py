@@ -25,40 +25,39 @@ from upstile.server.authorization._budgets import (
     starts_are_used_up,
     succeed,
 )
-from upstile.server.authorization._logins import BaseLogin, LoginState
+from upstile.server.authorization._logins import BaseLogin
 
 NOW = 1_800_000_000.0
-LOGIN = LoginState(
-    login=BaseLogin(
-        sid="0.s",
-        jti="j",
-        subject="ada",
-        client_id="cli",
-        amr=("pwd",),
-        auth_time=int(NOW),
-        expires_at=int(NOW) + 43200,
-    )
+LOGIN = BaseLogin(
+    sid="0.s",
+    jti="j",
+    subject="ada",
+    client_id="cli",
+    amr=("pwd",),
+    auth_time=int(NOW),
+    expires_at=int(NOW) + 43200,
 )
 KNOWN = remember_key(UserState(), "known", ["phone"], NOW)
 
 
 def _wrong(
-    user: UserState, times: int, side: Side = None, login: LoginState = LOGIN, now: float = NOW
-) -> tuple[UserState, LoginState, Charged]:
+    user: UserState, times: int, side: Side = None, now: float = NOW, login: BaseLogin = LOGIN
+) -> tuple[UserState, Charged]:
     charged = Charged(left=TRIES)
     for _ in range(times):
-        user, login, charged = charge(user, login, side, ["phone"], now)
-    return user, login, charged
+        user, charged = charge(user, login, side, ["phone"], now)
+    return user, charged
 
 
 @pytest.mark.parametrize("side", [None, "known"])
 def test_the_lock_is_set_with_the_fifth_try_and_doubles_to_a_quarter_of_an_hour(side: Side) -> None:
     user, now, waits = KNOWN, NOW, []
-    for _ in range(8):
-        user, _, charged = _wrong(user, 4, side, now=now)
+    for n in range(8):
+        login = replace(LOGIN, sid=f"0.{n}")  # what was wrong five times is lost to unknown keys
+        user, charged = _wrong(user, 4, side, now, login)
         assert charged == Charged(left=1)
         assert lock_of(user, side, now) is None
-        user, _, charged = _wrong(user, 1, side, now=now)
+        user, charged = _wrong(user, 1, side, now, login)
         assert charged.left == 0
         lasts = lock_of(user, side, now)
         assert lasts is not None
@@ -66,67 +65,69 @@ def test_the_lock_is_set_with_the_fifth_try_and_doubles_to_a_quarter_of_an_hour(
         waits.append(lasts)
         now += lasts
         assert lock_of(user, side, now) is None
-        assert left(user, LOGIN, side) == TRIES  # five new tries
+        assert left(user, LOGIN if side else replace(LOGIN, sid="0.new"), side) == TRIES  # five new tries
     assert waits == [30, 60, 120, 240, 480, 900, 900, 900]
 
 
 def test_a_day_without_a_lock_makes_the_next_one_short_again() -> None:
-    user, _, _ = _wrong(UserState(), 5)
-    user, _, _ = _wrong(user, 5, now=NOW + 24 * 3600)
+    user, _ = _wrong(UserState(), 5)
+    user, _ = _wrong(user, 5, now=NOW + 24 * 3600)
     assert lock_of(user, None, NOW + 24 * 3600) == 30
 
 
 def test_the_sides_do_not_touch_each_other() -> None:
-    user, _, _ = _wrong(KNOWN, 5)
+    user, _ = _wrong(KNOWN, 5)
     assert lock_of(user, "known", NOW) is None
     assert left(user, LOGIN, "known") == TRIES
-    user, _, _ = _wrong(KNOWN, 5, "known")
+    user, _ = _wrong(KNOWN, 5, "known")
     assert (lock_of(user, "known", NOW), lock_of(user, None, NOW)) == (30, None)
 
 
 def test_a_login_that_used_five_in_a_row_is_lost_to_unknown_keys_only() -> None:
-    _, login, charged = _wrong(KNOWN, 5)
+    user, charged = _wrong(KNOWN, 5)
     assert charged.left == 0
-    assert is_lost(login, None)
-    assert not is_lost(login, "known")
+    assert is_lost(user, LOGIN, None)
+    assert not is_lost(user, LOGIN, "known")
+    assert not is_lost(user, replace(LOGIN, sid="0.another"), None)
 
 
 def test_a_known_keys_wrong_answers_cost_no_login() -> None:
-    _, login, _ = _wrong(KNOWN, 5, "known")
-    assert login == LOGIN
+    user, _ = _wrong(KNOWN, 5, "known")
+    assert user.logins == {}
 
 
 def test_tries_are_the_smallest_of_row_and_login() -> None:
-    user, login, _ = _wrong(KNOWN, 2)
-    other = replace(LOGIN, wrong=4)
-    assert (left(user, login, None), left(user, other, None), left(user, other, "known")) == (3, 1, 5)
+    user, _ = _wrong(KNOWN, 2)
+    other = replace(LOGIN, sid="0.another")
+    assert (left(user, LOGIN, None), left(user, other, None), left(user, LOGIN, "known")) == (3, 3, 5)
+    user = succeed(user, other, None, "phone", 0, NOW)  # the row ends, and what the other login used of it does not
+    assert (left(user, LOGIN, None), left(user, other, None)) == (3, 5)
 
 
 def test_a_success_ends_the_row_and_the_logins_and_nothing_else() -> None:
-    user, _, _ = _wrong(KNOWN, 5)  # a lock of the past
+    user, _ = _wrong(KNOWN, 5)  # a lock of the past
     later = NOW + 100
-    user, login, _ = _wrong(user, 3, now=later)
-    user, _, _ = _wrong(user, 2, "known", now=later)
-    user, login = succeed(user, login, None, "phone", 0)
-    assert (row_of(user, None).wrong, login.wrong) == (0, 0)
+    user, _ = _wrong(user, 3, now=later)
+    user, _ = _wrong(user, 2, "known", now=later)
+    user = succeed(user, LOGIN, None, "phone", 0, later)
+    assert (row_of(user, None).wrong, user.logins, user.failures) == (0, {}, {})
     assert row_of(user, None).locks == (NOW,)
     assert row_of(user, "known").wrong == 2
-    assert user.failures == {}
 
 
 def test_a_right_fifth_answer_takes_back_its_own_lock_and_no_other() -> None:
-    user, login, charged = _wrong(UserState(), 5)
-    cleared, _ = succeed(user, login, None, "phone", charged.until)
+    user, charged = _wrong(UserState(), 5)
+    cleared = succeed(user, LOGIN, None, "phone", charged.until, NOW)
     assert lock_of(cleared, None, NOW) is None
     assert row_of(cleared, None).locks == ()
-    still, _ = succeed(user, login, None, "phone", 0)  # a success that came in before keeps the lock of another answer
+    still = succeed(user, LOGIN, None, "phone", 0, NOW)  # an earlier try keeps the lock of another answer
     assert lock_of(still, None, NOW) == 30
 
 
 def test_a_known_sides_success_changes_nothing_for_the_unknown_side() -> None:
-    user, login, _ = _wrong(KNOWN, 3)
-    user, _ = succeed(user, login, "known", "phone", 0)
-    assert (row_of(user, None).wrong, user.failures) == (3, {"phone": 3})
+    user, _ = _wrong(KNOWN, 3)
+    user = succeed(user, replace(LOGIN, sid="0.another"), "known", "phone", 0, NOW)
+    assert (row_of(user, None).wrong, user.failures, user.logins[LOGIN.sid].wrong) == (3, {"phone": 3}, 3)
 
 
 def test_a_hundred_wrong_answers_by_unknown_keys_close_an_authenticator_to_them() -> None:
@@ -135,7 +136,7 @@ def test_a_hundred_wrong_answers_by_unknown_keys_close_an_authenticator_to_them(
     user = _wrong(user, 1)[0]
     assert closed_to(user, None) == {"phone"}
     assert closed_to(user, "known") == frozenset()
-    user, _ = succeed(user, LOGIN, "known", "phone", 0)
+    user = succeed(user, LOGIN, "known", "phone", 0, NOW)
     assert closed_to(user, None) == {"phone"}
 
 
@@ -144,7 +145,7 @@ def test_a_known_key_is_unknown_after_a_hundred_wrong_answers_without_a_success(
     assert side_of(user, "known", NOW) == "known"
     wrong = _wrong(user, 1, "known")[0]
     assert side_of(wrong, "known", NOW) is None
-    right, _ = succeed(wrong, LOGIN, "known", "phone", 0)
+    right = succeed(wrong, LOGIN, "known", "phone", 0, NOW)
     assert side_of(right, "known", NOW) == "known"
 
 
@@ -170,35 +171,36 @@ def test_of_more_than_eight_known_keys_those_with_one_success_go_first_then_the_
 
 
 def test_an_eleventh_start_waits_until_the_first_is_ten_minutes_old() -> None:
-    user, login = UserState(), LOGIN
+    user = UserState()
     for n in range(10):
-        counted = count_start(user, login, None, NOW + n * 30, guessable=True)
-        assert not isinstance(counted, int)
-        user, login = counted
-    assert count_start(user, login, None, NOW + 300, guessable=True) == 300
-    assert not isinstance(count_start(user, login, None, NOW + 600, guessable=True), int)
-    assert (
-        count_start(*_pair(count_start(user, login, None, NOW + 600, guessable=True)), None, NOW + 600, guessable=True)
-        == 30
-    )
+        user = _started(user, now=NOW + n * 30)
+    assert count_start(user, LOGIN, None, NOW + 300, guessable=True) == 300
+    user = _started(user, now=NOW + 600)
+    assert count_start(user, LOGIN, None, NOW + 600, guessable=True) == 30
 
 
 def test_unknown_keys_have_forty_and_a_known_key_ten_that_nothing_else_can_take() -> None:
     user = KNOWN
-    for _ in range(4):
-        login = LOGIN
-        for _ in range(10):
-            user, login = _pair(count_start(user, login, None, NOW, guessable=True))
+    for n in range(40):
+        user = _started(user, replace(LOGIN, sid=f"0.{n % 4}"))
     assert starts_are_used_up(user, None, NOW)
     assert not starts_are_used_up(user, "known", NOW)
     assert count_start(user, LOGIN, None, NOW, guessable=True) == 600
     assert not isinstance(count_start(user, LOGIN, None, NOW, guessable=False), int)
     for _ in range(10):
-        user, _ = _pair(count_start(user, LOGIN, "known", NOW, guessable=True))
+        user = _started(user, side="known")
     assert count_start(user, LOGIN, "known", NOW, guessable=True) == 600
 
 
-def _pair(counted: tuple[UserState, LoginState] | int) -> tuple[UserState, LoginState]:
+def test_a_login_that_is_dead_or_that_nothing_is_counted_for_is_not_kept() -> None:
+    user = _started(UserState(), replace(LOGIN, sid="0.old", expires_at=int(NOW) + 10))
+    user = _started(user, replace(LOGIN, sid="0.idle"))
+    user = _started(user, now=NOW + 600)
+    assert list(user.logins) == [LOGIN.sid]
+
+
+def _started(user: UserState, login: BaseLogin = LOGIN, side: Side = None, now: float = NOW) -> UserState:
+    counted = count_start(user, login, side, now, guessable=True)
     assert not isinstance(counted, int)
     return counted
 
@@ -207,8 +209,7 @@ def _pair(counted: tuple[UserState, LoginState] | int) -> tuple[UserState, Login
     st.lists(st.sampled_from(["wrong unknown", "wrong known", "right unknown", "right known", "wait"]), max_size=120)
 )
 def test_whatever_unknown_keys_do_a_known_key_keeps_its_tries(story: list[str]) -> None:
-    user, login, now = KNOWN, LOGIN, NOW
-    alone, alone_login = KNOWN, LOGIN
+    user, alone, now = KNOWN, KNOWN, NOW
     for event in story:
         if event == "wait":
             now += 60
@@ -217,13 +218,13 @@ def test_whatever_unknown_keys_do_a_known_key_keeps_its_tries(story: list[str]) 
         side = None if who == "unknown" else "known"
         if lock_of(user, side, now) is not None:
             continue
-        user, login, charged = charge(user, login, side, ["phone"], now)
-        if what == "right":
-            user, login = succeed(user, login, side, "phone", charged.until)
+        user = _answered(user, side, what, now)
         if side == "known":
-            alone, alone_login, charged = charge(alone, alone_login, side, ["phone"], now)
-            if what == "right":
-                alone, alone_login = succeed(alone, alone_login, side, "phone", charged.until)
+            alone = _answered(alone, side, what, now)
         assert user.known == alone.known
         assert UserState.read(user.record(now)) == user
-        assert LoginState.read(login.record()) == login
+
+
+def _answered(user: UserState, side: Side, what: str, now: float) -> UserState:
+    user, charged = charge(user, LOGIN, side, ["phone"], now)
+    return succeed(user, LOGIN, side, "phone", charged.until, now) if what == "right" else user

@@ -103,6 +103,14 @@ def test_a_key_verifies_its_own_algorithm_only(alg: str, other: str) -> None:
         verifier(SET).verify(token(alg, kid=other), NOW)
 
 
+@pytest.mark.parametrize(
+    ("in_key", "accepted"), [(None, ["EdDSA", "Ed25519"]), ("EdDSA", ["EdDSA"]), ("Ed25519", ["Ed25519"])]
+)
+def test_ed25519_has_two_names_and_a_key_that_says_one_is_for_that_one(in_key: str | None, accepted: list[str]) -> None:
+    keys = VerificationKeys([jwk("EdDSA", alg=in_key)])
+    assert [name for name in ("EdDSA", "Ed25519", "ES256") if keys.find("EdDSA", name)] == accepted
+
+
 def test_an_eddsa_signature_by_another_key_or_of_another_size_is_wrong() -> None:
     checked = verifier(SET)
     head, _, signature = token("EdDSA").rpartition(".")

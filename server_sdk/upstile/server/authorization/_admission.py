@@ -1,6 +1,9 @@
 """No new ceremonies while the event loop is late: those under way end in time, instead of all being slow."""
 
+import logging
 from asyncio import AbstractEventLoop, get_running_loop
+
+_log = logging.getLogger("upstile.server")
 
 TICK = 0.010
 """Seconds from one look at the loop to the next."""
@@ -10,6 +13,9 @@ IN_TIME = 0.020
 """and one that is less late than this opens it again."""
 NEEDED_FOR = 1.0
 """Seconds after the last start for which the loop is looked at: fewer starts than one a second overload nobody."""
+
+TOLD_EVERY = 60.0
+"""Seconds in which the log says at most once that the door is shut."""
 
 
 class Admission:
@@ -25,6 +31,7 @@ class Admission:
         self._shut = False
         self._due = 0.0
         self._asked = 0.0
+        self._told = -TOLD_EVERY
 
     def is_open(self) -> bool:
         """Whether a start is let in; asked at each start, from within the loop that serves it."""
@@ -46,9 +53,15 @@ class Admission:
         late = now - self._due
         if late > LATE:
             self._shut = True
+            self._tell(now, late)
         elif late < IN_TIME:
             self._shut = False
         if self._shut or now - self._asked < NEEDED_FOR:
             self._look_again(loop)
         else:
             self._looking = False
+
+    def _tell(self, now: float, late: float) -> None:
+        if now - self._told >= TOLD_EVERY:
+            self._told = now
+            _log.warning("no ceremony starts while the event loop is late: just now by %.0f ms", late * 1000)

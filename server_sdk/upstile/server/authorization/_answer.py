@@ -71,7 +71,7 @@ class Answers:
         if meets == "answered":
             return await self._again(request.auth_session, key, session, possession, now)
         answer = await self._read(request, form, key, session, possession, now)
-        keys = [*answer.keys, *possession.keys]
+        keys = [answer.session, answer.user, *possession.keys]
         claimed = await self._storage.one_time.update_many(keys, lambda found: claim(answer, found, now), now)
         return await self._judge(answer, claimed, now)
 
@@ -106,7 +106,6 @@ class Answers:
             method=method,
             response=response,
             session=key,
-            login=self._names("login", ceremony.login.sid),
             user=self._names("user", ceremony.login.subject),
         )
 
@@ -142,7 +141,7 @@ class Answers:
             outcome = Outcome(reply=error_response(locked), kept={})
         else:
             ceremony = replace(answer.ceremony, wrong=claimed.tries)
-            remaining = left(claimed.user, claimed.login, claimed.side)
+            remaining = left(claimed.user, ceremony.login, claimed.side)
             outcome = self._next(answer, claimed, ceremony, remaining, now, "rejected")
         await write_wrong(self._storage, answer, claimed, outcome, now)
         await self._tell("answer-rejected", answer, now)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from upstile.server.authorization._json import Json
-from upstile.server.authorization._logins import LoginState
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.storage import Record
 
 TRIES = 5
@@ -70,23 +70,40 @@ class KnownKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """What unknown keys did with one base login.
+
+    Attributes:
+        wrong: their wrong answers in a row.
+        starts: when they started ceremonies, the oldest first.
+        expires_at: when the login is dead anyway (epoch seconds).
+    """
+
+    wrong: int = 0
+    starts: tuple[float, ...] = ()
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UserState:
-    """What is counted for one user.
+    """What is counted for one user, in one record.
 
     Attributes:
         unknown: the row that all unknown keys share.
         known: the known keys, by thumbprint.
-        starts: when unknown keys started ceremonies, the oldest first.
+        logins: the base logins that unknown keys used, by `sid`.
+        starts: when unknown keys started ceremonies that offer what can be guessed, the oldest first.
         failures: wrong answers by unknown keys, by authenticator.
-        logins, proofs: the generations that are still good; a copy of those in the account.
+        first_login, first_proof: the generations that are still good; a copy of those in the account.
     """
 
     unknown: Row = Row()
     known: dict[str, KnownKey] = field(default_factory=dict[str, KnownKey])
+    logins: dict[str, Login] = field(default_factory=dict[str, Login])
     starts: tuple[float, ...] = ()
     failures: dict[str, int] = field(default_factory=dict[str, int])
-    logins: int = 0
-    proofs: int = 0
+    first_login: int = 0
+    first_proof: int = 0
 
     @classmethod
     def read(cls, record: Record | None) -> "UserState":
@@ -131,15 +148,17 @@ def lock_of(user: UserState, side: Side, now: float) -> int | None:
     return whole_seconds(until - now) if now < until else None
 
 
-def is_lost(login: LoginState, side: Side) -> bool:
-    """Whether a base login has used up its answers; a known key goes on with it."""
-    return side is None and login.wrong >= TRIES
+def is_lost(user: UserState, login: BaseLogin, side: Side) -> bool:
+    """Whether a base login has used up its answers, for good; a known key goes on with it."""
+    return side is None and login.sid in user.logins and user.logins[login.sid].wrong >= TRIES
 
 
-def left(user: UserState, login: LoginState, side: Side) -> int:
+def left(user: UserState, login: BaseLogin, side: Side) -> int:
     """Guesses that may still turn out wrong before something is locked or lost; at least 1."""
     tries = TRIES - row_of(user, side).wrong
-    return max(1, tries if side is not None else min(tries, TRIES - login.wrong))
+    if side is None and login.sid in user.logins:
+        tries = min(tries, TRIES - user.logins[login.sid].wrong)
+    return max(1, tries)
 
 
 def closed_to(user: UserState, side: Side) -> frozenset[str]:
@@ -148,35 +167,35 @@ def closed_to(user: UserState, side: Side) -> frozenset[str]:
 
 
 def charge(
-    user: UserState, login: LoginState, side: Side, authenticators: Iterable[str], now: float
-) -> tuple[UserState, LoginState, Charged]:
+    user: UserState, login: BaseLogin, side: Side, authenticators: Iterable[str], now: float
+) -> tuple[UserState, Charged]:
     """Count one guess against everything that a wrong one counts against, in case it turns out wrong."""
     row = _one_more(row_of(user, side), now)
     until = row.until if row.wrong == 0 else 0
     remaining = 0 if until else TRIES - row.wrong
     if side is not None:
         key = user.known[side]
-        user = _with_key(user, side, replace(key, row=row, wrong=key.wrong + 1))
-        return user, login, Charged(left=remaining, until=until)
+        return _with_key(user, side, replace(key, row=row, wrong=key.wrong + 1)), Charged(left=remaining, until=until)
     failures = {**user.failures, **{id: user.failures.get(id, 0) + 1 for id in authenticators}}
-    login = replace(login, wrong=login.wrong + 1)
-    remaining = min(remaining, TRIES - login.wrong)
-    return replace(user, unknown=row, failures=failures), login, Charged(left=remaining, until=until)
+    used = _login(user, login)
+    used = replace(used, wrong=used.wrong + 1)
+    user = replace(user, unknown=row, failures=failures, logins=_with_login(user, login, used, now))
+    return user, Charged(left=max(0, min(remaining, TRIES - used.wrong)), until=until)
 
 
-def succeed(
-    user: UserState, login: LoginState, side: Side, authenticator: str, until: float
-) -> tuple[UserState, LoginState]:
+def succeed(user: UserState, login: BaseLogin, side: Side, authenticator: str, until: float, now: float) -> UserState:
     """A guess was right: the rows of its side and of its base login end, and nothing else. `until` was its own lock."""
-    login = replace(login, wrong=0)
+    logins = user.logins
+    if login.sid in logins:
+        logins = _with_login(user, login, replace(logins[login.sid], wrong=0), now)
     if side is not None and side not in user.known:  # eight others were known since
-        return user, login
+        return replace(user, logins=logins)
     row = row_of(user, side)
     row = Row(locks=row.locks[:-1]) if until and row.until == until else replace(row, wrong=0)
     if side is not None:
-        return _with_key(user, side, replace(user.known[side], row=row, wrong=0)), login
+        return _with_key(replace(user, logins=logins), side, replace(user.known[side], row=row, wrong=0))
     failures = {id: count for id, count in user.failures.items() if id != authenticator}
-    return replace(user, unknown=row, failures=failures), login
+    return replace(user, unknown=row, failures=failures, logins=logins)
 
 
 def starts_are_used_up(user: UserState, side: Side, now: float) -> bool:
@@ -184,23 +203,22 @@ def starts_are_used_up(user: UserState, side: Side, now: float) -> bool:
     return side is None and len(_recent(user.starts, now)) >= STARTS_OF_UNKNOWN
 
 
-def count_start(
-    user: UserState, login: LoginState, side: Side, now: float, *, guessable: bool
-) -> tuple[UserState, LoginState] | int:
+def count_start(user: UserState, login: BaseLogin, side: Side, now: float, *, guessable: bool) -> UserState | int:
     """Count one start; the seconds to wait where there were too many. A known key has ten that nothing else can take.
 
     `guessable` says whether the step offers what can be guessed: only that counts against the sum of unknown keys.
     """
-    starts = _recent(login.starts if side is None else user.known[side].starts, now)
-    of_unknown = _recent(user.starts, now)
+    starts = _recent(_login(user, login).starts if side is None else user.known[side].starts, now)
     if len(starts) >= STARTS:
         return whole_seconds(starts[-STARTS] + STARTS_WINDOW - now)
     if side is not None:
-        return _with_key(user, side, replace(user.known[side], starts=(*starts, now))), login
+        return _with_key(user, side, replace(user.known[side], starts=(*starts, now)))
+    of_unknown = _recent(user.starts, now)
     if guessable and len(of_unknown) >= STARTS_OF_UNKNOWN:
         return whole_seconds(of_unknown[-STARTS_OF_UNKNOWN] + STARTS_WINDOW - now)
-    login = replace(login, starts=(*starts, now))
-    return replace(user, starts=(*of_unknown, now) if guessable else of_unknown), login
+    used = replace(_login(user, login), starts=(*starts, now))
+    of_unknown = (*of_unknown, now) if guessable else of_unknown
+    return replace(user, starts=of_unknown, logins=_with_login(user, login, used, now))
 
 
 def remember_key(user: UserState, jkt: str | None, authenticators: Collection[str], now: float) -> UserState:
@@ -234,6 +252,16 @@ def _one_more(row: Row, now: float) -> Row:
 
 def _recent(starts: tuple[float, ...], now: float) -> tuple[float, ...]:
     return tuple(at for at in starts if now - at < STARTS_WINDOW)
+
+
+def _login(user: UserState, login: BaseLogin) -> Login:
+    return user.logins.get(login.sid) or Login(expires_at=login.expires_at)
+
+
+def _with_login(user: UserState, login: BaseLogin, used: Login, now: float) -> dict[str, Login]:
+    """The logins with this one changed; those that are dead, or that nothing is counted for, are left out."""
+    kept = {**user.logins, login.sid: used}
+    return {sid: it for sid, it in kept.items() if now < it.expires_at and (it.wrong or _recent(it.starts, now))}
 
 
 def _with_key(user: UserState, jkt: str, key: KnownKey) -> UserState:

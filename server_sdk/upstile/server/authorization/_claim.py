@@ -6,12 +6,11 @@ from typing import Any
 from upstile.server._errors import AuthorizationError
 from upstile.server.authorization._budgets import TRIES, Charged, Side, UserState, charge, lock_of, side_of
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._logins import LoginState
 from upstile.server.authorization._offers import active_of, open_to
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._sessions import Claim, Session
 from upstile.server.authorization._steps import slow_down, temporarily_locked
-from upstile.server.authorization._subject import check_tries, living
+from upstile.server.authorization._subject import check_login
 from upstile.server.authorization.methods import Method
 from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, OneTimeKey
 
@@ -23,7 +22,7 @@ class Answer:
     Attributes:
         name: the name of its session.
         form, mark: what an identical form is recognised by; what this request is recognised by.
-        session, login, user: the keys of what both phases read.
+        session, user: the keys of what both phases read and write.
     """
 
     name: str = field(repr=False)
@@ -35,13 +34,7 @@ class Answer:
     method: Method
     response: Any = field(repr=False)
     session: OneTimeKey
-    login: OneTimeKey
     user: OneTimeKey
-
-    @property
-    def keys(self) -> list[OneTimeKey]:
-        """What both phases read."""
-        return [self.session, self.login, self.user]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +50,6 @@ class Claimed:
     tries: int
     side: Side
     user: UserState
-    login: LoginState
     authenticators: tuple[AuthenticatorRecord, ...]
 
 
@@ -68,40 +60,35 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
         AuthorizationError: nothing is judged, and nothing was counted.
     """
     session = _open_session(answer, found, now)
-    user = UserState.read(found.get(answer.user))
-    login, side = living(LoginState.read(found.get(answer.login)), user), side_of(user, answer.possession.jkt, now)
+    user, login = UserState.read(found.get(answer.user)), answer.ceremony.login
+    side = side_of(user, answer.possession.jkt, now)
     active = active_of(answer.method, open_to(answer.account.authenticators, user, side))
     before, tries = session.head.claim, session.head.tries
     counted: Kept = {}
     if before is not None and before.form == answer.form:  # the same guess, which nobody is judging any more
         charged = before.charged
     else:
-        check_tries(login, side)
+        check_login(login, user, side)
         if tries >= TRIES:
             raise temporarily_locked(1)
-        user, login, charged, counted = _count(answer, user, login, side, active, now)
+        user, charged, counted = _count(answer, user, side, active, now)
         tries += 1
     own = Claim(mark=answer.mark, form=answer.form, at=now, charged=charged)
-    claimed = Claimed(claim=own, tries=tries, side=side, user=user, login=login, authenticators=active)
+    claimed = Claimed(claim=own, tries=tries, side=side, user=user, authenticators=active)
     proof = answer.possession.used(found, now)
     return {**proof, **counted, answer.session: session.claimed(own, tries=tries).record()}, claimed
 
 
 def _count(
-    answer: Answer,
-    user: UserState,
-    login: LoginState,
-    side: Side,
-    active: tuple[AuthenticatorRecord, ...],
-    now: float,
-) -> tuple[UserState, LoginState, Charged, Kept]:
+    answer: Answer, user: UserState, side: Side, active: tuple[AuthenticatorRecord, ...], now: float
+) -> tuple[UserState, Charged, Kept]:
     if not answer.method.guessable:
-        return user, login, Charged(left=TRIES), {}
+        return user, Charged(left=TRIES), {}
     locked = lock_of(user, side, now)
     if locked is not None:
         raise temporarily_locked(locked)
-    user, login, charged = charge(user, login, side, [record.id for record in active], now)
-    return user, login, charged, {answer.user: user.record(now), answer.login: login.record()}
+    user, charged = charge(user, answer.ceremony.login, side, [record.id for record in active], now)
+    return user, charged, {answer.user: user.record(now)}
 
 
 def _open_session(answer: Answer, found: Found, now: float) -> Session:

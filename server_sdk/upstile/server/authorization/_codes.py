@@ -45,7 +45,7 @@ def issued(ceremony: Ceremony, now: float) -> Record:
 
 def has_ended(ceremony: Ceremony, user: UserState) -> bool:
     """Whether the user's sign-ins or proofs were ended since the ceremony began."""
-    return ceremony.generation < user.proofs or generation_of(ceremony.login.sid) < user.logins
+    return ceremony.generation < user.first_proof or generation_of(ceremony.login.sid) < user.first_login
 
 
 class Codes:

@@ -34,6 +34,8 @@ _Handle = Callable[[HttpRequest, Mapping[str, str], float], Awaitable[HttpRespon
 
 MAX_BODY = 65_536
 """Bytes of a body that is read."""
+CACHED = 300
+"""Seconds for which others may keep the metadata and the JWK Set: half of what a signing key is published ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +158,6 @@ def _document(make: Callable[[], Any]) -> Endpoint:
     async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
         response = json_response(200, make())
         kept = tuple(header for header in response.headers if header[0] != "cache-control")
-        return HttpResponse(status=200, headers=(*kept, ("cache-control", "max-age=600")), body=response.body)
+        return HttpResponse(status=200, headers=(*kept, ("cache-control", f"max-age={CACHED}")), body=response.body)
 
     return endpoint

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
 from upstile.server.authorization._acr import BaseFactors
-from upstile.server.authorization._logins import BaseLogin, LoginState
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import strongest_reachable
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
@@ -97,8 +97,7 @@ class EnrolmentRights:
 
     async def _login(self, call: GuardedCall, now: float) -> BaseLogin | None:
         key = self._names("login", call.token.sid or "")
-        state = LoginState.read((await self._store.get_many([key], now)).get(key))
-        return None if state is None else state.login
+        return BaseLogin.read((await self._store.get_many([key], now)).get(key))
 
 
 def _first_enrolment() -> Rejection:

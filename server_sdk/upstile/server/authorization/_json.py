@@ -5,22 +5,35 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter
 
 T = TypeVar("T")
+_REMEMBERED = 1024
 
 
 class Json(Generic[T]):
     """Reads and writes one type of state. Members that have their default are left out.
 
+    What was read or written lately is not read again: most of what a request reads, the one before it wrote.
+
     Args:
-        kind: a dataclass.
+        kind: a frozen dataclass; nobody changes the mappings in it.
     """
 
     def __init__(self, kind: type[T]) -> None:
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+        self._lately: dict[bytes, T] = {}
 
     def read(self, value: bytes) -> T:
         """What `write` wrote, by this release or the one before it."""
-        return self._adapter.validate_json(value)
+        state = self._lately.get(value)
+        return self._remember(value, self._adapter.validate_json(value)) if state is None else state
 
     def write(self, state: T) -> bytes:
         """JSON without white space, on one line."""
-        return self._adapter.dump_json(state, exclude_defaults=True)
+        value = self._adapter.dump_json(state, exclude_defaults=True)
+        self._remember(value, state)
+        return value
+
+    def _remember(self, value: bytes, state: T) -> T:
+        if len(self._lately) >= _REMEMBERED:
+            self._lately = {}
+        self._lately[value] = state
+        return state

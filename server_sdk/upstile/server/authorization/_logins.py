@@ -41,32 +41,17 @@ class BaseLogin:
         """The user behind it."""
         return User(issuer, self.subject)
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoginState:
-    """A base login and what was counted against it.
-
-    Attributes:
-        login: the facts.
-        wrong: wrong answers in a row by unknown keys.
-        starts: when unknown keys started ceremonies (epoch seconds), the oldest first.
-    """
-
-    login: BaseLogin
-    wrong: int = 0
-    starts: tuple[float, ...] = ()
-
     @classmethod
-    def read(cls, record: Record | None) -> "LoginState | None":
-        """The state in a record; `None` where the login has ended."""
+    def read(cls, record: Record | None) -> "BaseLogin | None":
+        """The login in a record; `None` where it has ended."""
         return None if record is None else _json.read(record.value)
 
     def record(self) -> Record:
         """The record to keep."""
-        return Record(value=_json.write(self), expires_at=self.login.expires_at)
+        return Record(value=_json.write(self), expires_at=self.expires_at)
 
 
-_json = Json(LoginState)
+_json = Json(BaseLogin)
 
 
 def masked(account: str | None) -> str | None:

@@ -11,11 +11,10 @@ from upstile.server.authorization._budgets import UserState, remember_key, succe
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._claim import Answer, Claimed, being_judged
 from upstile.server.authorization._codes import has_ended
-from upstile.server.authorization._logins import LoginState
 from upstile.server.authorization._sessions import Session, seal_reply
-from upstile.server.authorization._subject import living, refused
+from upstile.server.authorization._subject import refused
 from upstile.server.authorization.methods import Verified
-from upstile.server.storage import Found, Kept, OneTimeKey, Record, Storage, Use
+from upstile.server.storage import Found, Kept, Storage, Use
 
 
 class UsedBefore(Exception):
@@ -74,35 +73,31 @@ async def write_right(
             raise UsedBefore
         closed = _closed(answer, claimed, found, sealed, now)
         user = UserState.read(found.get(answer.user))
-        login = living(LoginState.read(found.get(answer.login)), user)
         if has_ended(proved, user):
             raise refused("the user's authenticators were changed: start again")
-        counted = _cleared(answer, claimed, user, login, authenticator, proved if outcome.ends else None, now)
+        counted = _counted(answer, claimed, user, proved, authenticator, outcome, now)
         return {**outcome.kept, **counted, **closed}, None
 
     use = Use(user=answer.account.user, id=authenticator, counter=verified.counter, data=verified.data, at=int(now))
-    await storage.settle(use, [*answer.keys, *outcome.kept], decide, now)
+    await storage.settle(use, [answer.session, answer.user, *outcome.kept], decide, now)
 
 
-def _cleared(
+def _counted(
     answer: Answer,
     claimed: Claimed,
     user: UserState,
-    login: LoginState,
+    proved: Ceremony,
     authenticator: str,
-    completed: Ceremony | None,
+    outcome: Outcome,
     now: float,
-) -> dict[OneTimeKey, Record]:
-    kept: dict[OneTimeKey, Record] = {}
+) -> Kept:
     before = user
     if answer.method.guessable:
-        user, login = succeed(user, login, claimed.side, authenticator, claimed.claim.charged.until)
-        kept[answer.login] = login.record()
-    if completed is not None:
-        user = remember_key(user, completed.jkt, completed.authenticators, now)
-    if user is not before:
-        kept[answer.user] = user.record(now)
-    return kept
+        until = claimed.claim.charged.until
+        user = succeed(user, proved.login, claimed.side, authenticator, until, now)
+    if outcome.ends:
+        user = remember_key(user, proved.jkt, proved.authenticators, now)
+    return {} if user is before else {answer.user: user.record(now)}
 
 
 def _closed(answer: Answer, claimed: Claimed, found: Found, sealed: bytes, now: float) -> Kept:

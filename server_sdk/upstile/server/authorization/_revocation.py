@@ -5,7 +5,7 @@ from pydantic import Field
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
 from upstile.server._events import Events, SecurityEvent
-from upstile.server.authorization._logins import LoginState
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._tokens import LONGEST_LIFE
 from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._jwt import Verifier
@@ -52,9 +52,9 @@ class Revoker:
         if token.client_id != request.client_id:
             raise AuthorizationError("invalid_client", "the token is another client's")
         key = self._names("login", token.sid or "")
-        state = LoginState.read((await self._store.get_many([key], now)).get(key))
-        if state is not None and state.login.jti == token.jti:  # elevated tokens may outlive the login
-            await self._revocations.revoke("login", state.login.sid, token.expires_at + LONGEST_LIFE)
+        login = BaseLogin.read((await self._store.get_many([key], now)).get(key))
+        if login is not None and login.jti == token.jti:  # elevated tokens may outlive the login
+            await self._revocations.revoke("login", login.sid, token.expires_at + LONGEST_LIFE)
         else:
             await self._revocations.revoke("token", token.jti, token.expires_at)
         user = User(token.issuer, token.subject)

@@ -11,7 +11,7 @@ from upstile.server.authorization._account import ended
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import UserState
-from upstile.server.authorization._logins import BaseLogin, LoginState
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import LONGEST_LIFE, TokenMint
 from upstile.server.storage import Found, Kept, Names, Record, Revocations, Storage, User
@@ -96,7 +96,7 @@ class SignIn:
         key = self._names("login", login.sid)
 
         def keep(found: Found) -> tuple[Kept, None]:
-            return {**possession.used(found, now), key: LoginState(login=login).record()}, None
+            return {**possession.used(found, now), key: login.record()}, None
 
         await self._storage.one_time.update_many([key, *possession.keys], keep, now)
         await self._events.tell(SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now))
@@ -120,7 +120,7 @@ class SignIn:
 
         def forget(found: Found) -> tuple[Kept, None]:
             state = UserState.read(found.get(key))
-            state = replace(state, known={}, logins=account.logins, proofs=account.proofs)
+            state = replace(state, known={}, first_login=account.logins, first_proof=account.proofs)
             return {key: state.record(now)}, None
 
         await self._storage.one_time.update_many([key], forget, now)

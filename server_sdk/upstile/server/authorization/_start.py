@@ -10,10 +10,10 @@ from upstile.server.authorization._acr import OFFERED
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import Side, UserState, count_start, left, side_of
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._logins import BaseLogin, LoginState
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._steps import Asked, Steps, slow_down
-from upstile.server.authorization._subject import Subjects, check_tries, living
+from upstile.server.authorization._subject import Subjects, check_login, refused
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage
 
@@ -27,23 +27,20 @@ class _Count:
     possession: Possession
     now: float
 
-    @property
-    def keys(self) -> list[OneTimeKey]:
-        return [self.login, self.user]
-
-    def read(self, found: Found) -> tuple[UserState, LoginState, Side]:
-        user = UserState.read(found.get(self.user))
-        login, side = living(LoginState.read(found.get(self.login)), user), side_of(user, self.possession.jkt, self.now)
-        check_tries(login, side)
+    def read(self, found: Found) -> tuple[UserState, BaseLogin, Side]:
+        user, login = UserState.read(found.get(self.user)), BaseLogin.read(found.get(self.login))
+        if login is None:
+            raise refused("the base login has ended")
+        side = side_of(user, self.possession.jkt, self.now)
+        check_login(login, user, side)
         return user, login, side
 
     def __call__(self, found: Found, asked: Asked) -> tuple[Kept, None]:
         counted = count_start(*self.read(found), self.now, guessable=asked.guessable)
         if isinstance(counted, int):
             raise slow_down("too many ceremonies were started", counted)
-        user, login = counted
         proof = self.possession.used(found, self.now)
-        return {**proof, **asked.kept, self.user: user.record(self.now), self.login: login.record()}, None
+        return {**proof, **asked.kept, self.user: counted.record(self.now)}, None
 
 
 class Starts:
@@ -96,12 +93,12 @@ class Starts:
             start.subject_token, client_id=start.client_id, jkt=possession.jkt, resource=start.resource, now=now
         )
         count = _Count(self._names("login", token.sid or ""), self._names("user", token.subject), possession, now)
-        user, login, side = count.read(await self._storage.one_time.get_many(count.keys, now))
-        account = await self._storage.durable.account(login.login.user(self._issuer))
-        ceremony = self._ceremony(start, token, login.login, app.scopes, possession.jkt, account.proofs, now)
+        user, login, side = count.read(await self._storage.one_time.get_many([count.login, count.user], now))
+        account = await self._storage.durable.account(login.user(self._issuer))
+        ceremony = self._ceremony(start, token, login, app.scopes, possession.jkt, account.proofs, now)
         plans = self._steps.plan(ceremony, account.authenticators, user, side, now)
         asked = self._steps.ask(ceremony, plans, left(user, login, side), now)
-        keys = [*count.keys, *asked.kept, *possession.keys]
+        keys = [count.login, count.user, *asked.kept, *possession.keys]
         await self._storage.one_time.update_many(keys, lambda found: count(found, asked), now)
         await self._events.tell(
             SecurityEvent(kind="ceremony-started", user=account.user, client_id=ceremony.client_id, at=now)

@@ -3,7 +3,7 @@
 from upstile.server._errors import AuthorizationError
 from upstile.server.authorization._budgets import Side, UserState, is_lost
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._logins import LoginState
+from upstile.server.authorization._logins import BaseLogin
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._jwt import Verifier
@@ -68,22 +68,11 @@ class Subjects:
             raise refused("the base login has ended")
 
 
-def living(login: LoginState | None, user: UserState) -> LoginState:
-    """A base login that has not ended.
-
-    Raises:
-        AuthorizationError: `invalid_grant`.
-    """
-    if login is None:
-        raise refused("the base login has ended")
-    if generation_of(login.login.sid) < user.logins:
+def check_login(login: BaseLogin, user: UserState, side: Side) -> None:
+    """Raise `invalid_grant` if a base login was ended, or has used up its answers: that is said before any lock."""
+    if generation_of(login.sid) < user.first_login:
         raise refused("all sign-ins of this user were ended: sign in again")
-    return login
-
-
-def check_tries(login: LoginState, side: Side) -> None:
-    """Raise `invalid_grant` if a base login has used up its answers; it is so for good, and said before any lock."""
-    if is_lost(login, side):
+    if is_lost(user, login, side):
         raise refused("this sign-in has used up its attempts: sign in again")
 
 

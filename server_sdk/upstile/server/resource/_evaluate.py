@@ -81,7 +81,8 @@ def _serves_once(requirement: Requirement, token: AccessToken, once: bool) -> bo
 
 
 def _why(requirement: Requirement, token: AccessToken, issuer: Issuer, now: float) -> Why | None:
-    if requirement.acr and not issuer.satisfied_by(token.acr, requirement.acr):
+    acr = requirement.acr
+    if acr and token.acr not in acr and not issuer.satisfied_by(token.acr, acr):
         return Why.WEAK
     return None if _fresh(requirement.max_age, token, issuer, now) else Why.EXPIRED
 

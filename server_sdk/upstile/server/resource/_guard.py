@@ -87,17 +87,27 @@ class Guard:
     ) -> None:
         self._verifier = verifier
         self._url = url
-        self._replays = replays
+        self.replays = replays
         self._revocations = revocations
         self._store = store
         self._names = names
-        self._replay = replay
+        self._noted = {None: _READS, "node": None, "shared": frozenset[str]()}[replay]
         self._admissions: WeakValueDictionary[object, Admission] = WeakValueDictionary()
         self.refusals = refusals
 
     def admission(self, requirement: Requirement) -> Admission:
         """The quick way through for one requirement; those who ask the same share what it remembers."""
-        return self._admissions.setdefault(requirement.asks, Admission(requirement, self._verifier, self._revocations))
+        known = self._admissions.get(requirement.asks)
+        if known is None:
+            known = self._admissions[requirement.asks] = Admission(
+                requirement,
+                verifier=self._verifier,
+                revocations=self._revocations,
+                url=self._url,
+                replays=self.replays,
+                noted=self._noted if self.refusals.dpop else frozenset(),
+            )
+        return known
 
     def authenticate(self, request: HttpRequest, now: float) -> GuardedCall:
         """Verify token and proof; nothing about any requirement is revealed before this succeeded.
@@ -236,14 +246,14 @@ class Guard:
             raise self.refusals.invalid_proof(str(error)) from error
         if proof.jkt != token.jkt:
             raise self.refusals.invalid_token("dpop", "the proof is by another key than the token's", token)
-        if self._replay == "shared" or (self._replay is None and request.method not in _READS):
+        if self._noted is not None and request.method not in self._noted:
             return proof
         self._note(proof)
         return None
 
     def _note(self, proof: DPoPProof) -> None:
         try:
-            first = self._replays.first_use(proof)
+            first = self.replays.first_use(proof)
         except StorageUnavailable as error:
             raise self.refusals.unavailable(error) from error
         if not first:

@@ -15,6 +15,8 @@ from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._keys import VerificationKeys, Verify
 from upstile.server.resource._token_cache import TokenCache
 
+__all__ = ["InvalidToken", "JWTVerifier", "Verifier"]
+
 _TYPES = frozenset({"at+jwt", "application/at+jwt"})
 _MAX_TOKEN = 16_384
 _MAX_HEADERS = 64

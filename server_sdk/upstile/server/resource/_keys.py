@@ -41,12 +41,10 @@ class VerificationKeys:
             if jwk.get("use", "sig") != "sig":
                 continue
             try:
-                name, verify = _readable(jwk)
+                self._verify |= _readable(jwk)
             except _Unusable as error:
                 reasons.append(str(error))
                 _log.warning("a key of the issuer is left out: %s", error)
-            else:
-                self._verify[name] = verify
         if not self._verify:
             found = "; ".join(reasons) or "it is empty"
             raise ConfigurationError(f"the issuer's JWK Set holds no key for ES256, EdDSA or RS256 with a kid: {found}")
@@ -62,7 +60,7 @@ class _Unusable(Exception):
     """Why a key is left out."""
 
 
-def _readable(jwk: Mapping[str, Any]) -> tuple[tuple[str, str], Verify]:
+def _readable(jwk: Mapping[str, Any]) -> dict[tuple[str, str], Verify]:
     kid = jwk.get("kid")
     if not isinstance(kid, str) or not kid:
         raise _Unusable("it has no kid")
@@ -71,19 +69,20 @@ def _readable(jwk: Mapping[str, Any]) -> tuple[tuple[str, str], Verify]:
         key: object = PyJWK.from_dict({name: value for name, value in jwk.items() if name != "alg"}).key
     except (PyJWTError, ValueError, TypeError) as error:
         raise _Unusable(f"{kid!r} cannot be read: {error}") from error
-    alg, verify = _verification(key, kid)
-    if jwk.get("alg", alg) != alg:
+    names, verify = _verification(key, kid)
+    if jwk.get("alg", names[0]) not in names:
         raise _Unusable(f"{kid!r} is for {jwk['alg']!r}")
-    return (kid, alg), verify
+    return {(kid, name): verify for name in names if jwk.get("alg", name) == name}
 
 
-def _verification(key: object, kid: str) -> tuple[str, Verify]:
+def _verification(key: object, kid: str) -> tuple[tuple[str, ...], Verify]:
+    """The names of a key's one algorithm, and how it verifies."""
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return "ES256", es256_verifier(key)
+        return ("ES256",), es256_verifier(key)
     if isinstance(key, ed25519.Ed25519PublicKey):
-        return "EdDSA", _eddsa(key)
+        return ("EdDSA", "Ed25519"), _eddsa(key)  # RFC 8037 §3.1 and RFC 9864 §2.2
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS:
-        return "RS256", _rs256(key)
+        return ("RS256",), _rs256(key)
     raise _Unusable(f"{kid!r} is neither P-256 nor Ed25519 nor RSA with at least {_MIN_RSA_BITS} bits")
 
 

@@ -1,7 +1,6 @@
 """The keys of one-time state. Each carries the issuer, so that two deployments may share a store and never meet."""
 
 import hmac
-from hashlib import sha256
 from typing import Literal
 
 from upstile.server.storage._records import OneTimeKey
@@ -20,16 +19,15 @@ class Names:
 
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer
-        self._mac: hmac.HMAC | None = None
+        self._secret: bytes | None = None
 
     def load(self, secret: bytes) -> None:
         """Take the storage's own random key. It is not one of `secret_keys`: rotating those would forget all locks."""
-        self._mac = hmac.new(secret, self._issuer.encode() + b"\x00", sha256)
+        self._secret = secret
 
     def __call__(self, kind: Kind, name: str) -> OneTimeKey:
         """The key of a record."""
-        if self._mac is None:
+        if self._secret is None:
             raise RuntimeError("the storage is used before it was prepared")
-        mac = self._mac.copy()
-        mac.update(f"{kind}\x00{name}".encode("utf-8", "surrogatepass"))
-        return OneTimeKey(f"{kind}:{mac.hexdigest()[:40]}")
+        named = f"{self._issuer}\x00{kind}\x00{name}".encode("utf-8", "surrogatepass")
+        return OneTimeKey(f"{kind}:{hmac.digest(self._secret, named, 'sha256').hex()[:40]}")

@@ -51,7 +51,7 @@ class Revocations:
         self._elapsed = elapsed
         self._lock = Lock()
         self._dead: dict[str, int] = {}
-        self._ended: dict[User, tuple[int, int, int]] = {}
+        self._ended: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._last = 0
         self._read_at: float | None = None
         self._pruned_at = elapsed()
@@ -63,17 +63,16 @@ class Revocations:
 
     def covers(self, token: _Token) -> bool:
         """Whether a token, its base login, or its generation is revoked."""
-        return self.names(token.jti, token.sid, User(token.issuer, token.subject))
+        dead = self._dead  # one frame, and no new object, for nearly every token: each guarded call asks
+        if token.jti in dead or token.sid in dead:
+            return True
+        ended = self._ended.get((token.issuer, token.subject))
+        return ended is not None and _is_of_earlier(token.jti, token.sid, ended)
 
     def names(self, jti: str, sid: str | None, user: User) -> bool:
         """The same of what a token says."""
-        if jti in self._dead or sid in self._dead:
-            return True
         ended = self._ended.get(user)
-        if ended is None:
-            return False
-        logins, proofs, _ = ended
-        return (sid is not None and generation_of(sid) < logins) or ("." in jti and generation_of(jti) < proofs)
+        return jti in self._dead or sid in self._dead or (ended is not None and _is_of_earlier(jti, sid, ended))
 
     async def revoke(self, kind: Literal["token", "login"], name: str, expires_at: float) -> None:
         """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds)."""
@@ -86,6 +85,10 @@ class Revocations:
         name, until = account.user.subject, int(expires_at)
         self._apply(Revocation(kind="logins", name=name, below=account.logins, expires_at=until))
         self._apply(Revocation(kind="proofs", name=name, below=account.proofs, expires_at=until))
+
+    def forked(self) -> None:
+        """Be usable in a forked process, whoever held the lock in its parent."""
+        self._lock = Lock()
 
     def look(self, now: float) -> None:
         """Read what is newer. For a thread: it may wait.
@@ -119,6 +122,12 @@ class Revocations:
         with self._lock:
             self._dead = {name: expires_at for name, expires_at in self._dead.items() if expires_at > now}
             self._ended = {user: ended for user, ended in self._ended.items() if ended[2] > now}
+
+
+def _is_of_earlier(jti: str, sid: str | None, ended: tuple[int, int, int]) -> bool:
+    """Whether a token, or its base login, is of a generation that has ended."""
+    logins, proofs, _ = ended
+    return (sid is not None and generation_of(sid) < logins) or ("." in jti and generation_of(jti) < proofs)
 
 
 def generation_of(identifier: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from support.memory_ledger import MemoryLedger
 from upstile.protocol import base64url_decode
-from upstile.server import Issuer, JWTVerifier
+from upstile.server import Issuer, JWTVerifier, VerificationKeys
 from upstile.server.keys._rotation import PUBLISHED_AHEAD, ROTATED_AFTER, VERIFIES_AFTER
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._secret_keys import new_key
@@ -92,6 +92,9 @@ def test_during_rotations_no_token_is_refused_by_any_node() -> None:
         nodes = await three_nodes(ledger, ticks=False)
         alive: list[tuple[float, str]] = []
         kids: set[str] = set()
+        cached = VerificationKeys(nodes[0].signing.jwks()["keys"])
+        ours = Issuer(identifier=ISSUER)
+        outside = JWTVerifier(issuer=ours, audience=frozenset({ISSUER}), keys=lambda: cached, leeway=60)
         for step in range(40 * HOUR // 20):
             now = NOW + step * 20
             await asyncio.gather(*(node.tick(now) for node in nodes))
@@ -102,6 +105,10 @@ def test_during_rotations_no_token_is_refused_by_any_node() -> None:
                 signed = [node.sign(now) for node in nodes]
                 alive = [(until, token) for until, token in alive if until > now]
                 alive += [(now + BASE_LOGIN - 10, token) for token in signed]
+                if step % 15 == 0:  # somebody else's API, which fetches our JWK Set every five minutes
+                    cached = VerificationKeys(nodes[0].signing.jwks()["keys"])
+                for token in signed:
+                    outside.verify(token, now + 10)
                 for token in (*signed, chance.choice(alive)[1], alive[0][1]):
                     await asyncio.gather(*(node.verify(token, now) for node in nodes))
                 kids |= {kid_of(token) for token in signed}

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -13,7 +14,10 @@ from upstile.server.keys._configured import find_seal
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._secret_keys import new_key
 from upstile.server.keys._signing import REFRESH, SigningKeys
+from upstile.server.storage._stores import DecideKeys
 
+T = TypeVar("T")
+CALLS_OF_TWO_STARTS = 3
 ISSUER = "https://bank.example"
 NOW = 1_800_000_000
 OLD, NEW = new_key(), new_key()
@@ -96,6 +100,33 @@ def test_what_did_not_change_is_the_same_object_so_that_remembered_tokens_stay()
         await signing.rotate(NOW)
         assert signing.verification() is not before
 
+    asyncio.run(run())
+
+
+def test_an_answer_that_was_overtaken_takes_no_key_away() -> None:
+    class Slow(MemoryLedger):
+        hold = False
+
+        async def change_signing_keys(self, decide: DecideKeys[T]) -> T:
+            held, self.hold = self.hold, False
+            result = await super().change_signing_keys(decide)
+            if held:
+                await released.wait()
+            return result
+
+    async def run() -> None:
+        one, other = await started(ledger, OLD), await started(ledger, OLD)
+        ledger.hold = True
+        late = asyncio.create_task(other.tick(NOW + REFRESH))
+        while ledger.calls["change_signing_keys"] < CALLS_OF_TWO_STARTS + 1:
+            await asyncio.sleep(0)
+        await one.rotate(NOW)
+        assert await other.look(ledger.keys[0].kid, NOW)
+        released.set()
+        await late
+        assert len(other.jwks()["keys"]) == 2
+
+    ledger, released = Slow(), asyncio.Event()
     asyncio.run(run())
 
 

@@ -7,8 +7,8 @@ with a view of the data of its own.
 
 import asyncio
 import os
+import select
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Self
 
 import psycopg
@@ -72,10 +72,8 @@ class Link:
         return self._pgconn.status == pq.ConnStatus.BAD
 
     def has_lived(self) -> bool:
-        """Whether the server has not hung up while nobody used it; costs one look at the socket."""
-        with suppress(psycopg.Error):
-            self._pgconn.consume_input()
-        return self.at_rest
+        """Whether the server has said nothing while nobody asked: it only does to say goodbye."""
+        return self.at_rest and not _is_readable(self._pgconn.socket)
 
     def close(self) -> None:
         """Hang up."""
@@ -137,6 +135,14 @@ class Link:
             loop.remove_reader(socket)
             if writing:
                 loop.remove_writer(socket)
+
+
+def _is_readable(socket: int) -> bool:
+    if not hasattr(select, "poll"):  # on Windows, where select() has no limit on numbers
+        return bool(select.select([socket], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _wake(ready: "asyncio.Future[None]") -> None:

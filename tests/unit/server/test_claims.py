@@ -1,0 +1,126 @@
+"""Claims are read by one schema; it takes nothing that reading member by member would refuse, or read otherwise."""
+
+import json
+from typing import Any
+
+from hypothesis import event, example, given, settings
+from hypothesis import strategies as st
+
+from upstile.server import AccessToken, Issuer
+from upstile.server.resource._claims import Claims, InvalidToken
+
+NOW = 1_800_000_000
+URL = "https://api.example.com"
+PLAIN: dict[str, Any] = {
+    "iss": URL,
+    "aud": URL,
+    "sub": "ada",
+    "client_id": "cli",
+    "iat": NOW,
+    "exp": NOW + 300,
+    "jti": "j",
+}
+_ODD = st.sampled_from(
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        1.0,
+        1.5,
+        NOW,
+        NOW + 0.5,
+        2**53 - 1,
+        2**53,
+        2**80,
+        "",
+        "mfa",
+        "ada",
+        URL,
+        "1800000000",
+        "ü",
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+    ]
+) | st.sampled_from(
+    [[], {}, [URL], [URL, "x"], ["x"], [1], [None], {"jkt": "t"}, {"jkt": 1}, {"jkt": "t", "x": 1}, [{"type": "a"}]]
+)
+_NAMES = [
+    *PLAIN,
+    "scope",
+    "acr",
+    "amr",
+    "auth_time",
+    "nbf",
+    "sid",
+    "cnf",
+    "single_use",
+    "authorization_details",
+    "other",
+]
+_MEMBERS = st.lists(st.tuples(st.sampled_from(_NAMES), _ODD), max_size=3)
+
+
+def _json(members: list[tuple[str, Any]]) -> bytes:
+    """An object in which a name may stand twice."""
+    return b"{%s}" % ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in members).encode()
+
+
+@settings(max_examples=1000, deadline=None)
+@given(odd=_MEMBERS, left_out=st.sets(st.sampled_from(_NAMES), max_size=1), marks=st.booleans(), first=st.booleans())
+@example(odd=[], left_out=set(), marks=True, first=False)
+@example(odd=[("acr", "pwd"), ("acr", "mfa")], left_out=set(), marks=True, first=False)
+@example(odd=[("single_use", False), ("single_use", None)], left_out=set(), marks=True, first=False)
+def test_what_the_schema_takes_is_what_the_careful_reading_says(
+    odd: list[tuple[str, Any]], left_out: set[str], marks: bool, first: bool
+) -> None:
+    claims = Claims(Issuer(identifier=URL, marks_single_use=marks), frozenset({URL}), leeway=0)
+    plain = [(name, value) for name, value in PLAIN.items() if name not in left_out]
+    payload = _json([*odd, *plain] if first else [*plain, *odd])
+    usual = claims._usual(payload)
+    event(f"taken: {usual is not None}")
+    if usual is not None:
+        assert _exact(usual) == _exact(claims._careful(payload, NOW))
+
+
+@settings(max_examples=300)
+@given(payload=st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
+def test_whatever_bytes_they_are_they_are_refused_and_never_a_crash(payload: bytes) -> None:
+    claims = Claims(Issuer(identifier=URL), frozenset({URL}), leeway=0)
+    try:
+        claims.read(payload, NOW)
+    except InvalidToken:
+        return
+    raise AssertionError("nothing of 40 bytes is a token")
+
+
+def test_the_schema_takes_what_issuers_send() -> None:
+    claims = Claims(Issuer(identifier=URL, marks_single_use=True), frozenset({URL}), leeway=0)
+    groups = {"groups": ["a", "b"], "roles": {"admin": True}, "scope": "b a", "amr": ["pwd", "otp"], "auth_time": NOW}
+    more = {"acr": "mfa", "sid": "s", "cnf": {"jkt": "t"}, "single_use": True, "authorization_details": [{"type": "a"}]}
+    read = claims._usual(json.dumps({**PLAIN, **groups, **more}).encode())
+    assert read == AccessToken(
+        issuer=URL,
+        subject="ada",
+        client_id="cli",
+        audience=(URL,),
+        scope=frozenset("ab"),
+        acr="mfa",
+        amr=("pwd", "otp"),
+        auth_time=NOW,
+        issued_at=NOW,
+        expires_at=NOW + 300,
+        jti="j",
+        sid="s",
+        jkt="t",
+        single_use=True,
+        authorization_details=({"type": "a"},),
+    )
+
+
+def _exact(token: AccessToken) -> list[tuple[type, Any]]:
+    """A token such that 1, 1.0 and True differ."""
+    return [(type(value), repr(value) if not isinstance(value, frozenset) else value) for value in token]
