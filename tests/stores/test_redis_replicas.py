@@ -68,6 +68,7 @@ async def _hasty(pair: Pair) -> AsyncGenerator[RedisStore]:
 
 
 async def test_a_replica_confirms_what_is_written_in_one_round_trip(careful: RedisStore) -> None:
+    """The script and WAIT go together, on one connection: on another one WAIT may answer 1 at once."""
     before = careful.round_trips
     assert await first_use(careful, A)
     assert not await first_use(careful, A)
@@ -92,10 +93,7 @@ async def _patiently(call: Callable[..., Awaitable[T]], *arguments: Any) -> T:
             return await call(*arguments)
 
 
-async def test_another_connection_of_the_pool_does_not_stand_in_for_the_one_that_wrote(
-    pair: Pair, hasty: RedisStore
-) -> None:
-    """On a connection that wrote nothing WAIT may answer 1 at once, though the replica is frozen."""
+async def test_with_a_frozen_replica_none_of_many_connections_says_yes(pair: Pair, hasty: RedisStore) -> None:
     await asyncio.gather(*(_patiently(put, hasty, {key(str(number)): live()}) for number in range(16)))
     pair.replica.freeze()
     told = await asyncio.gather(*(first_use(hasty, key(f"new {n}")) for n in range(16)), return_exceptions=True)
