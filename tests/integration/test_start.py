@@ -86,3 +86,18 @@ async def test_an_auth_session_at_a_start_is_ignored(tmp_path: Path) -> None:
             assert started.reply.status_code == 403
             assert started.auth_session not in (given, waiting.auth_session)
         assert (await app.answer(waiting, otp=app.code())).status_code == 200
+
+
+async def test_names_that_nobody_knows_here_are_kept_nowhere(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        strange = {
+            "acr_values": "odd-acr mfa",
+            "scope": "payments odd-scope",
+            "authn_methods_supported": "totp odd-way",
+        }
+        assert (await app.start(**strange)).reply.status_code == 403
+        refused = (await app.start(acr_values="odd-acr")).reply.json()
+        assert refused["error"] == "unmet_authentication_requirements"
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("bank.db*"))
+    assert b"payments" in kept
+    assert b"odd-" not in kept

@@ -167,6 +167,8 @@ class Deployment:
     def forked(self) -> None:
         """Know, in a forked process, that nothing is open here."""
         self._ready = False
+        self.revocations.forked()
+        self.guard.replays.forked()
 
 
 def _after_fork() -> None:

@@ -59,6 +59,7 @@ class Settings:
         dpop_required: whether ceremonies without DPoP are refused.
         replay: whether a DPoP proof is remembered by the node or by the deployment; `None` goes by the method.
         rotate_keys_after: seconds after which a new signing key is made; `None`: only on command.
+        max_revocation_age: seconds for which the list of revocations may be used without having been read.
         clock: the time in epoch seconds.
         events: is told what happens.
     """
@@ -73,6 +74,7 @@ class Settings:
     dpop_required: bool
     replay: Literal["node", "shared"] | None
     rotate_keys_after: float | None
+    max_revocation_age: float
     clock: Callable[[], float]
     events: Events
 
@@ -137,7 +139,7 @@ def _shared(settings: Settings) -> _Shared:
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
     verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
-    revocations = Revocations(storage.durable, url)
+    revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age)
     refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
     return _Shared(
         verifier=verifier,

@@ -48,6 +48,10 @@ class ReplaySet:
             self._current.add(mark)
             return True
 
+    def forked(self) -> None:
+        """Be usable in a forked process, whoever held the lock in its parent."""
+        self._lock = Lock()
+
     def _turn(self, now: float) -> None:
         self._previous = self._current if now - self._began < 2 * MEMORY else set()
         self._current = set()

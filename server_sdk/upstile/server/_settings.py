@@ -3,11 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from upstile.protocol import normalized_htu
 from upstile.server._errors import ConfigurationError
 
+C = TypeVar("C", bound=str)
 _LOOPBACK = "localhost"
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
 _origin = re.compile(rf"[a-z]+://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[1-9][0-9]{{0,4}}))?/?")
@@ -48,7 +50,7 @@ def check_origin(url: str, *, allow_insecure_loopback: bool) -> Origin:
     return Origin(url=normalized_htu(url).removesuffix("/"), host=host)
 
 
-def check_choice(option: str, value: str, choices: Sequence[str]) -> str:
+def check_choice(option: str, value: C, choices: Sequence[C]) -> C:
     """Check that an option has one of its values.
 
     Raises:
@@ -56,6 +58,17 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> str:
     """
     if value not in choices:
         raise ConfigurationError(f"{option}={value!r} must be one of {', '.join(choices)}")
+    return value
+
+
+def check_positive(option: str, value: float) -> float:
+    """Check that an option is a number of seconds.
+
+    Raises:
+        ConfigurationError: it is not, or not more than 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{option}={value!r} must be a number of seconds, more than 0")
     return value
 
 

@@ -34,7 +34,7 @@ from upstile.server._deployment import Deployment
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
 from upstile.server._fastapi_guard import Guarded
-from upstile.server._settings import check_choice, check_origin, check_webauthn_origins
+from upstile.server._settings import check_choice, check_origin, check_positive, check_webauthn_origins
 from upstile.server._starlette import EmbeddedRoutes, head, response
 from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
@@ -43,6 +43,7 @@ from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
 from upstile.server.storage._open import key_file, stores
+from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
@@ -69,6 +70,8 @@ class StepUp:
         dpop: Literal["required", "optional"] = "required",
         one_time: str | None = None,
         replay: Literal["node", "shared"] | None = None,
+        max_revocation_age: float = BOUND,
+        shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
         clock: Callable[[], float] = time,
@@ -92,6 +95,10 @@ class StepUp:
             one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
             replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
                 HEAD, OPTIONS and TRACE are the node's, every other method is shared.
+            max_revocation_age: seconds for which the last known list of revocations holds while storage cannot be
+                read; after that guarded calls are refused with 503.
+            shared_storage: several deployments share this storage, and this one may be new there. They never meet.
+                Without it, a storage that knows only another `url` is refused.
             allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent`.
             clock: the time in epoch seconds.
@@ -117,14 +124,16 @@ class StepUp:
                 origin.url,
                 seal,
                 clock=clock,
+                shared=shared_storage,
                 allow_group_files=allow_group_files,
             ),
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
-            replay=replay,
+            replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
             rotate_keys_after=rotate_keys_after,
+            max_revocation_age=check_positive("max_revocation_age", max_revocation_age),
             clock=clock,
             events=Events(notify),
         )

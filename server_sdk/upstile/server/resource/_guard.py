@@ -87,7 +87,7 @@ class Guard:
     ) -> None:
         self._verifier = verifier
         self._url = url
-        self._replays = replays
+        self.replays = replays
         self._revocations = revocations
         self._store = store
         self._names = names
@@ -104,7 +104,7 @@ class Guard:
                 verifier=self._verifier,
                 revocations=self._revocations,
                 url=self._url,
-                replays=self._replays,
+                replays=self.replays,
                 noted=self._noted if self.refusals.dpop else frozenset(),
             )
         return known
@@ -253,7 +253,7 @@ class Guard:
 
     def _note(self, proof: DPoPProof) -> None:
         try:
-            first = self._replays.first_use(proof)
+            first = self.replays.first_use(proof)
         except StorageUnavailable as error:
             raise self.refusals.unavailable(error) from error
         if not first:

@@ -86,6 +86,10 @@ class Revocations:
         self._apply(Revocation(kind="logins", name=name, below=account.logins, expires_at=until))
         self._apply(Revocation(kind="proofs", name=name, below=account.proofs, expires_at=until))
 
+    def forked(self) -> None:
+        """Be usable in a forked process, whoever held the lock in its parent."""
+        self._lock = Lock()
+
     def look(self, now: float) -> None:
         """Read what is newer. For a thread: it may wait.
 
