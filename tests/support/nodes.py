@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import monotonic, sleep
 
 import httpx
 
@@ -81,6 +82,13 @@ class Node:
     def await_end(self) -> None:
         """Wait until its process has ended."""
         assert select.select([self._handle], [], [], _WITHIN)[0], f"node {self.pid} does not end"
+
+    def await_stop(self) -> None:
+        """Wait until its process has stopped."""
+        until = monotonic() + _WITHIN
+        while Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            assert monotonic() < until, f"node {self.pid} does not stop"
+            sleep(0.01)
 
     def arm(self, fault: Fault) -> None:
         """Tell it where it will end, or stop, by itself."""

@@ -200,7 +200,15 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
             names=names,
             events=events,
         ),
-        answers=Answers(issuer=url, storage=storage, names=names, steps=steps, subjects=subjects, events=events),
+        answers=Answers(
+            issuer=url,
+            storage=storage,
+            names=names,
+            steps=steps,
+            subjects=subjects,
+            events=events,
+            clock=settings.clock,
+        ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=Enrolment(

@@ -4,6 +4,7 @@ Two transactions: `_claim` before anything is checked, `_outcome` after. A node 
 and what it would have written is written by nobody: after ten seconds the identical form is judged again, uncounted.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any, Literal
@@ -36,10 +37,19 @@ class Answers:
         steps: asks again.
         subjects: judges the subject token again before a code is issued.
         events: is told.
+        clock: the time in epoch seconds; a process may have been stopped since it claimed an answer.
     """
 
     def __init__(
-        self, *, issuer: str, storage: Storage, names: Names, steps: Steps, subjects: Subjects, events: Events
+        self,
+        *,
+        issuer: str,
+        storage: Storage,
+        names: Names,
+        steps: Steps,
+        subjects: Subjects,
+        events: Events,
+        clock: Callable[[], float],
     ) -> None:
         self._issuer = issuer
         self._storage = storage
@@ -47,6 +57,7 @@ class Answers:
         self._steps = steps
         self._subjects = subjects
         self._events = events
+        self._clock = clock
 
     async def handle(self, request: AnswerRequest, form: str, possession: Possession, now: float) -> HttpResponse:
         """Judge an answer.
@@ -128,12 +139,14 @@ class Answers:
             outcome = Outcome(reply=reply, kept={self._names("code", code): issued(proved, now)}, ends=True)
         else:
             outcome = self._next(answer, claimed, proved, TRIES, now, "accepted")
+        self._check_claim(claimed)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now)
         if outcome.ends:
             await self._tell("ceremony-succeeded", answer, now)
         return outcome.reply
 
     async def _wrong(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
+        self._check_claim(claimed)
         await self._close_worn_out(answer, claimed, now)
         charged = claimed.claim.charged
         if min(charged.left, TRIES - claimed.tries) <= 0:
@@ -148,6 +161,11 @@ class Answers:
         if charged.left <= 0:
             await self._tell("answer-locked", answer, now)
         return outcome.reply
+
+    def _check_claim(self, claimed: Claimed) -> None:
+        """Write nothing once others may judge: with two stores, what is used up is written before the mark is seen."""
+        if not claimed.claim.holds(self._clock()):
+            raise being_judged()
 
     def _next(
         self,

@@ -47,6 +47,10 @@ class Claim:
     at: float
     charged: Charged
 
+    def holds(self, now: float) -> bool:
+        """Whether it keeps others away. A clock that was set back keeps nobody waiting longer."""
+        return 0 <= now - self.at < CLAIM_LIFE
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
@@ -100,12 +104,12 @@ class Session:
     def meets(self, form: str, now: float) -> Literal["open", "judging", "answered"] | None:
         """What an answer meets: a step that is open to it, itself being judged, its own reply, or nothing.
 
-        A step is open again where who judged its answer is gone. A clock that was set back keeps nobody waiting longer.
+        A step is open again where who judged its answer is gone.
         """
         claim = self.head.claim
         if claim is None:
             return "open"
-        if self.head.state == "answering" and not 0 <= now - claim.at < CLAIM_LIFE:
+        if self.head.state == "answering" and not claim.holds(now):
             return "open"
         if claim.form != form:
             return None
