@@ -15,7 +15,7 @@ from support.nodes import Node
 from support.postgres import PostgresServer
 from support.redis_server import RedisServer
 from support.totp import code_at, seed_in
-from upstile.client import Client, StepUpError, Totp, WebAuthn
+from upstile.client import Client, Method, StepUpError, Totp, WebAuthn
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 
 PASSWORD = {"username": "ada", "password": "correct horse"}
@@ -68,7 +68,7 @@ class Story:
         self._struck: Node | None = None
         self._to_restart = dict(_RESTARTS)
         self._key = VirtualKey(pin="1234")
-        self._methods = [WebAuthn(lambda: [self._key]), Totp()]
+        self._methods: list[Method] = [WebAuthn(lambda: [self._key]), Totp()]
         self._person = _Person(self._code, self._scan, pin="1234")
         self.client = Client(
             front.url,
