@@ -25,14 +25,17 @@ def added(account: Account, record: AuthenticatorRecord, now: float) -> tuple[Ac
     return _with(account, [*live(account, now), record]), None
 
 
-def tried(account: Account, id: str, now: float) -> tuple[Account, AuthenticatorRecord | None]:
-    """Count a first proof before it is judged: the pending authenticator, or `None` where none is left to be judged."""
+def tried(account: Account, id: str, now: float) -> tuple[Account, tuple[AuthenticatorRecord, bool] | None]:
+    """Count a first proof before it is judged.
+
+    The pending authenticator, and whether this is its last try; `None` where none is left to be judged. Nothing is
+    removed here: one of those that came before may still turn out right.
+    """
     record = find(account, id, now)
-    if record is None or record.state != "pending":
+    if record is None or record.state != "pending" or record.counter >= CONFIRM_TRIES:
         return account, None
-    if record.counter >= CONFIRM_TRIES:
-        return discarded(account, id)[0], None
-    return _replaced(account, replace(record, counter=record.counter + 1)), replace(record, counter=0)
+    tries = record.counter + 1
+    return _replaced(account, replace(record, counter=tries)), (replace(record, counter=0), tries == CONFIRM_TRIES)
 
 
 def activated(

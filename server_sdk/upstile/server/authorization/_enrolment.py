@@ -150,9 +150,10 @@ class Enrolment:
             response = method.read_first(proof)
         except MalformedMessage as error:
             raise _invalid(str(error)) from error
-        pending = await change(user, lambda account: tried(account, record.id, now))
-        if pending is None:
+        counted = await change(user, lambda account: tried(account, record.id, now))
+        if counted is None:
             raise _not_found()
+        pending, is_last = counted
         confirmed = method.confirm(user, pending, response, now)
         try:
             if confirmed is not None:
@@ -161,7 +162,7 @@ class Enrolment:
                     return active
         except CredentialTaken:
             pass
-        if confirmed is not None or not method.guessable:  # its proof served: another try begins anew
+        if confirmed is not None or not method.guessable or is_last:  # its proof served: another try begins anew
             await change(user, lambda account: discarded(account, record.id))
         raise problem("verification-failed", 400, "The new authenticator could not be verified")
 

@@ -1,0 +1,19 @@
+"""What may happen to a user's authenticators: plain functions over the account."""
+
+from support.stores import NOW, USER, authenticator
+from upstile.server.authorization._account import CONFIRM_TRIES, activated, tried
+from upstile.server.authorization.methods import Confirmed
+from upstile.server.storage import Account
+
+
+def test_more_first_proofs_at_once_than_are_judged_do_not_remove_what_one_of_them_makes_active() -> None:
+    pending = authenticator("new", state="pending", expires_at=int(NOW) + 600)
+    account, judged = Account(user=USER, authenticators=(pending,)), []
+    for _ in range(CONFIRM_TRIES + 3):
+        account, counted = tried(account, "new", NOW)
+        judged.append(counted)
+    assert [counted is not None for counted in judged] == [True] * CONFIRM_TRIES + [False] * 3
+    assert [counted[1] for counted in judged if counted] == [False] * (CONFIRM_TRIES - 1) + [True]
+    account, active = activated(account, "new", Confirmed(data={}, counter=0), NOW)
+    assert active is not None
+    assert [record.state for record in account.authenticators] == ["active"]
