@@ -15,8 +15,8 @@ from examples.production.installed import NotInstalled, found
 from examples.production.processes import Failed, Processes, Stopped
 
 NODES = ("node-1", "node-2", "node-3")
-_WEB, _STORES = 8.0, 1.5
-"""Seconds that nginx and the nodes have to give the answers in flight, and that the databases have after that."""
+_PATIENCE = {"nginx": 4.0, "nodes": 4.0, "stores": 1.5}
+"""Seconds that each has to give the answers in flight, and to end."""
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
         programs = found()
     except NotInstalled as error:
         sys.exit(str(error))
-    with TemporaryDirectory(prefix="bank-") as folder:
+    with TemporaryDirectory(prefix="bank-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # PostgreSQL, and the workers of nginx, may be other users
         processes = Processes(Path(folder))
         processes.listen()
@@ -98,10 +98,10 @@ def _watch(processes: Processes) -> None:
 
 
 def _stop(processes: Processes) -> None:
-    """First what answers, then what it needs for that; within ten seconds."""
-    stores = [name for name in processes.running if name in ("postgresql", "redis")]
-    processes.stop([name for name in processes.running if name not in stores], signal.SIGTERM, within=_WEB)
-    processes.stop(stores, signal.SIGINT, within=_STORES)
+    """First who asks, then who answers, then what that needs; all within ten seconds."""
+    processes.stop(["nginx"], signal.SIGQUIT, within=_PATIENCE["nginx"])
+    processes.stop([*NODES, "upgrade"], signal.SIGTERM, within=_PATIENCE["nodes"])
+    processes.stop(["redis", "postgresql"], signal.SIGINT, within=_PATIENCE["stores"])
 
 
 def _say(text: str) -> None:
