@@ -41,7 +41,7 @@ class Running:
     @property
     def url(self) -> str:
         """Where nginx listens."""
-        return re.findall(r"The bank is at (\S+)", self.said)[0]
+        return str(re.findall(r"The bank is at (\S+)", self.said)[0])
 
     @property
     def folder(self) -> Path:
