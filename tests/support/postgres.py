@@ -58,6 +58,10 @@ class PostgresServer:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def run(self, tool: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's own programs, such as `pg_dump`."""
+        subprocess.run([str(self._binaries / tool), *arguments], check=True)  # noqa: S603
+
     def make(self) -> None:
         """Make the files of an empty server."""
         if os.geteuid() == 0:

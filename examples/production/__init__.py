@@ -1,0 +1,1 @@
+"""The bank in production: nginx in front of three processes, PostgreSQL, Redis."""
