@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from support.bank_server import BankServer, running_bank
+from support.clocks import SharedClock
+from support.nodes import NodeProgram, Shared, node_program
 from support.postgres import PostgresServer, running_postgres
+from support.redis_server import RedisServer, redis_server
 
 
 @pytest.fixture
@@ -27,3 +30,36 @@ def postgres() -> Generator[PostgresServer]:
 def postgres_url(postgres: PostgresServer) -> str:
     """The URL of an empty database."""
     return postgres.new_database()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
+    """One Redis for all tests that do it no harm."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(shared_redis: RedisServer) -> RedisServer:
+    """A Redis with nothing in it."""
+    shared_redis.do("FLUSHALL")
+    return shared_redis
+
+
+@pytest.fixture(scope="session")
+def program() -> Generator[NodeProgram]:
+    """Starts nodes of the bank."""
+    with node_program() as program:
+        yield program
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "postgresql and redis"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Shared:
+    """What nodes of the bank share: an empty storage of each kind, and a clock that stands still."""
+    clock = SharedClock(tmp_path / "clock")
+    if request.param == "sqlite":
+        return Shared(storage=f"sqlite:///{tmp_path / 'bank.db'}", clock=clock)
+    storage: str = request.getfixturevalue("postgres_url")
+    if request.param == "postgresql":
+        return Shared(storage=storage, clock=clock)
+    return Shared(storage=storage, one_time=request.getfixturevalue("redis").url, clock=clock)

@@ -28,12 +28,13 @@ class PayoutAddress(BaseModel):
     address: str
 
 
-def create_app(*, url: str, storage: str, clock: Callable[[], float] = time) -> FastAPI:
-    """The bank under `url`, with its step-up state in `storage`."""
+def create_app(*, url: str, storage: str, one_time: str | None = None, clock: Callable[[], float] = time) -> FastAPI:
+    """The bank under `url`, with its step-up state in `storage`, and what is short-lived in `one_time`."""
     app = FastAPI(title="Bank")
     server = StepUp.embedded(
         url=url,
         storage=storage,
+        one_time=one_time,
         clients=[App("bank-cli", scopes={"payments"})],
         name="Bank",
         clock=clock,

@@ -13,9 +13,10 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from support.own_app import another_process, own_app
 from support.wire_driver import NOON, URL, problem_of
-from upstile.server import Authentication
+from upstile.server import Authentication, StorageUnavailable
 from upstile.server._starlette import EmbeddedRoutes
 from upstile.server.fastapi import StepUp
+from upstile.server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 METADATA = "/.well-known/oauth-authorization-server"
@@ -162,11 +163,13 @@ class _Around(BaseHTTPMiddleware):
         return await call_next(request)
 
 
-async def test_what_storage_cannot_answer_may_come_again_in_a_moment(tmp_path: Path) -> None:
+async def test_what_storage_cannot_answer_may_come_again_in_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with own_app(tmp_path) as app:
         await app.sign_in()
         await app.server._deployment.aclose()
-        _take_away(tmp_path)
+        monkeypatch.setattr(SqliteStore, "prepare", _away)
         for reply in (
             (await app.start()).reply,
             await app.redeem(await app.start(), "code"),
@@ -182,8 +185,5 @@ async def test_what_storage_cannot_answer_may_come_again_in_a_moment(tmp_path: P
             assert (await app.http.get(f"/stepup/health/{name}")).status_code == status
 
 
-def _take_away(folder: Path) -> None:
-    """A folder where the file was: it cannot be opened."""
-    for file in folder.glob("bank.db*"):
-        file.unlink()
-    (folder / "bank.db").mkdir()
+async def _away(store: SqliteStore) -> None:
+    raise StorageUnavailable("the disk is gone")

@@ -40,6 +40,14 @@ def test_the_newest_migration_is_the_version_that_this_release_knows() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [str(schema.HEAD)]
 
 
+def test_a_schema_that_another_process_makes_between_two_looks_is_found(postgres_url: str) -> None:
+    engine, other = postgresql_engine(postgres_url), postgresql_engine(postgres_url)
+    event.listen(engine, "rollback_savepoint", lambda *_: schema.upgrade(other, ISSUER))
+    assert found(engine) == schema.HEAD
+    engine.dispose()
+    other.dispose()
+
+
 @pytest.mark.parametrize("begin", ["empty", "version 1"])
 def test_the_migrations_lead_to_the_tables_that_the_code_uses(engine: sa.Engine, begin: str) -> None:
     if begin == "version 1":

@@ -1,11 +1,10 @@
 """The storages of this folder: every test that takes a place runs for all of them."""
 
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from support.redis_server import RedisServer, redis_server
+from support.redis_server import RedisServer
 from support.stores import STORES, Place
 
 
@@ -19,20 +18,6 @@ def anyio_backend() -> str:
 def sqlite_address(tmp_path: Path) -> str:
     """A file that is not there yet."""
     return str(tmp_path / "state.db")
-
-
-@pytest.fixture(scope="session")
-def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
-    """One Redis for all tests that do it no harm."""
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def redis(shared_redis: RedisServer) -> RedisServer:
-    """A Redis with nothing in it."""
-    shared_redis.do("FLUSHALL")
-    return shared_redis
 
 
 @pytest.fixture

@@ -6,19 +6,22 @@ It runs in threads of its own, so the event loop of a test may block, end or be 
 import socket
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Self
 
 Upstream = tuple[str, int] | str
 """Host and port, or the path of a Unix socket."""
+Choice = Callable[[], Upstream]
+"""Says anew for each connection where it leads."""
+_CHOICES = 100
 
 
 class Proxy:
     """Forwards connections from a free port of 127.0.0.1 to a server.
 
     Args:
-        upstream: where the server listens.
+        upstream: where the server listens, or what says so.
 
     Attributes:
         port: where the proxy listens.
@@ -27,7 +30,7 @@ class Proxy:
         lost: set when the reply that `lose_reply_to` was asked to lose is lost.
     """
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream | Choice) -> None:
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._flows = threading.Event()
@@ -86,7 +89,7 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            server = _connect(self._upstream)
+            server = self._reach()
         except OSError:
             client.close()
             return
@@ -101,6 +104,16 @@ class Proxy:
         server.close()
         with self._lock:
             self._pairs.discard(pair)
+
+    def _reach(self) -> socket.socket:
+        """Connect. Where there is a choice, one that has just died is no reason to hang up: choose again."""
+        if not callable(self._upstream):
+            return _connect(self._upstream)
+        for _ in range(_CHOICES):
+            with suppress(ConnectionRefusedError):
+                return _connect(self._upstream())
+            time.sleep(0.01)
+        raise ConnectionRefusedError
 
     def _pump(self, pair: "_Pair", source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -152,7 +165,7 @@ def _connect(upstream: Upstream) -> socket.socket:
 
 
 @contextmanager
-def proxy_to(upstream: Upstream) -> Generator[Proxy]:
+def proxy_to(upstream: Upstream | Choice) -> Generator[Proxy]:
     """A proxy in front of a server, for the length of a block."""
     proxy = Proxy(upstream).start()
     try:

@@ -18,6 +18,9 @@ from fastapi import FastAPI
 from webauthn.helpers import base64url_to_bytes, encode_cbor
 
 from examples.bank.api import create_app
+from support.clocks import NOON as NOON
+from support.clocks import Clock
+from support.clocks import SettableClock as SettableClock
 from support.totp import code_at, seed_in
 from upstile.protocol import (
     ACCESS_TOKEN_TYPE,
@@ -30,17 +33,6 @@ from upstile.protocol import (
 )
 
 URL = "http://localhost:8000"
-NOON = 1_800_000_000.0
-
-
-@dataclass
-class SettableClock:
-    """A clock that stands still until a test moves it."""
-
-    now: float = NOON
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -76,18 +68,19 @@ class WireApp:
     """One installation of the app: its key, its token, its enrolled authenticators."""
 
     http: httpx.AsyncClient
-    clock: SettableClock
+    clock: Clock
     key: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
     client_id: str = "bank-cli"
     token: str = ""
     seed: bytes = b""
     passkey: "Passkey | None" = None
+    url: str = URL
 
     def proof(self, method: str, path: str, token: str | None = None, **changed: Any) -> str:
         """A DPoP proof for one request."""
         members: dict[str, Any] = {
             "htm": method,
-            "htu": URL + path,
+            "htu": self.url + path,
             "now": self.clock(),
             "jti": token_urlsafe(),
             "access_token": token,
@@ -149,7 +142,7 @@ class WireApp:
             "acr_values": "mfa",
             "max_age": "300",
             "scope": "payments",
-            "resource": URL,
+            "resource": self.url,
             "subject_token": self.token,
             "subject_token_type": ACCESS_TOKEN_TYPE,
             "authn_methods_supported": "webauthn totp",

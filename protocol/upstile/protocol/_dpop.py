@@ -105,8 +105,14 @@ def verify_proof(
     """
     if expected_access_token is not None:
         expected_ath = token_hash(expected_access_token)
+    signing_input, _, signature = proof.rpartition(".")
+    header, _, payload = signing_input.partition(".")
+    if not payload or "." in payload or len(proof) > _MAX_PROOF:
+        raise InvalidProof("the proof is not one compact JWS")
     try:
-        jkt, claims = _open(proof)
+        (verified, jkt), claims = _proof_key(header), base64url_decode(payload)
+        if not verified(signing_input.encode("ascii"), base64url_decode(signature)):
+            raise InvalidProof("the signature is not by the key in the proof")
         usual = None if expected_nonce is not None else _usual(claims, expected_htm, expected_htu, expected_ath)
         iat, jti = usual or _strict(claims, expected_htm, expected_htu, expected_ath, expected_nonce)
     except MalformedMessage as error:
@@ -138,18 +144,6 @@ def normalized_htu(url: str) -> str:
     if port is not None and port != _DEFAULT_PORTS.get(scheme):
         host = f"{host}:{port}"
     return f"{scheme}://{host}{parts.path or '/'}"
-
-
-def _open(proof: str) -> tuple[str, bytes]:
-    """The thumbprint of the key that signed, and the claims that it signed."""
-    signing_input, _, signature = proof.rpartition(".")
-    header, _, payload = signing_input.partition(".")
-    if not payload or "." in payload or len(proof) > _MAX_PROOF:
-        raise InvalidProof("the proof is not one compact JWS")
-    (verified, jkt), claims = _proof_key(header), base64url_decode(payload)
-    if not verified(signing_input.encode("ascii"), base64url_decode(signature)):
-        raise InvalidProof("the signature is not by the key in the proof")
-    return jkt, claims
 
 
 @lru_cache(maxsize=4096)

@@ -1,21 +1,21 @@
 """Base64url and JSON as JOSE wants them: strict on the way in, canonical on the way out (RFC 7515 §2)."""
 
 import json
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from pydantic_core import to_json
+from pydantic_core import CoreConfig, SchemaValidator, core_schema, to_json
 
 from upstile.protocol._errors import MalformedMessage
 
 _FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
-# To the standard alphabet; what does not belong to ours becomes what belongs to neither.
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
-_PADDING = (b"", b"===", b"==", b"=")
 # The last character of an unpadded text carries 2 or 4 bits that must be zero, or one value has many spellings.
 _WHITE_SPACE = " \t\n\r"  # RFC 8259 §2
 _CANONICAL_END = (None, frozenset[str](), frozenset("AQgw"), frozenset("AEIMQUYcgkosw048"))
+_decode = SchemaValidator(
+    core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64", hide_input_in_errors=True)
+).validate_json
 _MAX_ESCAPES = 4096
 """In one text: each costs as much as a dozen letters, and no honest message has so many."""
 
@@ -31,14 +31,14 @@ def base64url_decode(text: str) -> bytes:
     Raises:
         MalformedMessage: padding, foreign characters, an impossible length or non-zero trailing bits.
     """
-    rest = len(text) % 4
-    end = _CANONICAL_END[rest]
-    if end is not None and text[-1] not in end:
+    end = _CANONICAL_END[len(text) % 4]
+    if (end is not None and text[-1] not in end) or "+" in text or "/" in text or "=" in text or "\\" in text:
         raise MalformedMessage("not canonical base64url")
     try:
-        return a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + _PADDING[rest], strict_mode=True)
-    except ValueError as error:  # binascii.Error and UnicodeEncodeError are ValueErrors
-        raise MalformedMessage("not base64url") from error
+        data: bytes = _decode(f'"{text}"')  # as a string of JSON: several times as fast as `binascii`
+    except ValueError:  # pydantic's ValidationError and UnicodeEncodeError are ValueErrors
+        raise MalformedMessage("not base64url") from None
+    return data
 
 
 def json_object(data: bytes | str) -> dict[str, Any]:

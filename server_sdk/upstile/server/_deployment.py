@@ -114,7 +114,7 @@ class Deployment:
             await self.prepare()
         call = await self.guard.authenticate_or_look(request, self.clock())
         call.asks_once = asks_once
-        return Authentication(self.guard, call, self.clock)
+        return Authentication(self.guard, call.token, call.scheme, asks_once, self.clock, call)
 
     async def require(
         self, authentication: Authentication, requirement: Requirement, *, once_in_handler: bool = False

@@ -1,6 +1,6 @@
 """A requirement as a FastAPI dependency."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,7 @@ from upstile.protocol import Requirement
 from upstile.server._deployment import Deployment
 from upstile.server._errors import ConfigurationError, Rejection
 from upstile.server._starlette import head
-from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._authentication import Authentication
-from upstile.server.resource._guard import GuardedCall
 
 _NOBODY: tuple[object, Authentication | None] = (None, None)
 
@@ -44,15 +42,11 @@ class Guarded(SecurityBase):
             authentication = None
             token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
             if token is not None:
-                return self._admitted(scope, token, "bearer")
+                asks_once = partial(_asks_once, deployment, route)
+                authentication = Authentication(deployment.guard, token, "bearer", asks_once, deployment.clock)
+                scope[self._verified] = route, authentication
+                return authentication
         return await self._judge(request, authentication)
-
-    def _admitted(self, scope: MutableMapping[str, Any], token: AccessToken, scheme: str) -> Authentication:
-        deployment, route = self._deployment, scope.get("route")
-        call = GuardedCall(token, scheme, partial(_asks_once, deployment, route))
-        authentication = Authentication(deployment.guard, call, deployment.clock)
-        scope[self._verified] = route, authentication
-        return authentication
 
     async def _judge(self, request: Request, authentication: Authentication | None) -> Authentication:
         """The closer look, and the only one that refuses."""
@@ -60,10 +54,13 @@ class Guarded(SecurityBase):
         try:
             if authentication is None:
                 neutral, route = head(request), scope.get("route")
+                asks_once = partial(_asks_once, deployment, route)
                 token = None if self._quick is None else self._quick.admit_bound(neutral, deployment.clock())
                 if token is not None:
-                    return self._admitted(scope, token, "dpop")
-                authentication = await deployment.authenticate(neutral, partial(_asks_once, deployment, route))
+                    authentication = Authentication(deployment.guard, token, "dpop", asks_once, deployment.clock)
+                    scope[self._verified] = route, authentication
+                    return authentication
+                authentication = await deployment.authenticate(neutral, asks_once)
                 scope[self._verified] = route, authentication
             await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
         except Rejection as rejection:

@@ -71,6 +71,7 @@ class StepUp:
         one_time: str | None = None,
         replay: Literal["node", "shared"] | None = None,
         max_revocation_age: float = BOUND,
+        shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
         clock: Callable[[], float] = time,
@@ -94,8 +95,10 @@ class StepUp:
             one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
             replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
                 HEAD, OPTIONS and TRACE are the node's, every other method is shared.
-            max_revocation_age: seconds for which the last known list of revocations holds while storage cannot be read;
-                after that guarded calls are refused with 503.
+            max_revocation_age: seconds for which the last known list of revocations holds while storage cannot be
+                read; after that guarded calls are refused with 503.
+            shared_storage: several deployments share this storage, and this one may be new there. They never meet.
+                Without it, a storage that knows only another `url` is refused.
             allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent`.
             clock: the time in epoch seconds.
@@ -121,6 +124,7 @@ class StepUp:
                 origin.url,
                 seal,
                 clock=clock,
+                shared=shared_storage,
                 allow_group_files=allow_group_files,
             ),
             name=name or origin.host,

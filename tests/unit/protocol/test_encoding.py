@@ -1,6 +1,7 @@
 """Base64url, JSON, keys, PKCE, forms: strict on the way in."""
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upstile.protocol import (
@@ -41,6 +42,35 @@ BOUND: dict[str, Any] = {
 @given(st.binary(max_size=64))
 def test_bytes_survive_base64url(data: bytes) -> None:
     assert base64url_decode(base64url_encode(data)) == data
+
+
+_SPELLINGS = (
+    st.text("AQgwBCDx09-_", max_size=12)
+    | st.text('AQgw-_+/="\\\\u0041 \n\r\t\x00é\ud800', max_size=12)
+    | st.text(max_size=8)
+)
+
+
+@settings(max_examples=2000)
+@given(text=_SPELLINGS)
+def test_a_text_is_read_if_and_only_if_its_bytes_are_written_so(text: str) -> None:
+    try:
+        data = base64url_decode(text)
+    except MalformedMessage:
+        data = None
+    ascii_text = text.encode("ascii", "replace")
+    try:
+        reference = urlsafe_b64decode(ascii_text + b"=" * (-len(text) % 4))
+    except ValueError:
+        reference = None
+    canonical = reference is not None and urlsafe_b64encode(reference).rstrip(b"=") == ascii_text
+    assert data == (reference if canonical else None)
+
+
+def test_a_text_that_is_refused_is_not_in_the_error_nor_in_its_cause() -> None:
+    with pytest.raises(MalformedMessage) as caught:
+        base64url_decode("secret*secret*")
+    assert "secret" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
 
 
 @pytest.mark.parametrize("text", ["QQ==", "Q", "QR", "QUJ", "a+b_", "a/b_", "QQ\n", " QQ", "Q\u00e4", "QUI*"])

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
@@ -100,7 +101,7 @@ def test_whatever_bytes_they_are_they_are_refused_and_never_a_crash(payload: byt
 def test_the_schema_takes_what_issuers_send() -> None:
     claims = Claims(Issuer(identifier=URL, marks_single_use=True), frozenset({URL}), leeway=0)
     groups = {"groups": ["a", "b"], "roles": {"admin": True}, "scope": "b a", "amr": ["pwd", "otp"], "auth_time": NOW}
-    more = {"acr": "mfa", "sid": "s", "cnf": {"jkt": "t"}, "single_use": True, "authorization_details": [{"type": "a"}]}
+    more = {"acr": "mfa", "sid": "s", "cnf": {"jkt": "t"}, "single_use": True}
     read = claims._usual(json.dumps({**PLAIN, **groups, **more}).encode())
     assert read == AccessToken(
         issuer=URL,
@@ -117,8 +118,20 @@ def test_the_schema_takes_what_issuers_send() -> None:
         sid="s",
         jkt="t",
         single_use=True,
-        authorization_details=({"type": "a"},),
+        authorization_details=(),
     )
+
+
+def test_details_that_are_handed_on_are_json() -> None:
+    claims = Claims(Issuer(identifier=URL), frozenset({URL}), leeway=0)
+    details = [{"type": "payment", "amount": "5.00"}]
+    assert claims.read(json.dumps({**PLAIN, "authorization_details": details}).encode(), NOW).authorization_details == (
+        details[0],
+    )
+    for name in ("authorization_details", "authorization\\u005fdetails"):
+        payload = json.dumps({**PLAIN, "authorization_details": [float("nan")]}).replace("authorization_details", name)
+        with pytest.raises(InvalidToken, match="malformed"):
+            claims.read(payload.encode(), NOW)
 
 
 def _exact(token: AccessToken) -> list[tuple[type, Any]]:

@@ -143,3 +143,10 @@ def test_a_node_that_can_note_no_more_proofs_says_503() -> None:
     resource = Resource(bound=1)
     replies = [refused(resource, bound_call(token(**BOUND), jti=jti), RECENT) for jti in "aba"]
     assert replies == [None, "temporarily-unavailable", "invalid_dpop_proof"]
+
+
+def test_a_bearer_token_for_one_call_is_used_up_by_it() -> None:
+    resource = Resource()
+    call = bearer(token(single_use=True))
+    assert [refused(resource, call, ONCE) for _ in range(2)] == [None, "token-used"]
+    assert [kinds(keys) for keys in resource.store.asked] == [["used"], ["used"]]

@@ -99,25 +99,24 @@ class Admission:
             return None
         if self._noted is not None and request.method not in self._noted:
             return None
-        digest = sha256(credentials[5:]).digest()
+        hashed = _SHA256.copy()
+        hashed.update(credentials[5:])
+        digest = hashed.digest()
         known = self._verifier.known(digest, now)
         if known is None or known[0].jkt is None or not self._suffices(known[0], now):
             return None
-        return known[0] if self._proven(request, proof.decode("latin-1"), digest, known[0].jkt, now) else None
-
-    def _proven(self, request: HttpRequest, proof: str, digest: bytes, jkt: str, now: float) -> bool:
-        # NOTE: a bad proof is checked once more by the guard, which says what is wrong with it.
-        try:
+        try:  # NOTE: a bad proof is checked once more by the guard, which says what is wrong with it.
             verified = verify_proof(
-                proof,
+                proof.decode("latin-1"),
                 expected_htm=request.method,
                 expected_htu=self._url + request.path,
                 expected_ath=base64url_encode(digest),
                 now=now,
             )
-            return verified.jkt == jkt and self._replays.first_use(verified)
+            proven = verified.jkt == known[0].jkt and self._replays.first_use(verified)
         except (InvalidProof, StorageUnavailable):
-            return False
+            return None
+        return known[0] if proven else None
 
     def _admit_anew(self, digest: bytes, now: float) -> AccessToken | None:
         """A bearer token that this requirement has not met yet, or not lately."""

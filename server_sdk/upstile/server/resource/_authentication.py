@@ -16,47 +16,63 @@ class Authentication:
     the same token and answered in the same scheme.
     """
 
-    __slots__ = ("_clock", "_guard", "call")
+    __slots__ = ("_asks_once", "_call", "_clock", "_guard", "_scheme", "token")
 
-    def __init__(self, guard: Guard, call: GuardedCall, clock: Callable[[], float]) -> None:
+    token: AccessToken
+    """Everything that the verified access token says."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        token: AccessToken,
+        scheme: str,
+        asks_once: Callable[[], bool],
+        clock: Callable[[], float],
+        call: GuardedCall | None = None,
+    ) -> None:
         self._guard = guard
-        self.call = call
+        self.token = token
+        self._scheme = scheme
+        self._asks_once = asks_once
         self._clock = clock
+        self._call = call
 
     @property
-    def token(self) -> AccessToken:
-        """Everything that the verified access token says."""
-        return self.call.token
+    def call(self) -> GuardedCall:
+        """What further requirements of the call are judged on; most calls have none, so it is made when one comes."""
+        if self._call is None:
+            self._call = GuardedCall(self.token, self._scheme, self._asks_once)
+        return self._call
 
     @property
     def subject(self) -> str:
         """The user, as the issuer names them."""
-        return self.call.token.subject
+        return self.token.subject
 
     @property
     def client_id(self) -> str:
         """The app that called."""
-        return self.call.token.client_id
+        return self.token.client_id
 
     @property
     def scope(self) -> frozenset[str]:
         """What the token may do."""
-        return self.call.token.scope
+        return self.token.scope
 
     @property
     def acr(self) -> str | None:
         """The authentication context class that was reached."""
-        return self.call.token.acr
+        return self.token.acr
 
     @property
     def amr(self) -> tuple[str, ...]:
         """The methods that were used (RFC 8176)."""
-        return self.call.token.amr
+        return self.token.amr
 
     @property
     def auth_time(self) -> int | None:
         """When the user authenticated, in epoch seconds."""
-        return self.call.token.auth_time
+        return self.token.auth_time
 
     def require(
         self,

@@ -18,6 +18,7 @@ def stores(
     seal: Seal,
     *,
     clock: Callable[[], float],
+    shared: bool,
     allow_group_files: bool,
 ) -> Storage:
     """The stores of a deployment.
@@ -27,6 +28,7 @@ def stores(
         issuer: our issuer identifier.
         seal: seals anew what version 1 of the schema sealed.
         clock: the time in epoch seconds.
+        shared: several deployments share `durable`.
         allow_group_files: accept an SQLite file that its group may read and write.
 
     Raises:
@@ -34,13 +36,15 @@ def stores(
     """
     reseal = resealing(seal.version_1_keys, seal)
     if durable.kind == "sqlite":
-        whole = SqliteStore(durable.address, issuer, allow_group_files=allow_group_files, reseal=reseal, clock=clock)
+        whole = SqliteStore(
+            durable.address, issuer, allow_group_files=allow_group_files, reseal=reseal, clock=clock, shared=shared
+        )
         return whole if one_time is None else TwoStores(whole, _redis(one_time, issuer))
     try:
         from upstile.server.storage.postgresql import PostgresStore
     except ModuleNotFoundError as error:
         raise ConfigurationError("storage='postgresql://…' needs psycopg: pip install 'upstile[postgresql]'") from error
-    database = PostgresStore(durable.address, issuer, reseal=reseal, clock=clock)
+    database = PostgresStore(durable.address, issuer, reseal=reseal, clock=clock, shared=shared)
     return database if one_time is None else TwoStores(database, _redis(one_time, issuer))
 
 

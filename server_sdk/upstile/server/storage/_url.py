@@ -53,7 +53,7 @@ def read_storage(text: str) -> StorageUrl:
 
 
 def read_one_time(text: str) -> StorageUrl:
-    """Read `one_time=`: `redis://…` or `rediss://…`, with the options that redis-py knows.
+    """Read `one_time=`: `redis://…` or `rediss://…`, with the options that `RedisStore` knows.
 
     Raises:
         ConfigurationError: anything else; the message says what to write.

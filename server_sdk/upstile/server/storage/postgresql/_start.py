@@ -146,5 +146,5 @@ async def _look_at_issuers(link: Link, issuer: str) -> None:
         raise ConfigurationError(
             f"this database holds authenticators of {other.decode()}, and nothing of {issuer}. If url= was changed, set"
             " it back: security keys and tokens are bound to the old name. If this is another deployment in the same"
-            " database, say so with shared=True"
+            " database, say so with shared_storage=True"
         )

@@ -28,9 +28,9 @@ def version(connection: sa.Connection) -> int | None:
             noted = connection.execute(_noted).scalar_one_or_none()
     except SQLAlchemyError:
         names = set(sa.inspect(connection).get_table_names())
-        if TABLE in names:  # then something else is wrong
-            raise
-        return 1 if names & _OF_VERSION_1 else None
+        if TABLE not in names:
+            return 1 if names & _OF_VERSION_1 else None
+        noted = connection.execute(_noted).scalar_one_or_none()  # another process has just made it
     if not str(noted).isdecimal():
         raise ConfigurationError(f"the table {TABLE} names the version {noted!r}, which is none of ours")
     return int(str(noted))

@@ -26,7 +26,7 @@ def check_issuer(connection: sqlite3.Connection, issuer: str) -> None:
         raise ConfigurationError(
             f"this storage holds authenticators of {', '.join(others)}; for {issuer} they would never work, because"
             f" security keys and tokens are bound to the old name. Set url={others[0]!r} again, or name a new file in"
-            " storage= and let everybody enrol anew"
+            " storage= and let everybody enrol anew, or say shared_storage=True where both are deployments of their own"
         )
 
 

@@ -43,7 +43,7 @@ class Opened:
         self._engine.dispose()
 
 
-def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[], float]) -> Opened:
+def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[], float], *, shared: bool) -> Opened:
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
@@ -51,7 +51,7 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[]
         StorageUnavailable: it stays locked, or SQLite refuses.
     """
     try:
-        waited(lambda: _begin(path, issuer))
+        waited(lambda: _begin(path, None if shared else issuer))
     except StorageUnavailable as error:
         if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
             raise
@@ -84,10 +84,11 @@ def schema_version(path: Path) -> int:
         engine.dispose()
 
 
-def _begin(path: Path, issuer: str) -> None:
+def _begin(path: Path, issuer: str | None) -> None:
     """Look whose file it is, before anything of it is changed, and turn on write-ahead logging."""
     with closing(_connect(path, waits=PATIENCE)) as connection:
-        check_issuer(connection, issuer)
+        if issuer is not None:
+            check_issuer(connection, issuer)
         use_wal(connection)
 
 

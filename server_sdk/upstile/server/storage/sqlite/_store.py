@@ -36,6 +36,7 @@ class SqliteStore:
         allow_group_files: whether a group may read and write the file, which holds seeds and signing keys.
         reseal: seals anew what version 1 of the schema sealed.
         clock: the time in epoch seconds; it says when an entry of the log is dead.
+        shared: this is one of several deployments in the file, and may be new there.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class SqliteStore:
         allow_group_files: bool = False,
         reseal: Reseal = no_secret_keys,
         clock: Callable[[], float] = time,
+        shared: bool = False,
     ) -> None:
         self._path = Path(path).absolute()  # a later chdir changes nothing
         self._issuer = issuer
         self._allow_group = allow_group_files
         self._reseal = reseal
         self._clock = clock
+        self._shared = shared
         self._opened: Opened | None = None
         self._opening = {os.getpid(): Lock()}
 
@@ -169,7 +172,7 @@ class SqliteStore:
             self._disown()
             if self._opened is None:
                 check_files(self._path, allow_group=self._allow_group)
-                self._opened = open_file(self._path, self._issuer, self._reseal, self._clock)
+                self._opened = open_file(self._path, self._issuer, self._reseal, self._clock, shared=self._shared)
             return self._opened
 
     def _close(self) -> None:
