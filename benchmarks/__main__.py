@@ -11,6 +11,7 @@ from benchmarks.ceremony import ceremony_rows
 from benchmarks.exchanges import exchange_rows
 from benchmarks.guarding import guard_rows
 from benchmarks.installing import install_rows
+from benchmarks.load.rows import load_rows
 from benchmarks.memory import memory_rows
 from benchmarks.serving import client_rows, server_rows
 from benchmarks.table import Row, markdown, show
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "install": install_rows,
     "server": server_rows,
     "client": client_rows,
+    "load": load_rows,
 }
 ROUNDS, QUICK = 31, 3
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
