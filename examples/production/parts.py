@@ -96,7 +96,7 @@ def environment(url: str, storage: str, one_time: str) -> dict[str, str]:
 
 
 def make_tables(processes: Processes, shared: Mapping[str, str]) -> None:
-    """Bring the database to the newest schema, as each deployment of a release does."""
+    """Bring the database to the newest schema; the first node would do it for an empty one, and for no other."""
     command = [sys.executable, "-m", "upstile.server.cli", "--app", f"{APP}:server", "db", "upgrade"]
     processes.run("upgrade", command, environment=shared)
 

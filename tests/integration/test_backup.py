@@ -1,7 +1,10 @@
 """Backup and restore of a deployment, as docs/operating.md says it: on a real file and a real PostgreSQL."""
 
 import asyncio
+import os
+import re
 import sqlite3
+import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -17,6 +20,7 @@ from support.wire_driver import URL, SettableClock, Started, WireApp, heard
 from upstile.server.keys._secret_keys import new_key
 from upstile.server.storage._engine import postgresql_engine, sqlite_engine
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"
 pytestmark = pytest.mark.anyio
 
 
@@ -25,7 +29,7 @@ class File:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.path = folder / "bank.db"
+        self.path = folder / "stepup.db"
 
     @property
     def storage(self) -> str:
@@ -34,15 +38,11 @@ class File:
 
     def back_up(self) -> None:
         """While it is in use."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.execute("VACUUM INTO ?", (str(self._folder / "backup.db"),))
+        _do("sqlite: back up", self._folder)
 
     def restore(self) -> None:
-        """Into the same place, where a node was killed and has left its log."""
-        for name in ("bank.db", "bank.db-wal", "bank.db-shm"):
-            (self._folder / name).unlink(missing_ok=True)
-        self.path.touch(0o600)
-        self.path.write_bytes((self._folder / "backup.db").read_bytes())
+        """Into the same place."""
+        _do("sqlite: restore", self._folder)
 
     def engine(self) -> sa.Engine:
         """To look into it."""
@@ -53,22 +53,30 @@ class Database:
     """A deployment on a PostgreSQL database."""
 
     def __init__(self, folder: Path, server: PostgresServer) -> None:
-        self._dump = str(folder / "backup.dump")
+        self._folder = folder
         self._server = server
         self.storage = server.new_database()
 
     def back_up(self) -> None:
         """While it is in use."""
-        self._server.run("pg_dump", "--format=custom", f"--file={self._dump}", self.storage)
+        _do("postgresql: back up", self._folder, self.storage, self._server.binaries)
 
     def restore(self) -> None:
         """Into an empty database."""
         self.storage = self._server.new_database()
-        self._server.run("pg_restore", "--exit-on-error", f"--dbname={self.storage}", self._dump)
+        _do("postgresql: restore", self._folder, self.storage, self._server.binaries)
 
     def engine(self) -> sa.Engine:
         """To look into it."""
         return postgresql_engine(self.storage)
+
+
+def _do(name: str, folder: Path, storage: str = "", binaries: Path = Path("/usr/bin")) -> None:
+    """What the document says."""
+    block = re.search(rf"<!-- {name} -->\n```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert block is not None, name
+    environment = {**os.environ, "BANK_STORAGE": storage, "PATH": f"{binaries}:{os.environ['PATH']}"}
+    subprocess.run(["/bin/sh", "-euc", block[1]], cwd=folder, env=environment, check=True)  # noqa: S603
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -139,6 +147,22 @@ async def test_yesterdays_backup_knows_nothing_of_what_ended_since_and_ends_it_a
         await heard(elsewhere)
 
 
+async def test_the_log_that_a_killed_node_left_is_not_read_into_the_restored_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPSTILE_SECRET_KEYS", new_key().decode())
+    file = File(tmp_path)
+    async with node(file) as app:
+        await app.sign_in()
+        file.back_up()
+        await _sign_in_and_out(app)
+        log = tmp_path / "stepup.db-wal"
+        left = log.read_bytes()
+    log.write_bytes(left)
+    file.restore()
+    assert _content(file.path) == _content(tmp_path / "backup.db")
+
+
 async def test_without_its_signing_keys_a_restored_storage_takes_no_token_of_before(place: File | Database) -> None:
     async with node(place) as app:
         await app.sign_in()
@@ -173,6 +197,13 @@ async def _sign_in_and_out(app: WireApp) -> None:
 
 async def _revoke(app: WireApp, token: str) -> None:
     assert (await app.post("/stepup/revoke", {"token": token, "client_id": app.client_id})).status_code == 200
+
+
+def _content(path: Path) -> list[str]:
+    """All that a file holds."""
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return list(connection.iterdump())
 
 
 def _last_number(place: File | Database) -> int:

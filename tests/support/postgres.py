@@ -27,12 +27,12 @@ class PostgresServer:
     """A server on a Unix socket, in a folder of its own.
 
     Args:
-        binaries: the folder of `initdb` and `postgres`.
+        binaries: the folder of PostgreSQL's programs.
         folder: where its data and its socket are.
     """
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self._binaries = binaries
+        self.binaries = binaries
         self._folder = folder
         self._names = count(1)
         self._process: subprocess.Popen[Any] | None = None
@@ -57,10 +57,6 @@ class PostgresServer:
         """Do something as the superuser, outside of a transaction."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(statement.encode())
-
-    def run(self, tool: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's own programs, such as `pg_dump`."""
-        subprocess.run([str(self._binaries / tool), *arguments], check=True)  # noqa: S603
 
     def make(self) -> None:
         """Make the files of an empty server."""
@@ -87,7 +83,7 @@ class PostgresServer:
             self._process = None
 
     def _begin(self, name: str, *arguments: str) -> subprocess.Popen[Any]:
-        command = [str(self._binaries / name), *arguments]
+        command = [str(self.binaries / name), *arguments]
         other: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             other = {"user": _user(), "group": pwd.getpwnam(_user()).pw_gid, "extra_groups": []}
