@@ -66,7 +66,9 @@ def _capacity(load: Load, server: str) -> Iterator[Row]:
 
 
 def _usual(load: Load) -> Iterator[Row]:
-    yield Row(f"a guarded call while {USUAL:g} step-ups a second run, p50", "ms", percentile(load.guarded.done, 0.5), None)
+    yield Row(
+        f"a guarded call while {USUAL:g} step-ups a second run, p50", "ms", percentile(load.guarded.done, 0.5), None
+    )
     yield Row("  p99", "ms", percentile(load.guarded.done, 0.99), 2)
     yield Row("  a step-up, three exchanges, p50", "ms", percentile(load.step_ups.done, 0.5), None)
     yield Row("  p99", "ms", percentile(load.step_ups.done, 0.99), None)

@@ -88,16 +88,19 @@ class StepUpStory:
             counts.refused.append(reply.seconds)
             return
         if reply.status != 403 or b'"auth_session"' not in reply.body:
-            return counts.unexpected("start", reply)
+            counts.unexpected("start", reply)
+            return
         answer = b"client_id=cli&authn_method=totp&otp=" + _code(self._seed) + b"&auth_session="
         answer += _member(reply.body, b"auth_session")
         reply = await connection.exchange(_request(self._answer, answer), self._patience)
         if reply.status != 200:
-            return counts.unexpected("answer", reply)
+            counts.unexpected("answer", reply)
+            return
         redeem = self._redeem + b"&code=" + _member(reply.body, b"authorization_code")
         reply = await connection.exchange(_request(self._token, redeem), self._patience)
         if reply.status != 200:
-            return counts.unexpected("token", reply)
+            counts.unexpected("token", reply)
+            return
         counts.done.append(monotonic() - began)
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI, Request
 
 from support.clocks import SettableClock
 from support.redis_server import RedisServer
 from support.wire_driver import URL, WireApp
 from upstile.protocol import TokenResponse
 from upstile.server import App
-from upstile.server.fastapi import FastAPI, Request, StepUp
+from upstile.server.fastapi import StepUp
 from upstile.server.keys._secret_keys import new_key
 
 pytestmark = pytest.mark.anyio

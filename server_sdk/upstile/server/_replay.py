@@ -7,8 +7,8 @@ from time import monotonic
 from upstile.protocol import PROOF_LEEWAY, DPoPProof
 from upstile.server._errors import StorageUnavailable
 
-MEMORY = 2 * PROOF_LEEWAY
-"""Seconds for which a proof must be remembered: `iat` may lie one leeway ahead and one behind."""
+MEMORY = 2 * PROOF_LEEWAY + 1
+"""Seconds for which a proof must be remembered: `iat` may lie one leeway ahead and one behind, both included."""
 
 
 class ReplaySet:

@@ -199,6 +199,24 @@ def test_a_login_that_is_dead_or_that_nothing_is_counted_for_is_not_kept() -> No
     assert list(user.logins) == [LOGIN.sid]
 
 
+def test_who_signs_in_again_and_again_makes_no_record_grow() -> None:
+    user, now = UserState(), NOW
+    for n in range(1000):
+        now += 0.2
+        counted = count_start(user, replace(LOGIN, sid=f"0.{n}"), None, now, guessable=False)
+        assert isinstance(counted, UserState)
+        user = counted
+    assert len(user.logins) == 64
+    assert "0.999" in user.logins
+
+
+def test_a_login_that_is_lost_stays_lost_when_the_owners_known_key_succeeds_with_it() -> None:
+    user, _ = _wrong(KNOWN, 5)
+    user, charged = charge(user, LOGIN, "known", ["phone"], NOW)
+    user = succeed(user, LOGIN, "known", "phone", charged.until, NOW)
+    assert is_lost(user, LOGIN, None)
+
+
 def _started(user: UserState, login: BaseLogin = LOGIN, side: Side = None, now: float = NOW) -> UserState:
     counted = count_start(user, login, side, now, guessable=True)
     assert not isinstance(counted, int)

@@ -25,6 +25,9 @@ STARTS = 10
 """Ceremonies started in the window, per base login by unknown keys, and per known key."""
 STARTS_OF_UNKNOWN = 40
 
+STARTED_LOGINS = 64
+"""Base logins without a wrong answer whose starts are remembered: more than unknown keys may start with guesses."""
+
 KNOWN_KEYS = 8
 KNOWN_FOR = 90 * 24 * 3600
 _KEPT = KNOWN_FOR
@@ -186,7 +189,7 @@ def charge(
 def succeed(user: UserState, login: BaseLogin, side: Side, authenticator: str, until: float, now: float) -> UserState:
     """A guess was right: the rows of its side and of its base login end, and nothing else. `until` was its own lock."""
     logins = user.logins
-    if login.sid in logins:
+    if login.sid in logins and (side is None or logins[login.sid].wrong < TRIES):
         logins = _with_login(user, login, replace(logins[login.sid], wrong=0), now)
     if side is not None and side not in user.known:  # eight others were known since
         return replace(user, logins=logins)
@@ -259,9 +262,16 @@ def _login(user: UserState, login: BaseLogin) -> Login:
 
 
 def _with_login(user: UserState, login: BaseLogin, used: Login, now: float) -> dict[str, Login]:
-    """The logins with this one changed; those that are dead, or that nothing is counted for, are left out."""
+    """The logins with this one changed; those that are dead, or that nothing is counted for, are left out.
+
+    Of those that were only started with, the newest are kept: who signs in again and again makes no record grow.
+    """
     kept = {**user.logins, login.sid: used}
-    return {sid: it for sid, it in kept.items() if now < it.expires_at and (it.wrong or _recent(it.starts, now))}
+    live = {sid: it for sid, it in kept.items() if now < it.expires_at and (it.wrong or _recent(it.starts, now))}
+    started = [sid for sid, it in live.items() if not it.wrong]
+    for sid in started[: max(0, len(started) - STARTED_LOGINS)]:
+        del live[sid]
+    return live
 
 
 def _with_key(user: UserState, jkt: str, key: KnownKey) -> UserState:

@@ -5,7 +5,8 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter
 
 T = TypeVar("T")
-_REMEMBERED = 1024
+_REMEMBERED = 1 << 20
+"""Bytes of JSON whose reading is remembered, for each type."""
 
 
 class Json(Generic[T]):
@@ -20,6 +21,7 @@ class Json(Generic[T]):
     def __init__(self, kind: type[T]) -> None:
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
         self._lately: dict[bytes, T] = {}
+        self._size = 0
 
     def read(self, value: bytes) -> T:
         """What `write` wrote, by this release or the one before it."""
@@ -33,7 +35,8 @@ class Json(Generic[T]):
         return value
 
     def _remember(self, value: bytes, state: T) -> T:
-        if len(self._lately) >= _REMEMBERED:
-            self._lately = {}
+        if self._size >= _REMEMBERED:
+            self._lately, self._size = {}, 0
         self._lately[value] = state
+        self._size += len(value)
         return state

@@ -26,6 +26,8 @@ SESSION_LIFE = 300
 """Seconds for which a step waits for its answer."""
 REPLY_KEPT = 60
 """Seconds for which a reply can be had again."""
+SKEW = 60
+"""Seconds by which the clocks of two nodes may differ."""
 CLAIM_LIFE = 10
 """Seconds for which an answer is being judged; after that nobody is judging it any more."""
 _NONCE = 12
@@ -48,8 +50,8 @@ class Claim:
     charged: Charged
 
     def holds(self, now: float) -> bool:
-        """Whether it keeps others away. A clock that was set back keeps nobody waiting longer."""
-        return 0 <= now - self.at < CLAIM_LIFE
+        """Whether it keeps others away. Clocks of two nodes may differ; one that was set back far keeps nobody."""
+        return -SKEW < now - self.at < CLAIM_LIFE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

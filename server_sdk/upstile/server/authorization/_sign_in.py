@@ -120,7 +120,12 @@ class SignIn:
 
         def forget(found: Found) -> tuple[Kept, None]:
             state = UserState.read(found.get(key))
-            state = replace(state, known={}, first_login=account.logins, first_proof=account.proofs)
+            state = replace(
+                state,
+                known={},
+                first_login=max(state.first_login, account.logins),
+                first_proof=max(state.first_proof, account.proofs),
+            )
             return {key: state.record(now)}, None
 
         await self._storage.one_time.update_many([key], forget, now)

@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 from typing import Literal, Protocol
 
-from upstile.server.storage._records import Account, Revocation, User
+from upstile.server.storage._records import GRACE, Account, Revocation, User
 from upstile.server.storage._stores import DurableStore
 
 BOUND = 10.0
@@ -120,8 +120,8 @@ class Revocations:
 
     def _prune(self, now: float) -> None:
         with self._lock:
-            self._dead = {name: expires_at for name, expires_at in self._dead.items() if expires_at > now}
-            self._ended = {user: ended for user, ended in self._ended.items() if ended[2] > now}
+            self._dead = {name: expires_at for name, expires_at in self._dead.items() if expires_at > now - GRACE}
+            self._ended = {user: ended for user, ended in self._ended.items() if ended[2] > now - GRACE}
 
 
 def _is_of_earlier(jti: str, sid: str | None, ended: tuple[int, int, int]) -> bool:

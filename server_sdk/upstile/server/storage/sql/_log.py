@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from upstile.server.storage._records import Account, Revocation
+from upstile.server.storage._records import GRACE, Account, Revocation
 from upstile.server.storage._transactions import LOG_LOCK, take_lock
 from upstile.server.storage.schema import _tables as tables
 
@@ -49,7 +49,7 @@ def after(connection: sa.Connection, issuer: str, number: int, now: float) -> li
     """The live entries with a higher number, in order."""
     query = (
         sa.select(_log.kind, _log.name, _log.expires_at, _log.below, _log.number)
-        .where(_log.issuer == issuer, _log.number > number, _log.expires_at > now)
+        .where(_log.issuer == issuer, _log.number > number, _log.expires_at > now - GRACE)
         .order_by(_log.number)
     )
     return [Revocation(**row) for row in connection.execute(query).mappings()]
