@@ -102,6 +102,20 @@ async def test_an_enrolment_code_is_good_for_ten_minutes(tmp_path: Path, age: in
         assert (await app.call("POST", PATH, json={**PHONE, "enrolment_code": code})).status_code == status
 
 
+async def test_a_registration_nested_as_deeply_as_can_be_read_is_refused_and_crashes_nothing(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        path = f"{PATH}/{await _begin(app)}/verify"
+        for depth in (200, *range(900, 1000, 7)):
+            body = b'{"registration_response":{"a":' + b"[" * depth + b"]" * depth + b"}}"
+            headers = {
+                "Authorization": f"DPoP {app.token}",
+                "DPoP": app.proof("POST", path, app.token),
+                "Content-Type": "application/json",
+            }
+            assert (await app.http.post(path, content=body, headers=headers)).status_code == 400
+
+
 async def _begin(app: OwnApp) -> str:
     """Begin to enrol an authenticator app; its seed is kept."""
     reply = (await app.call("POST", PATH, json=PHONE)).json()

@@ -60,7 +60,11 @@ class VerifyRequest(Message):
     @field_validator("registration_response")
     @classmethod
     def _bounded(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None and len(json_compact(value)) > _MAX_REGISTRATION:
+        try:
+            size = 0 if value is None else len(json_compact(value))
+        except RecursionError:  # as deep as it could just be read
+            raise ValueError("Registration is nested too deeply") from None
+        if size > _MAX_REGISTRATION:
             raise ValueError(f"Registration should have at most {_MAX_REGISTRATION} bytes")
         return value
 

@@ -11,7 +11,12 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import options_to_json_dict, parse_authentication_credential_json, parse_client_data_json
+from webauthn.helpers import (
+    base64url_to_bytes,
+    options_to_json_dict,
+    parse_authentication_credential_json,
+    parse_client_data_json,
+)
 from webauthn.helpers.structs import (
     AuthenticationCredential,
     AuthenticatorSelectionCriteria,
@@ -30,6 +35,7 @@ from upstile.protocol import (
     bound_challenge,
 )
 from upstile.server.authorization._acr import Factor, Proof
+from upstile.server.authorization.methods._cbor import check_attestation, check_authenticator_data
 from upstile.server.authorization.methods._method import Confirmed, Offered, Purpose, Verified
 from upstile.server.storage import AuthenticatorRecord, User
 
@@ -115,6 +121,8 @@ class WebAuthn:
         record = next((known for known in authenticators if known.data["id"] == response.id), None)
         if record is None or not _same_user(response, user) or _cross_origin(response):
             return None
+        if not _plain(check_authenticator_data, response.response.authenticator_data):
+            return None
         verified = _judged(
             verify_authentication_response,
             credential=response,
@@ -162,6 +170,8 @@ class WebAuthn:
         self, user: User, record: AuthenticatorRecord, response: dict[str, Any], now: float
     ) -> Confirmed | None:
         """Judge the registration."""
+        if not _plain(check_attestation, _judged(_attestation_object, response)):
+            return None
         verified = _judged(
             verify_registration_response,
             credential=response,
@@ -207,6 +217,19 @@ def _judged(judge: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Non
         return judge(*args, **kwargs)
     except Exception:
         return None
+
+
+def _attestation_object(response: dict[str, Any]) -> bytes:
+    return base64url_to_bytes(str(response["response"]["attestationObject"]))
+
+
+def _plain(check: Callable[[bytes], None], data: bytes | None) -> bool:
+    """Whether bytes are what an authenticator writes, before the library interprets them."""
+    try:
+        check(data or b"")
+    except Exception:  # as for `_judged`: the other side made these bytes
+        return False
+    return True
 
 
 def _descriptors(authenticators: Sequence[AuthenticatorRecord]) -> list[PublicKeyCredentialDescriptor]:
