@@ -91,3 +91,12 @@ async def test_an_ordinary_token_never_serves_a_route_for_one_call(tmp_path: Pat
     async with enrolled_app(tmp_path) as app:
         reply = await app.call("DELETE", "/account", token=await app.elevate(max_age="1"))
         assert (reply.status_code, error_of(reply)) == (401, "insufficient_user_authentication")
+
+
+async def test_a_code_is_not_redeemed_after_the_sign_out(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        started = await app.start()
+        code = (await app.answer(started, otp=app.code())).json()["authorization_code"]
+        form = {"token": app.token, "client_id": "bank-cli"}
+        assert (await app.post("/stepup/revoke", form)).status_code == 200
+        assert (await app.redeem(started, code)).json()["error"] == "invalid_grant"

@@ -89,7 +89,7 @@ class Codes:
         key = self._names("code", request.code)
         found = (await self._store.get_many([key], now)).get(key)
         grant = _json.read(found.value) if found else None
-        if grant is None or not _entitled(grant, request, possession.jkt):
+        if grant is None or not _entitled(grant, request, possession.jkt) or self._is_revoked(grant.ceremony):
             raise _refused()
         ceremony, jti = grant.ceremony, new_jti(grant.ceremony.generation)
         user_key = self._names("user", ceremony.login.subject)
@@ -111,6 +111,11 @@ class Codes:
             raise _refused()
         await self._tell("token-issued", grant, now)
         return self._mint.elevated(grant.ceremony, jti=jti, acr=grant.acr, life=grant.token_life, now=now)
+
+    def _is_revoked(self, ceremony: Ceremony) -> bool:
+        """Whether the app signed out since: its token would outlive what the log says of the login."""
+        login = ceremony.login
+        return self._revocations.names(ceremony.subject_jti, login.sid, login.user(self._issuer))
 
     async def _end(self, grant: Grant, now: float) -> None:
         if grant.used_jti is not None:
