@@ -38,7 +38,7 @@ from upstile.protocol import (
 )
 from upstile.server import App
 from upstile.server._http import HttpRequest, HttpResponse
-from upstile.server.authorization._admission import Admission
+from upstile.server.authorization._overload import Overload
 from upstile.server.authorization.methods import Purpose, WebAuthn
 from upstile.server.fastapi import StepUp
 from upstile.server.keys._secret_keys import new_key
@@ -118,7 +118,7 @@ def _totp_rows(rounds: int) -> Iterator[Row]:
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         app = CeremonyApp(f"sqlite:///{Path(folder) / 'state.db'}")
         # While the others take their turn this loop stands still, which would look like a server that is overloaded.
-        Admission.is_open = lambda _: True  # type: ignore[method-assign, assignment]
+        Overload.lets_in = lambda _: True  # type: ignore[method-assign, assignment]
         runner.run(app.enroll())
         due = iter([app.prepared() for _ in range(TIMES * (rounds + 1))])
 

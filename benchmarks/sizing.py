@@ -24,7 +24,7 @@ from benchmarks.interleaved import Ratio, Work, measure, ratio
 from examples.production.installed import found
 from examples.production.parts import free_ports, start_postgresql, start_redis
 from examples.production.processes import Processes
-from upstile.server.authorization._admission import Admission
+from upstile.server.authorization._overload import Overload
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "operating.md"
 ROUNDS, TIMES = 15, 10
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the tables into docs/operating.md")
     options = parser.parse_args()
     # While the others take their turn a loop stands still, which would look like a server that is overloaded.
-    Admission.is_open = lambda _: True  # type: ignore[method-assign, assignment]
+    Overload.lets_in = lambda _: True  # type: ignore[method-assign, assignment]
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         deployed = measured(Path(folder), ROUNDS)
     for name, text in {"counted": counted_table(deployed), "computed": computed_table(deployed)}.items():

@@ -6,7 +6,7 @@ import pytest
 
 from support.ada import Ada
 from support.bank_server import BankServer
-from upstile.server.authorization import _admission
+from upstile.server.authorization import _overload
 
 
 @pytest.fixture
@@ -22,6 +22,6 @@ def ada(bank_server: BankServer) -> Ada:
 
 
 @pytest.fixture(autouse=True)
-def admission(monkeypatch: pytest.MonkeyPatch) -> None:
+def overload(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test shares its event loop with the server that it calls, and makes it late: no start is refused for that."""
-    monkeypatch.setattr(_admission, "LATE", inf)
+    monkeypatch.setattr(_overload, "LATE", inf)

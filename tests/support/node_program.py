@@ -22,7 +22,7 @@ from examples.bank.serving import free_port
 from support.clocks import SharedClock
 from support.node_faults import Fault, arm
 from upstile.server import _keeper
-from upstile.server.authorization import _admission
+from upstile.server.authorization import _overload
 
 _IMPORTED_LATE = ("alembic.command", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.h11_impl")
 """What a node would import when it begins to serve."""
@@ -69,7 +69,7 @@ def _be_a_node(listener: socket.socket, asked: dict[str, Any]) -> None:
 
 def serve(listener: socket.socket, *, clock: str, keeper: float | None, secret_keys: str, **bank: Any) -> None:
     """Be one node of the bank, until it is told to end."""
-    _admission.LATE = inf  # a busy machine must not refuse what a test starts
+    _overload.LATE = inf  # a busy machine must not refuse what a test starts
     if keeper is not None:
         _keeper.PERIOD = keeper
     os.environ["UPSTILE_SECRET_KEYS"] = secret_keys

@@ -16,11 +16,11 @@ from upstile.protocol import (
 from upstile.server._errors import AuthorizationError, Rejection
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
 from upstile.server._route import Route
-from upstile.server.authorization._admission import Admission
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._enrolment import Enrolment
+from upstile.server.authorization._overload import Overload
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._response import error_response, temporarily_unavailable, unavailable
 from upstile.server.authorization._revocation import RevocationRequest, Revoker
@@ -47,7 +47,7 @@ class Endpoints:
         possession: checks the DPoP proof.
         apps, starts, answers, codes, revoker, enrolment: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
-        admission: whether ceremonies may start.
+        overload: says whether ceremonies may start.
     """
 
     clock: Callable[[], float]
@@ -59,7 +59,7 @@ class Endpoints:
     revoker: Revoker
     enrolment: Enrolment
     refusals: Refusals
-    admission: Admission = field(default_factory=Admission)
+    overload: Overload = field(default_factory=Overload)
 
     def routes(self, prefix: str, documents: Mapping[str, Callable[[], Any]]) -> tuple[Route, ...]:
         """All routes; `documents` are the JSON documents to serve, by path."""
@@ -88,7 +88,7 @@ class Endpoints:
 
     def _read_challenge(self, form: dict[str, str]) -> StartRequest | AnswerRequest:
         """Refuses a start before anything but its form was looked at: a late loop has no time for more."""
-        if "response_type" in form and not self.admission.is_open():
+        if "response_type" in form and not self.overload.lets_in():
             raise temporarily_unavailable("too much is going on here: start again in a moment")
         return read_request(form)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from upstile.server.authorization import _admission
-from upstile.server.authorization._admission import Admission
+from upstile.server.authorization import _overload
+from upstile.server.authorization._overload import Overload
 
 
 class Loop:
@@ -36,17 +36,17 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
 
 def _running(monkeypatch: pytest.MonkeyPatch) -> Loop:
     loop = Loop()
-    monkeypatch.setattr(_admission, "get_running_loop", lambda: loop)
+    monkeypatch.setattr(_overload, "get_running_loop", lambda: loop)
     return loop
 
 
 def _after(loop: Loop, *late: float) -> bool:
     """Whether a ceremony may start after looks that came so many seconds late."""
-    admission = Admission()
-    assert admission.is_open()
+    overload = Overload()
+    assert overload.lets_in()
     for seconds in late:
         loop.fire(late=seconds)
-    return admission.is_open()
+    return overload.lets_in()
 
 
 @pytest.mark.parametrize(
@@ -70,62 +70,62 @@ def test_a_look_that_comes_50_ms_late_shuts_and_one_within_20_ms_opens(
 
 
 def test_a_machine_that_was_suspended_is_shut_for_one_look(loop: Loop) -> None:
-    admission = Admission()
-    admission.is_open()
+    overload = Overload()
+    overload.lets_in()
     loop.fire(late=3600.0)
-    assert not admission.is_open()
+    assert not overload.lets_in()
     ((due, _),) = loop.timers
     assert due - loop.now == pytest.approx(0.010)
     loop.fire(late=0.001)
-    assert admission.is_open()
+    assert overload.lets_in()
 
 
 def test_the_loop_is_looked_at_only_while_ceremonies_are_started(loop: Loop) -> None:
-    admission = Admission()
+    overload = Overload()
     assert not loop.timers
-    admission.is_open()
+    overload.lets_in()
     looks = 0
     while loop.timers:
         loop.fire(late=0.0)
         looks += 1
     assert 95 <= looks <= 105
-    assert admission.is_open()
+    assert overload.lets_in()
     assert len(loop.timers) == 1
 
 
 def test_it_stays_shut_while_the_loop_is_late_even_if_nobody_asks(loop: Loop) -> None:
-    admission = Admission()
-    admission.is_open()
+    overload = Overload()
+    overload.lets_in()
     for _ in range(50):
         loop.fire(late=0.060)
-    assert not admission.is_open()
+    assert not overload.lets_in()
 
 
 def test_many_starts_are_one_timer(loop: Loop) -> None:
-    admission = Admission()
+    overload = Overload()
     for _ in range(100):
-        admission.is_open()
+        overload.lets_in()
     assert len(loop.timers) == 1
 
 
 def test_another_loop_begins_open_and_what_is_left_of_the_old_one_changes_nothing(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admission = Admission()
-    admission.is_open()
+    overload = Overload()
+    overload.lets_in()
     loop.fire(late=0.060)
-    assert not admission.is_open()
+    assert not overload.lets_in()
     other = _running(monkeypatch)
-    assert admission.is_open()
+    assert overload.lets_in()
     loop.fire(late=0.060)
-    assert admission.is_open()
+    assert overload.lets_in()
     assert (len(loop.timers), len(other.timers)) == (0, 1)
 
 
 def test_the_log_says_once_a_minute_that_it_is_shut(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
-    admission = Admission()
+    overload = Overload()
     for late, said in ((0.060, 1), (0.0, 1), (0.070, 1), (59.0, 1), (2.0, 2)):
-        admission.is_open()
+        overload.lets_in()
         loop.fire(late=late)
         assert len(caplog.records) == said
     assert "late: just now by 60 ms" in caplog.text

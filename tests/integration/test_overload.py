@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)
-def admission() -> None:
+def overload() -> None:
     """As it is."""
 
 

@@ -18,7 +18,7 @@ TOLD_EVERY = 60.0
 """Seconds in which the log says at most once that the door is shut."""
 
 
-class Admission:
+class Overload:
     """Whether a ceremony may start.
 
     A timer of the running loop measures how late the loop is. It runs only while ceremonies are started. A machine that
@@ -33,7 +33,7 @@ class Admission:
         self._asked = 0.0
         self._told = -TOLD_EVERY
 
-    def is_open(self) -> bool:
+    def lets_in(self) -> bool:
         """Whether a start is let in; asked at each start, from within the loop that serves it."""
         loop = get_running_loop()
         if loop is not self._loop or not self._looking:
