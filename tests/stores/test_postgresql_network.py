@@ -66,7 +66,7 @@ async def test_a_transaction_that_was_only_begun_is_begun_again(postgres_url: st
             assert await increment(store, "counter") == 1
             proxy.lose_reply_to(b"BEGIN ISOLATION LEVEL READ COMMITTED")
             assert await increment(store, "counter") == 2
-            assert proxy.lost.is_set()
+            assert proxy.lost.wait(5)
 
 
 async def test_connections_that_were_cut_are_replaced(postgres_url: str) -> None:

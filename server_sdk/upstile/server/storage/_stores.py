@@ -113,7 +113,7 @@ class DurableStore(Store, Protocol):
         ...
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
-        """The live entries of this issuer with a higher number, in order. For a thread: it may wait."""
+        """The entries of this issuer with a higher number, in order, until `GRACE` after they are dead. It may wait."""
         ...
 
     async def secret(self, name: str, made: bytes) -> bytes:
