@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upstile.server.authorization._budgets import (
-    KNOWN_FOR,
     LAST_TRY,
     TRIES,
     Charged,
@@ -25,6 +24,7 @@ from upstile.server.authorization._budgets import (
     starts_are_used_up,
     succeed,
 )
+from upstile.server.authorization._lives import KNOWN_FOR
 from upstile.server.authorization._logins import BaseLogin
 
 NOW = 1_800_000_000.0

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from upstile.server.authorization._json import Json
+from upstile.server.authorization._lives import KNOWN_FOR
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.storage import Record
 
@@ -29,8 +30,6 @@ STARTED_LOGINS = 64
 """Base logins without a wrong answer whose starts are remembered: more than unknown keys may start with guesses."""
 
 KNOWN_KEYS = 8
-KNOWN_FOR = 90 * 24 * 3600
-_KEPT = KNOWN_FOR
 _LOCKS_KEPT = 6  # the sixth lock is as long as any later one
 
 Side = str | None
@@ -115,7 +114,7 @@ class UserState:
 
     def record(self, now: float) -> Record:
         """The record to keep."""
-        return Record(value=_json.write(self), expires_at=now + _KEPT, used=True)
+        return Record(value=_json.write(self), expires_at=now + KNOWN_FOR, used=True)
 
 
 _json = Json(UserState)

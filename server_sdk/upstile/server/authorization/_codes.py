@@ -8,12 +8,10 @@ from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._json import Json
+from upstile.server.authorization._lives import CODE_LIFE
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import TokenMint, lifetime, new_jti
 from upstile.server.storage import Found, Kept, Names, OneTimeStore, Record, Revocations, generation_of
-
-CODE_LIFE = 60
-"""Seconds within which a code must be redeemed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,13 +19,12 @@ from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpRequest, HttpResponse, json_response
 from upstile.server.authorization._account import activated, added, discarded, find, live, removed, renamed, tried
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
+from upstile.server.authorization._lives import PENDING_LIFE
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import AuthenticatorRecord, DurableStore, User
 
-PENDING_LIFE = 600
-"""Seconds within which a new authenticator must be verified."""
 MOST_AUTHENTICATORS = 20
 
 M = TypeVar("M", bound=Message)

@@ -5,8 +5,8 @@ from pydantic import Field
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
 from upstile.server._events import Events, SecurityEvent
+from upstile.server.authorization._lives import LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._tokens import LONGEST_LIFE
 from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._jwt import Verifier
 from upstile.server.storage import Names, OneTimeStore, Revocations, User

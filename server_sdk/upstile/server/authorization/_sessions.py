@@ -20,16 +20,11 @@ from upstile.server._http import HttpResponse
 from upstile.server.authorization._budgets import Charged
 from upstile.server.authorization._ceremony import CEREMONY, Ceremony
 from upstile.server.authorization._json import Json
+from upstile.server.authorization._lives import CLAIM_LIFE, REPLY_KEPT, SESSION_LIFE
 from upstile.server.storage import Record
 
-SESSION_LIFE = 300
-"""Seconds for which a step waits for its answer."""
-REPLY_KEPT = 60
-"""Seconds for which a reply can be had again."""
 SKEW = 60
 """Seconds by which the clocks of two nodes may differ."""
-CLAIM_LIFE = 10
-"""Seconds for which an answer is being judged; after that nobody is judging it any more."""
 _NONCE = 12
 
 

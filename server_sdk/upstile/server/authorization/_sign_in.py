@@ -11,14 +11,11 @@ from upstile.server.authorization._account import ended
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import UserState
+from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._tokens import LONGEST_LIFE, TokenMint
+from upstile.server.authorization._tokens import TokenMint
 from upstile.server.storage import Found, Kept, Names, Record, Revocations, Storage, User
-
-LOGIN_LIFE = 12 * 3600
-"""Seconds that a base login lasts; as long as its factors count towards `mfa`."""
-ENROLMENT_CODE_LIFE = 600
 
 
 class SignIn:

@@ -16,9 +16,10 @@ from upstile.server.authorization._budgets import (
     starts_are_used_up,
 )
 from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization._lives import SESSION_LIFE
 from upstile.server.authorization._logins import masked
 from upstile.server.authorization._offers import Plan, could_complete, open_to, plan_offers
-from upstile.server.authorization._sessions import SESSION_LIFE, Session
+from upstile.server.authorization._sessions import Session
 from upstile.server.authorization.methods import Method, Purpose
 from upstile.server.storage import AuthenticatorRecord, Kept, Names
 

@@ -6,13 +6,9 @@ from typing import Any
 from upstile.protocol import TokenResponse
 from upstile.server.authorization._acr import token_amr
 from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization._lives import LIFE, LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.keys._signing import SigningKeys
-
-LIFE = 300
-"""Seconds that an elevated token lives at least."""
-LONGEST_LIFE = 3600
-"""Seconds that a bound one lives at most, if the route's `max_age` is that long."""
 
 
 class TokenMint:

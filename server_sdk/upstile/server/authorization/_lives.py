@@ -1,0 +1,22 @@
+"""How long each thing lives, in seconds (upstile profile §4, §7, §8)."""
+
+SESSION_LIFE = 300
+"""A step waits for its answer."""
+CLAIM_LIFE = 10
+"""An answer is being judged; after that nobody is judging it any more."""
+REPLY_KEPT = 60
+"""A reply can be had again."""
+CODE_LIFE = 60
+"""An authorization code must be redeemed."""
+LIFE = 300
+"""An elevated token lives at least,"""
+LONGEST_LIFE = 3600
+"""and a bound one at most, if the route's `max_age` is that long."""
+LOGIN_LIFE = 12 * 3600
+"""A base login lasts; as long as its factors count towards `mfa`."""
+ENROLMENT_CODE_LIFE = 600
+"""An enrolment code is good."""
+PENDING_LIFE = 600
+"""A new authenticator must be verified."""
+KNOWN_FOR = 90 * 24 * 3600
+"""A key is known after its last ceremony; so long is what is counted for a user kept after the last change."""
