@@ -7,9 +7,9 @@ _log = logging.getLogger("upstile.server")
 
 TICK = 0.010
 """Seconds from one look at the loop to the next."""
-LATE = 0.015
+LATE = 0.050
 """A look that comes so many seconds late shuts the door,"""
-IN_TIME = 0.005
+IN_TIME = 0.020
 """and one that is less late than this opens it again."""
 NEEDED_FOR = 1.0
 """Seconds after the last start for which the loop is looked at: fewer starts than one a second overload nobody."""
@@ -39,9 +39,7 @@ class Overload:
         if loop is not self._loop or not self._looking:
             self._loop, self._looking, self._shut = loop, True, False
             self._look_again(loop)
-        now = self._asked = loop.time()
-        if now - self._due > LATE:  # the look is late already: many starts may wait before it
-            self._shut = True
+        self._asked = loop.time()
         return not self._shut
 
     def _look_again(self, loop: AbstractEventLoop) -> None:
