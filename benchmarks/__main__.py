@@ -11,6 +11,7 @@ from benchmarks.ceremony import ceremony_rows
 from benchmarks.exchanges import exchange_rows
 from benchmarks.guarding import guard_rows
 from benchmarks.installing import install_rows
+from benchmarks.key_ceremony import key_rows
 from benchmarks.load.rows import load_rows
 from benchmarks.memory import memory_rows
 from benchmarks.serving import client_rows, server_rows
@@ -23,6 +24,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "memory": memory_rows,
     "exchanges": exchange_rows,
     "ceremony": ceremony_rows,
+    "key": key_rows,
     "install": install_rows,
     "server": server_rows,
     "client": client_rows,

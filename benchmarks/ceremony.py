@@ -50,7 +50,7 @@ APART = 61.0
 """Seconds between two ceremonies: the clock is moved, so that there is a fresh code and the budget of starts lasts."""
 TIMES = 10
 _ES256 = ec.ECDSA(SHA256())
-_START, _TOKEN, _AUTHENTICATORS = "/stepup/challenge", "/stepup/token", "/stepup/authenticators"
+_START, _TOKEN, AUTHENTICATORS = "/stepup/challenge", "/stepup/token", "/stepup/authenticators"
 
 
 def ceremony_rows(rounds: int) -> Iterator[Row]:
@@ -131,7 +131,7 @@ def _totp_rows(rounds: int) -> Iterator[Row]:
     yield Row("a whole TOTP step-up at the server", beside, ratio(seconds, "ours", "bare"), 5.1)
 
 
-async def run_all(ceremonies: "list[_Ceremony]") -> None:
+async def run_all(ceremonies: "list[Ceremony]") -> None:
     """One after the other."""
     for ceremony in ceremonies:
         await ceremony.run()
@@ -155,21 +155,25 @@ class CeremonyApp:
         self.routes = {route.path: route for route in self.server._deployment.routes}
         self.token, self.seed = "", b""
 
-    async def enroll(self) -> None:
-        """Sign in and enrol an authenticator app."""
+    async def sign_in(self) -> None:
+        """Begin a base login."""
         sign_in = HttpRequest(method="POST", path="/login", headers=[self.proof("POST", "/login")])
         login = await self.server._deployment.start_session(
             "ada", amr=["pwd"], request=sign_in, client_id=None, account="ada@example.com"
         )
         self.token = login.access_token
-        pending = await self._call(_AUTHENTICATORS, {"method": "totp", "name": "phone"})
-        self.seed = b32decode(parse_qs(urlsplit(pending["otpauth_uri"]).query)["secret"][0])
-        await self._call(f"{_AUTHENTICATORS}/{{id}}/verify", {"otp": self.code()}, id=pending["id"])
 
-    def prepared(self) -> "_Ceremony":
+    async def enroll(self) -> None:
+        """Sign in and enrol an authenticator app."""
+        await self.sign_in()
+        pending = await self.call(AUTHENTICATORS, {"method": "totp", "name": "phone"})
+        self.seed = b32decode(parse_qs(urlsplit(pending["otpauth_uri"]).query)["secret"][0])
+        await self.call(f"{AUTHENTICATORS}/{{id}}/verify", {"otp": self.code()}, id=pending["id"])
+
+    def prepared(self, acr: str = "mfa") -> "Ceremony":
         """The next ceremony; nothing of it has been sent."""
         self.now += APART
-        return _Ceremony(self)
+        return Ceremony(self, acr)
 
     def code(self) -> str:
         """What the authenticator app shows."""
@@ -184,7 +188,7 @@ class CeremonyApp:
         )
         return b"dpop", proof.encode()
 
-    async def _call(self, path: str, body: Mapping[str, str], **parameters: str) -> Any:
+    async def call(self, path: str, body: Mapping[str, Any], **parameters: str) -> Any:
         actual = path.format(**parameters)
         headers = [
             (b"authorization", f"DPoP {self.token}".encode()),
@@ -195,10 +199,10 @@ class CeremonyApp:
         return json.loads((await self.routes[path].answer(request, parameters)).body)
 
 
-class _Ceremony:
+class Ceremony:
     """One step-up, with everything the app computes computed before: what it has to learn comes last in its forms."""
 
-    def __init__(self, app: CeremonyApp) -> None:
+    def __init__(self, app: CeremonyApp, acr: str = "mfa") -> None:
         self._app, self._now = app, app.now
         verifier = token_urlsafe(48)
         self._proofs = [app.proof("POST", path) for path in (_START, _START, _TOKEN)]
@@ -207,7 +211,7 @@ class _Ceremony:
             "client_id": "cli",
             "code_challenge": code_challenge(verifier),
             "code_challenge_method": "S256",
-            "acr_values": "mfa",
+            "acr_values": acr,
             "max_age": "300",
             "scope": "payments",
             "resource": URL,
@@ -220,9 +224,18 @@ class _Ceremony:
 
     async def run(self) -> None:
         """Start, answer, redeem."""
+        session = _member(await self.begin(), b"auth_session")
+        await self.finish(self._answer + b"&auth_session=" + session)
+
+    async def begin(self) -> HttpResponse:
+        """Start."""
         self._app.now = self._now
-        session = _member(await self._post(_START, self._start), b"auth_session")
-        code = _member(await self._post(_START, self._answer + b"&auth_session=" + session), b"authorization_code")
+        return await self._post(_START, self._start)
+
+    async def finish(self, answer: bytes) -> None:
+        """Answer, redeem."""
+        self._app.now = self._now
+        code = _member(await self._post(_START, answer), b"authorization_code")
         if (await self._post(_TOKEN, self._token + b"&code=" + code)).status != 200:
             raise RuntimeError("no token")
 

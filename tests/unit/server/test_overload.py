@@ -129,3 +129,15 @@ def test_the_log_says_once_a_minute_that_it_is_shut(loop: Loop, caplog: pytest.L
         loop.fire(late=late)
         assert len(caplog.records) == said
     assert "late: just now by 60 ms" in caplog.text
+
+
+def test_a_start_that_comes_while_the_look_is_overdue_is_not_let_in(loop: Loop) -> None:
+    overload = Overload()
+    assert overload.lets_in()
+    loop.now += _overload.TICK + 0.049
+    assert overload.lets_in()
+    loop.now += 0.002
+    assert not overload.lets_in()
+    loop.fire(late=0.051)
+    loop.fire(late=0.0)
+    assert overload.lets_in()

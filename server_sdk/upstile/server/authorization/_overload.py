@@ -39,7 +39,9 @@ class Overload:
         if loop is not self._loop or not self._looking:
             self._loop, self._looking, self._shut = loop, True, False
             self._look_again(loop)
-        self._asked = loop.time()
+        now = self._asked = loop.time()
+        if now - self._due > LATE:  # the look is overdue: many starts may be waiting before it
+            self._shut = True
         return not self._shut
 
     def _look_again(self, loop: AbstractEventLoop) -> None:
