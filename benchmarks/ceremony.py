@@ -170,9 +170,9 @@ class CeremonyApp:
         self.seed = b32decode(parse_qs(urlsplit(pending["otpauth_uri"]).query)["secret"][0])
         await self.call(f"{AUTHENTICATORS}/{{id}}/verify", {"otp": self.code()}, id=pending["id"])
 
-    def prepared(self, acr: str = "mfa") -> "Ceremony":
-        """The next ceremony; nothing of it has been sent."""
-        self.now += APART
+    def prepared(self, acr: str = "mfa", apart: float = APART) -> "Ceremony":
+        """The next ceremony, so many seconds later; nothing of it has been sent."""
+        self.now += apart
         return Ceremony(self, acr)
 
     def code(self) -> str:
