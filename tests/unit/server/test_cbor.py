@@ -1,15 +1,18 @@
 """The CBOR of authenticators, checked before a library interprets it (CTAP 2.1 §8, RFC 8949 §3)."""
 
+import json
 from typing import Any
 
 import pytest
 from fido2 import cbor
 from hypothesis import given
 from hypothesis import strategies as st
+from webauthn.helpers import parse_authenticator_data
 
 from support.wire_driver import Passkey
-from upstile.protocol import base64url_decode, base64url_encode
+from upstile.protocol import AnswerRequest, base64url_decode, base64url_encode
 from upstile.server.authorization.methods._cbor import NotPlain, check_attestation, check_authenticator_data, check_item
+from upstile.server.authorization.methods._method import Purpose
 from upstile.server.authorization.methods._webauthn import WebAuthn
 from upstile.server.storage import AuthenticatorRecord, User
 
@@ -87,3 +90,66 @@ def test_a_tag_in_a_registration_never_reaches_the_library(monkeypatch: pytest.M
     registration["response"]["attestationObject"] = base64url_encode(encoded)
     monkeypatch.setattr("re.compile", pytest.fail)
     assert method.confirm(User(URL, "ada"), record, registration, 0) is None
+
+
+_PUBLIC_KEY = cbor.encode({1: 2, 3: -7, -1: 1, -2: b"x" * 32, -3: b"y" * 32})
+_ATTESTED = bytes(16) + b"\x00\x04abcd"
+_TAGGED = b"\xd8\x23\x63(a)"  # a regular expression
+
+
+@pytest.mark.parametrize("padded", [b"\x18\x01", b"\x19\x00\x01", b"\x1b" + bytes(7) + b"\x01"])
+def test_a_padded_number_moves_no_item_past_the_check(padded: bytes) -> None:
+    """The library looks for the extensions where the key would end if it were in the shortest form."""
+    surplus = len(padded) - 1
+    key = _PUBLIC_KEY[:1] + padded + _PUBLIC_KEY[2:]
+    check_authenticator_data(_attested(_PUBLIC_KEY) + b"\xa0")
+    with pytest.raises(NotPlain):
+        check_authenticator_data(_attested(key[:-surplus] + _TAGGED[:surplus]) + _TAGGED[surplus:])
+    with pytest.raises(NotPlain):
+        check_authenticator_data(_attested(key) + b"\xa0")
+
+
+def test_a_key_that_stands_twice_moves_no_item_past_the_check() -> None:
+    twice = b"\xa6" + _PUBLIC_KEY[1:] + b"\x01\x02"
+    with pytest.raises(NotPlain):
+        check_authenticator_data(_attested(twice) + b"\xa0")
+
+
+@given(st.dictionaries(st.integers(-9, 9), PLAIN, max_size=4), st.dictionaries(st.text(max_size=8), PLAIN, max_size=3))
+def test_what_passes_is_cut_by_the_library_where_we_cut_it(key: dict[int, Any], extensions: dict[str, Any]) -> None:
+    data = _attested(cbor.encode(key)) + cbor.encode(extensions)
+    try:
+        check_authenticator_data(data)
+    except NotPlain:
+        return
+    parsed = parse_authenticator_data(data)
+    assert parsed.attested_credential_data is not None
+    assert parsed.attested_credential_data.credential_public_key == cbor.encode(key)
+    assert parsed.extensions == cbor.encode(extensions)
+
+
+def test_a_tag_in_an_assertion_never_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
+    user, passkey = User(URL, "ada"), Passkey()
+    state, message = method.enroll(user, "a", "ada", [])
+    pending = AuthenticatorRecord(id="a", method="webauthn", name="k", state="pending", created=0, data=state)
+    confirmed = method.confirm(user, pending, passkey.register(message["options"]), 0)
+    assert confirmed is not None
+    record = AuthenticatorRecord(
+        id="a", method="webauthn", name="k", state="active", created=0, data=confirmed.data, counter=confirmed.counter
+    )
+    offered = method.offer([record], Purpose(client_id="app", jkt=None, resource=URL), user_verification=True)
+    assertion: Any = passkey.sign(offered.offer.options or {})
+    read: list[bytes] = []
+    monkeypatch.setattr("webauthn.authentication.verify_authentication_response.parse_authenticator_data", read.append)
+    for data in (_head() + _TAGGED, _attested(_PUBLIC_KEY) + _TAGGED):
+        assertion["response"]["authenticatorData"] = base64url_encode(data)
+        answer = AnswerRequest(
+            client_id="app", auth_session="s", authn_method="webauthn", authn_response=json.dumps(assertion)
+        )
+        assert method.verify(method.read(answer), offered.state, user, [record], 0) is None
+    assert read == []
+
+
+def _attested(key: bytes) -> bytes:
+    return bytes(32) + b"\xc5" + bytes(4) + _ATTESTED + key

@@ -7,7 +7,8 @@ interprets them.
 
 from typing import Any
 
-from webauthn.helpers import parse_cbor
+from webauthn.helpers import encode_cbor, parse_cbor
+from webauthn.helpers.exceptions import InvalidCBORData
 
 _MAX_DEPTH = 6
 _MAX_ITEMS = 64
@@ -28,7 +29,7 @@ def check_attestation(data: bytes) -> None:
         NotPlain: it holds what no authenticator writes.
     """
     check_item(data)
-    members: Any = parse_cbor(data)
+    members = _read(data)
     try:
         inner = members["authData"]
     except (KeyError, TypeError) as error:
@@ -48,9 +49,9 @@ def check_authenticator_data(data: bytes) -> None:
     if flags & _ATTESTED:
         at += 16  # aaguid
         at += 2 + int.from_bytes(data[at : at + 2], "big")
-        at = _item(data, at, 0)
+        at = _part(data, at)
     if flags & _EXTENSIONS:
-        at = _item(data, at, 0)
+        at = _part(data, at)
     if at != len(data):
         raise NotPlain("bytes are left over")
 
@@ -63,6 +64,25 @@ def check_item(data: bytes) -> None:
     """
     if _item(data, 0, 0) != len(data):
         raise NotPlain("bytes are left over")
+
+
+def _part(data: bytes, at: int) -> int:
+    """Walk over one item of authenticator data; where it ends, for us and for the library.
+
+    The library encodes what it read and takes that length to find the next item. With a padded number or a key that
+    stands twice it would go on somewhere else than we do, and read an item that we never saw.
+    """
+    end = _item(data, at, 0)
+    if len(encode_cbor(_read(data[at:end]))) != end - at:
+        raise NotPlain("not in the shortest form")
+    return end
+
+
+def _read(data: bytes) -> Any:
+    try:
+        return parse_cbor(data)
+    except InvalidCBORData as error:
+        raise NotPlain("a key stands twice, or a text is not UTF-8") from error
 
 
 def _item(data: bytes, at: int, depth: int) -> int:
