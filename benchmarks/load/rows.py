@@ -16,7 +16,7 @@ MANY_ROUNDS = 10
 """From so many rounds on that the other parts do, a load lasts `SECONDS`."""
 USUAL, BEYOND = 100.0, 600.0
 """Step-ups a second that one process carries easily, and such that it does not."""
-CLIENTS = 16
+CLIENTS = 8
 """Clients at a time that find out how many step-ups a second there are: enough to keep a process busy."""
 
 

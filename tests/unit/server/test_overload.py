@@ -53,20 +53,31 @@ def _after(loop: Loop, *late: float) -> bool:
     ("late", "opened"),
     [
         ((0.0,), True),
-        ((0.049,), True),
-        ((0.051,), False),
-        ((0.030,), True),
-        ((0.051, 0.030), False),
-        ((0.051, 0.049, 0.021), False),
-        ((0.051, 0.019), True),
-        ((0.051, 0.019, 0.030), True),
-        ((0.051, 0.019, 0.051), False),
+        ((0.029,), True),
+        ((0.031,), False),
+        ((0.020, 0.020, 0.020), True),
+        ((0.031, 0.006), False),
+        ((0.031, 0.004), True),
+        ((0.031, 0.004, 0.009), True),
+        ((0.031, 0.004, 0.011), False),
+        ((0.031, 0.004, 0.011, 0.004), True),
     ],
 )
-def test_a_look_that_comes_50_ms_late_shuts_and_one_within_20_ms_opens(
+def test_a_look_that_comes_30_ms_late_shuts_and_10_ms_once_it_was_shut(
     loop: Loop, late: tuple[float, ...], opened: bool
 ) -> None:
     assert _after(loop, *late) is opened
+
+
+def test_a_second_without_being_shut_ends_the_strictness(loop: Loop) -> None:
+    overload = Overload()
+    overload.lets_in()
+    loop.fire(late=0.031)
+    for _ in range(101):
+        overload.lets_in()
+        loop.fire(late=0.0)
+    loop.fire(late=0.029)
+    assert overload.lets_in()
 
 
 def test_a_machine_that_was_suspended_is_shut_for_one_look(loop: Loop) -> None:
@@ -134,10 +145,10 @@ def test_the_log_says_once_a_minute_that_it_is_shut(loop: Loop, caplog: pytest.L
 def test_a_start_that_comes_while_the_look_is_overdue_is_not_let_in(loop: Loop) -> None:
     overload = Overload()
     assert overload.lets_in()
-    loop.now += _overload.TICK + 0.049
+    loop.now += _overload.TICK + 0.029
     assert overload.lets_in()
     loop.now += 0.002
     assert not overload.lets_in()
-    loop.fire(late=0.051)
+    loop.fire(late=0.031)
     loop.fire(late=0.0)
     assert overload.lets_in()

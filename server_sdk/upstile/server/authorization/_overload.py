@@ -7,9 +7,13 @@ _log = logging.getLogger("upstile.server")
 
 TICK = 0.010
 """Seconds from one look at the loop to the next."""
-LATE = 0.050
-"""A look that comes so many seconds late shuts the door,"""
-IN_TIME = 0.020
+LATE = 0.030
+"""A look that comes so many seconds late shuts the door;"""
+STRICT_FOR = 1.0
+"""for so many seconds after it was shut"""
+STRICT = 0.010
+"""a look that is so many seconds late is enough,"""
+IN_TIME = 0.005
 """and one that is less late than this opens it again."""
 NEEDED_FOR = 1.0
 """Seconds after the last start for which the loop is looked at: fewer starts than one a second overload nobody."""
@@ -21,14 +25,17 @@ TOLD_EVERY = 60.0
 class Overload:
     """Whether a ceremony may start.
 
-    A timer of the running loop measures how late the loop is. It runs only while ceremonies are started. A machine that
-    was suspended finds one look very late and the next one in time: the door is shut for one tick.
+    A timer of the running loop measures how late the loop is. It runs only while ceremonies are started. A handler of the
+    application that holds the loop for 20 ms now and then shuts nothing. Once there was too much, less is too much: or
+    the queue would grow to `LATE` each time that the door is opened, and everybody's calls would wait in it. A machine
+    that was suspended finds one look very late and the next one in time: the door is shut for one tick.
     """
 
     def __init__(self) -> None:
         self._loop: AbstractEventLoop | None = None
         self._looking = False
         self._shut = False
+        self._strict_until = 0.0
         self._due = 0.0
         self._asked = 0.0
         self._told = -TOLD_EVERY
@@ -37,10 +44,10 @@ class Overload:
         """Whether a start is let in; asked at each start, from within the loop that serves it."""
         loop = get_running_loop()
         if loop is not self._loop or not self._looking:
-            self._loop, self._looking, self._shut = loop, True, False
+            self._loop, self._looking, self._shut, self._strict_until = loop, True, False, 0.0
             self._look_again(loop)
         now = self._asked = loop.time()
-        if now - self._due > LATE:  # the look is overdue: many starts may be waiting before it
+        if self._is_too_late(now):  # the look is overdue: many starts may be waiting before it
             self._shut = True
         return not self._shut
 
@@ -53,8 +60,8 @@ class Overload:
             return  # another loop serves now
         now = loop.time()
         late = now - self._due
-        if late > LATE:
-            self._shut = True
+        if self._is_too_late(now):
+            self._shut, self._strict_until = True, now + STRICT_FOR
             self._tell(now, late)
         elif late < IN_TIME:
             self._shut = False
@@ -62,6 +69,9 @@ class Overload:
             self._look_again(loop)
         else:
             self._looking = False
+
+    def _is_too_late(self, now: float) -> bool:
+        return now - self._due > (STRICT if now < self._strict_until else LATE)
 
     def _tell(self, now: float, late: float) -> None:
         if now - self._told >= TOLD_EVERY:
