@@ -25,10 +25,10 @@ TOLD_EVERY = 60.0
 class Overload:
     """Whether a ceremony may start.
 
-    A timer of the running loop measures how late the loop is. It runs only while ceremonies are started. A handler of the
-    application that holds the loop for 20 ms now and then shuts nothing. Once there was too much, less is too much: or
-    the queue would grow to `LATE` each time that the door is opened, and everybody's calls would wait in it. A machine
-    that was suspended finds one look very late and the next one in time: the door is shut for one tick.
+    A timer of the running loop measures how late the loop is. It runs only while ceremonies are started. A handler of
+    the application that holds the loop for 20 ms now and then shuts nothing. Once there was too much, less is too
+    much: or the queue would grow to `LATE` each time that the door is opened, and everybody's calls would wait in it.
+    A machine that was suspended finds one look very late and the next one in time: the door is shut for one tick.
     """
 
     def __init__(self) -> None:
