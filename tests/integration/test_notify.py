@@ -86,7 +86,11 @@ async def test_a_hundred_wrong_answers_by_unknown_keys_close_the_authenticator_t
 
 
 def _closed(told: list[SecurityEvent]) -> list[tuple[str | None, str]]:
-    return [(event.method, event.user.subject) for event in told if event.kind == "authenticator-closed"]
+    return [
+        (event.method, event.user.subject if event.user else "")
+        for event in told
+        if event.kind == "authenticator-closed"
+    ]
 
 
 async def test_a_hook_may_be_a_coroutine_and_is_waited_for(tmp_path: Path) -> None:
