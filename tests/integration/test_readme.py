@@ -11,7 +11,7 @@ from examples.bank.serving import serving
 from examples.readme.enrol import first_use, order
 from support.totp import code_at, seed_in
 from upstile.client import CallbackPrompter, Client
-from upstile.client import _httpx as adapter
+from upstile.client.adapters import _auth as adapter
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"<!-- from (?P<file>\S+): (?P<part>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)

@@ -6,7 +6,6 @@ for _needed in ("httpx", "fido2"):
     if find_spec(_needed) is None:
         raise ImportError(f"upstile.client needs {_needed}: pip install 'upstile[client]'")
 
-from upstile.client._client import AsyncClient, Client  # noqa: E402
 from upstile.client._errors import (  # noqa: E402
     CeremonyFailed,
     NoMethodAvailable,
@@ -20,9 +19,10 @@ from upstile.client._errors import (  # noqa: E402
     UntrustedChallenge,
 )
 from upstile.client._events import Event  # noqa: E402
-from upstile.client._httpx import StepUpAuth  # noqa: E402
-from upstile.client._httpx_options import AsyncClientOptions, ClientOptions  # noqa: E402
-from upstile.client._tokens import BaseToken  # noqa: E402
+from upstile.client.adapters._auth import StepUpAuth  # noqa: E402
+from upstile.client.adapters._client import AsyncClient, Client  # noqa: E402
+from upstile.client.adapters._options import AsyncClientOptions, ClientOptions  # noqa: E402
+from upstile.client.flow._tokens import BaseToken  # noqa: E402
 from upstile.client.methods import Method, Totp, WebAuthn  # noqa: E402
 from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter  # noqa: E402
 from upstile.protocol import Authenticator, Requirement, UpstileError  # noqa: E402

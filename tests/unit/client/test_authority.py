@@ -8,9 +8,9 @@ import pytest
 
 from support.desk import API, NOW
 from upstile.client import CeremonyFailed, StepUpCancelled
-from upstile.client._authority import Authority
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing
-from upstile.client._proof_key import ProofKey
+from upstile.client.authority._authority import Authority
+from upstile.client.flow._proof_key import ProofKey
 from upstile.client.testing import Clock
 
 URL = f"{API}/challenge"

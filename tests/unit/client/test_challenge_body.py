@@ -45,11 +45,11 @@ class _Clocks:
         self._patch = monkeypatch
 
     def stand_still(self) -> None:
-        self._patch.setattr("upstile.client._httpx_response.monotonic", lambda: 0.0)
+        self._patch.setattr("upstile.client.adapters._response.monotonic", lambda: 0.0)
 
     def tick(self) -> None:
         ticks = count()
-        self._patch.setattr("upstile.client._httpx_response.monotonic", lambda: float(next(ticks)))
+        self._patch.setattr("upstile.client.adapters._response.monotonic", lambda: float(next(ticks)))
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from threading import Event, Timer
 from typing import Any, Literal, TypeVar
 
-from upstile.client._authority import Authority
-from upstile.client._ceremony import Ceremony
-from upstile.client._discovery import Discovery
 from upstile.client._errors import (
     CeremonyFailed,
     StepUpCancelled,
@@ -21,10 +18,13 @@ from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
-from upstile.client._flight import Flight, Flights, Ticket
-from upstile.client._proof_key import ProofKey
-from upstile.client._tokens import ElevatedToken, Login, Token, Tokens
-from upstile.client._trust import Pins, reason_in
+from upstile.client.authority._authority import Authority
+from upstile.client.authority._ceremony import Ceremony
+from upstile.client.authority._discovery import Discovery
+from upstile.client.flow._flight import Flight, Flights, Ticket
+from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._tokens import ElevatedToken, Login, Token, Tokens
+from upstile.client.flow._trust import Pins, reason_in
 from upstile.client.methods import Method, Moment
 from upstile.client.prompts import Prompter
 from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from upstile.client._errors import CeremonyFailed, UntrustedChallenge
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
-from upstile.client._trust import Pins
+from upstile.client.flow._trust import Pins
 from upstile.protocol import (
     SERVER_METADATA_PATH,
     MalformedMessage,

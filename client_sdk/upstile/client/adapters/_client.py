@@ -5,11 +5,11 @@ from typing import Any, Unpack
 
 import httpx
 
-from upstile.client._enrolment import AsyncAuthenticators, Authenticators
 from upstile.client._errors import CeremonyFailed, OutcomeUnknown, clock_hint
-from upstile.client._httpx import ONCE, SIGNED, STEP_UP, StepUpAuth, landed
-from upstile.client._httpx_options import OWN, SHARED, AsyncClientOptions, ClientOptions
-from upstile.client._session import Asked
+from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpAuth, landed
+from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
+from upstile.client.adapters._options import OWN, SHARED, AsyncClientOptions, ClientOptions
+from upstile.client.flow._session import Asked
 from upstile.protocol import ErrorResponse, MalformedMessage, Requirement, TokenResponse
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

@@ -6,7 +6,7 @@ from threading import Event
 
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
-from upstile.client._proof_key import ProofKey
+from upstile.client.flow._proof_key import ProofKey
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any, TypeVar
 
-from upstile.client._authority import Authority
-from upstile.client._discovery import Target
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpUnsatisfied
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
+from upstile.client.authority._authority import Authority
+from upstile.client.authority._discovery import Target
 from upstile.client.methods import Method, MethodUnavailable, Moment
 from upstile.client.prompts import Occasion
 from upstile.protocol import (

@@ -7,7 +7,7 @@ import httpx
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing
-from upstile.client._httpx_response import incoming, read_bounded
+from upstile.client.adapters._response import incoming, read_bounded
 
 _TIMEOUT = 10.0
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx
 
 from upstile.client._errors import CeremonyFailed
-from upstile.client._flight import Ticket
-from upstile.client._httpx import StepUpAuth, landed
+from upstile.client.adapters._auth import StepUpAuth, landed
+from upstile.client.flow._flight import Ticket
 from upstile.client.methods import Method, MethodUnavailable, Moment
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,

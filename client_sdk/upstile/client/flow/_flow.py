@@ -15,9 +15,9 @@ from typing import cast
 from upstile.client._errors import StepUpError, StepUpUnsatisfied, UnreplayableBody, UntrustedChallenge
 from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
-from upstile.client._flight import Ticket
-from upstile.client._session import Asked, Session
-from upstile.client._tokens import BaseToken, ElevatedToken, Login, Token
+from upstile.client.flow._flight import Ticket
+from upstile.client.flow._session import Asked, Session
+from upstile.client.flow._tokens import BaseToken, ElevatedToken, Login, Token
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
 MOST_CEREMONIES = 2

@@ -8,8 +8,8 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._events import OnEvent
-from upstile.client._session import Interaction
-from upstile.client._tokens import TokenSource
+from upstile.client.flow._session import Interaction
+from upstile.client.flow._tokens import TokenSource
 from upstile.client.methods import Method
 from upstile.client.prompts import Prompter
 

@@ -11,16 +11,16 @@ from typing import Any, get_args
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from upstile.client._discovery import Discovery
 from upstile.client._events import OnEvent
-from upstile.client._flow import Call, Flow, Send, Wait, flow
-from upstile.client._httpx_body import Body
-from upstile.client._httpx_response import aread_bounded, incoming, read_bounded
-from upstile.client._httpx_transport import HttpxTransport
-from upstile.client._proof_key import ProofKey
-from upstile.client._session import Interaction, Session
-from upstile.client._tokens import Tokens, TokenSource
-from upstile.client._trust import Pins
+from upstile.client.adapters._body import Body
+from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
+from upstile.client.adapters._transport import HttpxTransport
+from upstile.client.authority._discovery import Discovery
+from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
+from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._session import Interaction, Session
+from upstile.client.flow._tokens import Tokens, TokenSource
+from upstile.client.flow._trust import Pins
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
 from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_error, readable_challenges

@@ -1,0 +1,1 @@
+"""The HTTP library: its clients, pumped by the flow."""

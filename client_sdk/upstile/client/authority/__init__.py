@@ -1,0 +1,1 @@
+"""The authorization server: found, asked, and run a ceremony at."""
