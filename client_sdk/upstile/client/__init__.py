@@ -1,12 +1,13 @@
 """The client half of upstile: `client.request(...)`, and a challenge becomes a confirmed call."""
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-for _needed in ("httpx", "fido2"):
-    if find_spec(_needed) is None:
-        raise ImportError(f"upstile.client needs {_needed}: pip install 'upstile[client]'")
+if find_spec("fido2") is None or (find_spec("httpx") or find_spec("httpx2")) is None:
+    raise ImportError("upstile.client needs httpx and fido2: pip install 'upstile[client]'")
 
-from upstile.client._errors import (  # noqa: E402
+from upstile.client._errors import (
     CeremonyFailed,
     NoMethodAvailable,
     OutcomeUnknown,
@@ -18,18 +19,18 @@ from upstile.client._errors import (  # noqa: E402
     UnreplayableBody,
     UntrustedChallenge,
 )
-from upstile.client._events import Event  # noqa: E402
-from upstile.client.adapters._auth import StepUpAuth  # noqa: E402
-from upstile.client.adapters._client import AsyncClient, Client  # noqa: E402
-from upstile.client.adapters._options import AsyncClientOptions, ClientOptions  # noqa: E402
-from upstile.client.flow._tokens import BaseToken  # noqa: E402
-from upstile.client.methods import Method, Totp, WebAuthn  # noqa: E402
-from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter  # noqa: E402
-from upstile.protocol import Authenticator, Requirement, UpstileError  # noqa: E402
+from upstile.client._events import Event
+from upstile.client.adapters._options import ClientOptions
+from upstile.client.flow._tokens import BaseToken
+from upstile.client.methods import Method, Totp, WebAuthn
+from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter
+from upstile.protocol import Authenticator, Requirement, UpstileError
+
+if TYPE_CHECKING:
+    from upstile.client._httpx import AsyncClient, Client, StepUpAuth
 
 __all__ = [
     "AsyncClient",
-    "AsyncClientOptions",
     "Authenticator",
     "BaseToken",
     "CallbackPrompter",
@@ -56,3 +57,16 @@ __all__ = [
     "UpstileError",
     "WebAuthn",
 ]
+
+_ON_HTTPX = ("AsyncClient", "Client", "StepUpAuth")
+
+
+def __getattr__(name: str) -> Any:
+    """Bring in httpx when one of its clients is asked for: who uses httpx2 never loads it."""
+    if name not in _ON_HTTPX:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if find_spec("httpx") is None:
+        raise ImportError(f"upstile.client.{name} needs httpx; on httpx2 use: from upstile.client.httpx2 import {name}")
+    found = getattr(import_module("upstile.client._httpx"), name)
+    globals()[name] = found
+    return found

@@ -1,4 +1,8 @@
-"""The adapter for httpx: pumps the core's flow through `httpx.Auth`, for sync and async clients."""
+"""Pumps the core's flow through the `Auth` of an HTTP library, for sync and async clients.
+
+The library is a parameter: httpx and httpx2 have the same names, and a class of ours meets one of theirs in
+`upstile.client._httpx` and `upstile.client.httpx2`.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -6,15 +10,15 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from time import monotonic as _monotonic
 from time import time
-from typing import Any, get_args
+from types import ModuleType
+from typing import Any, ClassVar, get_args
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._events import OnEvent
 from upstile.client.adapters._body import Body
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
-from upstile.client.adapters._transport import HttpxTransport
+from upstile.client.adapters._transport import OwnTransport
 from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
 from upstile.client.flow._proof_key import ProofKey
@@ -35,10 +39,10 @@ ONCE = "upstile.once"
 _ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce"})
 
 
-class StepUpAuth(httpx.Auth):
-    """Step-up for an httpx client that exists: `httpx.Client(auth=StepUpAuth(...))`, sync or async.
+class StepUpFlow:
+    """Step-up for a client of the library that exists: `httpx.Client(auth=StepUpAuth(...))`, sync or async.
 
-    An `httpx.Auth` is not told when a request fails or is redirected. So where `Client` raises `OutcomeUnknown`, a
+    An `Auth` is not told when a request fails or is redirected. So where `Client` raises `OutcomeUnknown`, a
     plain client raises its own `TransportError`; and with `follow_redirects` it sends the used proof on to the next
     URL, where it is worthless, and from `http` to `https` of this machine the token.
 
@@ -55,8 +59,10 @@ class StepUpAuth(httpx.Auth):
         on_event: is called with each `Event`.
         dpop_key: a P-256 private key that tokens are bound to; a fresh one in memory by default.
         clock: the time in epoch seconds.
-        transport: how the authorization server is reached: options for an `httpx.Client` of its own.
+        transport: how the authorization server is reached: options for a `Client` of its own.
     """
+
+    http: ClassVar[ModuleType]
 
     def __init__(
         self,
@@ -82,7 +88,7 @@ class StepUpAuth(httpx.Auth):
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise TypeError("methods takes methods: [Totp(), WebAuthn()]")
         pins = Pins.of(api, issuer)
-        self._transport = HttpxTransport(transport or {})
+        self._transport = OwnTransport(self.http, transport or {})
         self.session = Session(
             pins=pins,
             client_id=client_id,
@@ -100,9 +106,9 @@ class StepUpAuth(httpx.Auth):
             on_event=on_event,
         )
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Drive one call of an `httpx.Client`."""
-        pump = _Pump(self.session, request)
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Drive one call of a `Client`."""
+        pump = _Pump(self.http, self.session, request)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -110,13 +116,13 @@ class StepUpAuth(httpx.Auth):
                     pump.waited(pump.action)
                 else:
                     response = yield pump.prepared(pump.action)
-                    pump.received(response, read_bounded(response) if pump.acts_on(response) else b"")
+                    pump.received(response, read_bounded(self.http, response) if pump.acts_on(response) else b"")
         finally:
             pump.close()
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Drive one call of an `httpx.AsyncClient` (asyncio)."""
-        pump = _Pump(self.session, request)
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+        """Drive one call of an `AsyncClient`."""
+        pump = _Pump(self.http, self.session, request)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -124,7 +130,7 @@ class StepUpAuth(httpx.Auth):
                     pump.waited(pump.action)
                 else:
                     response = yield pump.prepared(pump.action)
-                    pump.received(response, await aread_bounded(response) if pump.acts_on(response) else b"")
+                    pump.received(response, await aread_bounded(self.http, response) if pump.acts_on(response) else b"")
         finally:
             pump.close()
 
@@ -152,12 +158,12 @@ async def landed(future: "Future[Any]") -> None:
 
 
 class _Pump:
-    """Carries the core's flow over one httpx request."""
+    """Carries the core's flow over one request of the library."""
 
-    def __init__(self, session: Session, request: httpx.Request) -> None:
+    def __init__(self, http: ModuleType, session: Session, request: Any) -> None:
         self._request = request
         self._url = str(request.url)
-        self._body = Body(request.stream)
+        self._body = Body(http, request.stream)
         call = Call(
             method=request.method,
             url=self._url,
@@ -169,7 +175,7 @@ class _Pump:
         self._flow: Flow = flow(session, call)
         self.action: Send | Wait | None = next(self._flow)
 
-    def prepared(self, action: Send) -> httpx.Request:
+    def prepared(self, action: Send) -> Any:
         """The request, ready to be sent as the flow says."""
         headers, extensions = self._request.headers, self._request.extensions
         if extensions.pop(SIGNED, None) is not None:  # these are ours, not the app's
@@ -185,14 +191,14 @@ class _Pump:
         self._elevated = action.elevated
         return self._request
 
-    def acts_on(self, response: httpx.Response) -> bool:
+    def acts_on(self, response: Any) -> bool:
         """Whether the call may go on after this response, so that its body must be out of the way."""
         if response.status_code != 401 or not self._session.pins.is_api(str(response.request.url)):
             return False
         error = find_error(readable_challenges(response.headers.get_list("www-authenticate")))
         return error in _ACTED_ON or (error == "invalid_token" and self._elevated)
 
-    def received(self, response: httpx.Response, raw: bytes) -> None:
+    def received(self, response: Any, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""
         # `raw`, because httpx would first guess the encoding of all headers.
         acted_on = response.status_code == 401 or b"dpop-nonce" in [name.lower() for name, _ in response.headers.raw]

@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-import httpx
-
 from upstile.client._errors import CeremonyFailed
-from upstile.client.adapters._auth import StepUpAuth, landed
+from upstile.client.adapters._auth import StepUpFlow, landed
 from upstile.client.flow._flight import Ticket
 from upstile.client.methods import Method, MethodUnavailable, Moment
 from upstile.protocol import (
@@ -35,7 +33,8 @@ _TRIES = 3
 
 
 class _HasAuth(Protocol):
-    step_up_auth: StepUpAuth
+    @property
+    def step_up_auth(self) -> StepUpFlow: ...
 
     def request(self, method: str, url: str, **request: Any) -> Any: ...
 
@@ -83,9 +82,8 @@ class Authenticators:
     def _call(self, model: type[M], method: str, *path: str, **request: Any) -> M:
         return _read(model, self._send(method, *path, **request))
 
-    def _send(self, method: str, *path: str, **request: Any) -> httpx.Response:
-        response: httpx.Response = self._client.request(method, _url(self._client.step_up_auth, path), **request)
-        return response
+    def _send(self, method: str, *path: str, **request: Any) -> Any:
+        return self._client.request(method, _url(self._client.step_up_auth, path), **request)
 
 
 class AsyncAuthenticators:
@@ -122,13 +120,12 @@ class AsyncAuthenticators:
     async def _call(self, model: type[M], method: str, *path: str, **request: Any) -> M:
         return _read(model, await self._send(method, *path, **request))
 
-    async def _send(self, method: str, *path: str, **request: Any) -> httpx.Response:
+    async def _send(self, method: str, *path: str, **request: Any) -> Any:
         url = await to_thread(_url, self._client.step_up_auth, path)
-        response: httpx.Response = await self._client.request(method, url, **request)
-        return response
+        return await self._client.request(method, url, **request)
 
 
-def _url(auth: StepUpAuth, path: Sequence[str]) -> str:
+def _url(auth: StepUpFlow, path: Sequence[str]) -> str:
     session = auth.session
     url = well_known_url(session.pins.api, RESOURCE_METADATA_PATH)
     endpoint = session.discovery.find(url, session.pins.api).server.authenticators_endpoint
@@ -146,7 +143,7 @@ def _wanted(method: Method, name: str, enrolment_code: str | None) -> dict[str, 
 
 
 @contextmanager
-def _proving(auth: StepUpAuth, method: Method, pending: EnrollResponse, left: int) -> Generator[Ticket[dict[str, Any]]]:
+def _proving(auth: StepUpFlow, method: Method, pending: EnrollResponse, left: int) -> Generator[Ticket[dict[str, Any]]]:
     """Have the person set the new authenticator up; giving up cancels it."""
 
     def work(moment: Moment) -> dict[str, Any]:
@@ -164,29 +161,29 @@ def _proving(auth: StepUpAuth, method: Method, pending: EnrollResponse, left: in
         ticket.give_back()
 
 
-def _may_try_again(pending: EnrollResponse, reply: httpx.Response, left: int) -> bool:
+def _may_try_again(pending: EnrollResponse, reply: Any, left: int) -> bool:
     """Whether a typed code was wrong and may be typed again; a security key's challenge serves once."""
     wrong = not reply.is_success and _problem(reply) == "verification-failed"
     return wrong and pending.options is None and left > 0
 
 
-def _problem(reply: httpx.Response) -> str | None:
+def _problem(reply: Any) -> str | None:
     try:
         return Problem.from_json(reply.content).name
     except MalformedMessage:
         return None
 
 
-def _read(model: type[M], response: httpx.Response) -> M:
+def _read(model: type[M], response: Any) -> M:
     try:
         return model.from_json(_content(response))
     except MalformedMessage as error:
         raise CeremonyFailed(f"The server's reply cannot be read: {error}") from error
 
 
-def _content(response: httpx.Response) -> bytes:
+def _content(response: Any) -> bytes:
     if response.is_success:
-        return response.content
+        return bytes(response.content)
     try:
         problem = Problem.from_json(response.content)
     except MalformedMessage:

@@ -1,12 +1,11 @@
 """Can a request's body be sent twice? Decided before anybody is asked (client behaviour 2 of the design).
 
-In plain httpx a used-up iterator or pipe is repeated *empty*, and the API answers 200 to the wrong request.
+In plain httpx and httpx2 a used-up iterator or pipe is repeated *empty*, and the API answers 200 to the wrong request.
 """
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
-
-import httpx
 
 Rewind = Callable[[], None]
 
@@ -15,19 +14,20 @@ class Body:
     """A request's body, looked at before its first use.
 
     Args:
-        stream: the request's stream, as httpx made it.
+        http: the HTTP library.
+        stream: the request's stream, as the library made it.
     """
 
-    def __init__(self, stream: object) -> None:
-        self.unreplayable, self._rewind = _judge(stream)
+    def __init__(self, http: ModuleType, stream: object) -> None:
+        self.unreplayable, self._rewind = _judge(http, stream)
 
     def rewind(self) -> None:
         """Make the body ready to be sent again, from where it began."""
         self._rewind()
 
 
-def _judge(stream: object) -> tuple[str | None, Rewind]:
-    if isinstance(stream, httpx.ByteStream):
+def _judge(http: ModuleType, stream: object) -> tuple[str | None, Rewind]:
+    if isinstance(stream, http.ByteStream):
         return None, _nothing
     fields = getattr(stream, "fields", None)
     if fields is not None:
@@ -40,7 +40,7 @@ def _judge(stream: object) -> tuple[str | None, Rewind]:
 
 
 def _judge_multipart(fields: list[Any]) -> tuple[str | None, Rewind]:
-    # httpx seeks the files of a form to their beginning whenever it renders it.
+    # The library seeks the files of a form to their beginning whenever it renders it.
     for field in fields:
         file = getattr(field, "file", b"")
         if not isinstance(file, str | bytes) and _position(file) is None:

@@ -1,62 +1,76 @@
-"""`Client` and `AsyncClient`: httpx clients for one API that step up by themselves."""
+"""What makes a client of the HTTP library one for one API that steps up by itself."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Unpack
-
-import httpx
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
 
 from upstile.client._errors import CeremonyFailed, OutcomeUnknown, clock_hint
-from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpAuth, landed
+from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
-from upstile.client.adapters._options import OWN, SHARED, AsyncClientOptions, ClientOptions
+from upstile.client.adapters._options import OWN, SHARED, ClientOptions
 from upstile.client.flow._session import Asked
 from upstile.protocol import ErrorResponse, MalformedMessage, Requirement, TokenResponse
 
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-NO_AUTH = httpx.Auth()
-"""Sends a request as it is."""
+AuthT = TypeVar("AuthT", bound=StepUpFlow)
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 
 
-class Client(httpx.Client):
-    """An httpx client for one API that steps up when it is asked to.
-
-    Everything that `httpx.Client` does works; calls to other origins carry no token.
+class _Common(Generic[AuthT]):
+    """What both have: the library, its `Auth` with our flow, and what that knows.
 
     Args:
         api: the API's base URL.
         client_id: the app.
-        options: those of `StepUpAuth`, and those of `httpx.Client`. The connection to the authorization server takes
-            over `verify`, `cert`, `proxy`, `trust_env` and a `transport` that can be used without asyncio.
+        options: those of `StepUpAuth`, and those of the library's client. The connection to the authorization server
+            takes over `verify`, `cert`, `proxy`, `trust_env` and a `transport` that can be used without asyncio.
     """
 
+    http: ClassVar[ModuleType]
+    auth_class: ClassVar[type[StepUpFlow]]
+
     def __init__(self, api: str, *, client_id: str, **options: Unpack[ClientOptions]) -> None:
-        self.step_up_auth, http = _split(api, client_id, options)
-        super().__init__(base_url=api, auth=self.step_up_auth, **http)
+        own: dict[str, Any] = {name: value for name, value in options.items() if name in OWN}
+        theirs = {name: value for name, value in options.items() if name not in OWN}
+        shared = {name: value for name, value in theirs.items() if name in SHARED}
+        if isinstance(transport := options.get("transport"), self.http.BaseTransport):
+            shared["transport"] = transport
+        self.step_up_auth = cast(AuthT, self.auth_class(api, client_id=client_id, transport=shared, **own))
+        library: Any = super()
+        library.__init__(base_url=api, auth=self.step_up_auth, **theirs)
+
+    def _is_lost(self, request: Any, error: Exception) -> bool:
+        """Whether the response to a call is lost whose token serves once."""
+        http = self.http
+        never_sent = isinstance(error, http.ConnectError | http.ConnectTimeout | http.PoolTimeout)
+        return bool(request.extensions.get(ONCE)) and not never_sent
+
+
+class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+    """The verbs of `Client`, before those of the library's own."""
 
     @property
     def authenticators(self) -> Authenticators:
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
         return Authenticators(self)
 
-    def request(
-        self, method: str, url: httpx.URL | str, *, step_up: Requirement | None = None, **request: Any
-    ) -> httpx.Response:
+    def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
-        return super().request(method, url, **_asking_first(step_up, request))
+        library: Any = super()
+        return cast(ResponseT, library.request(method, url, **_asking_first(step_up, request)))
 
-    def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
-        """As `httpx.Client.send`.
+    def send(self, request: RequestT, **how: Any) -> ResponseT:
+        """As the library's `Client.send`.
 
         Raises:
             OutcomeUnknown: the response to a call with a token that serves once was lost.
         """
-        if self._on_hop not in self.event_hooks["request"]:  # also where the app has set hooks of its own
-            self.event_hooks["request"].append(self._on_hop)
-        request.extensions.pop(ONCE, None)
+        hooked(self, self._on_hop, request)
+        library: Any = super()
         try:
-            return super().send(request, **how)
-        except httpx.TransportError as error:
-            if request.extensions.get(ONCE) and not isinstance(error, _NEVER_SENT):
+            return cast(ResponseT, library.send(request, **how))
+        except self.http.TransportError as error:
+            if self._is_lost(request, error):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
 
@@ -64,11 +78,11 @@ class Client(httpx.Client):
         """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
 
         Raises:
-            httpx.HTTPStatusError: the sign-in was refused.
+            HTTPStatusError: the sign-in was refused.
             CeremonyFailed: the response holds no token.
         """
-        proven = _proving(self, self.step_up_auth, url, request)
-        _signed_in(self.step_up_auth, self.post(url, auth=NO_AUTH, follow_redirects=False, **proven))
+        library: Any = self
+        _signed_in(self.step_up_auth, library.post(url, **_proving(self, url, request)))
 
     def step_up(
         self,
@@ -87,51 +101,47 @@ class Client(httpx.Client):
 
     def close(self) -> None:
         """Close all connections."""
-        super().close()
+        library: Any = super()
+        library.close()
         self.step_up_auth.close()
 
     def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
+        library: Any = super()
+        library.__exit__(*error)
         self.step_up_auth.close()
 
-    def _on_hop(self, request: httpx.Request) -> None:
+    def _on_hop(self, request: RequestT) -> None:
         guard_hop(self.step_up_auth, request)
 
 
-class AsyncClient(httpx.AsyncClient):
-    """The same for `async` code (asyncio). Arguments as for `Client`."""
-
-    def __init__(self, api: str, *, client_id: str, **options: Unpack[AsyncClientOptions]) -> None:
-        self.step_up_auth, http = _split(api, client_id, options)
-        super().__init__(base_url=api, auth=self.step_up_auth, **http)
+class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+    """The same for `async` code."""
 
     @property
     def authenticators(self) -> AsyncAuthenticators:
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
         return AsyncAuthenticators(self)
 
-    async def request(
-        self, method: str, url: httpx.URL | str, *, step_up: Requirement | None = None, **request: Any
-    ) -> httpx.Response:
+    async def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
-        return await super().request(method, url, **_asking_first(step_up, request))
+        library: Any = super()
+        return cast(ResponseT, await library.request(method, url, **_asking_first(step_up, request)))
 
-    async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
-        """As `httpx.AsyncClient.send`, with the error of `Client.send`."""
-        if self._on_hop not in self.event_hooks["request"]:
-            self.event_hooks["request"].append(self._on_hop)
-        request.extensions.pop(ONCE, None)
+    async def send(self, request: RequestT, **how: Any) -> ResponseT:
+        """As the library's `AsyncClient.send`, with the error of `Client.send`."""
+        hooked(self, self._on_hop, request)
+        library: Any = super()
         try:
-            return await super().send(request, **how)
-        except httpx.TransportError as error:
-            if request.extensions.get(ONCE) and not isinstance(error, _NEVER_SENT):
+            return cast(ResponseT, await library.send(request, **how))
+        except self.http.TransportError as error:
+            if self._is_lost(request, error):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
 
     async def sign_in(self, url: str, **request: Any) -> None:
         """The app's own sign-in, as `Client.sign_in`."""
-        proven = _proving(self, self.step_up_auth, url, request)
-        _signed_in(self.step_up_auth, await self.post(url, auth=NO_AUTH, follow_redirects=False, **proven))
+        library: Any = self
+        _signed_in(self.step_up_auth, await library.post(url, **_proving(self, url, request)))
 
     async def step_up(
         self,
@@ -151,22 +161,31 @@ class AsyncClient(httpx.AsyncClient):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await super().aclose()
+        library: Any = super()
+        await library.aclose()
         self.step_up_auth.close()
 
     async def __aexit__(self, *error: Any) -> None:
-        await super().__aexit__(*error)
+        library: Any = super()
+        await library.__aexit__(*error)
         self.step_up_auth.close()
 
-    async def _on_hop(self, request: httpx.Request) -> None:
+    async def _on_hop(self, request: RequestT) -> None:
         guard_hop(self.step_up_auth, request)
 
 
-def guard_hop(auth: StepUpAuth, request: httpx.Request) -> None:
+def hooked(client: Any, on_hop: Callable[[Any], Any], request: Any) -> None:
+    """Have each hop of a request looked at, also where the app has set hooks of its own."""
+    if on_hop not in client.event_hooks["request"]:
+        client.event_hooks["request"].append(on_hop)
+    request.extensions.pop(ONCE, None)
+
+
+def guard_hop(auth: StepUpFlow, request: Any) -> None:
     """Look at each request just before it leaves, redirects included.
 
-    httpx takes `Authorization` off when a redirect leads to another origin, but not `DPoP`; and a proof is for one
-    URL, so a redirect within the origin needs another one.
+    The library takes `Authorization` off when a redirect leads to another origin, but not `DPoP`; and a proof is for
+    one URL, so a redirect within the origin needs another one.
     """
     session, signed = auth.session, request.extensions.get(SIGNED)
     if signed is None or signed == id(request):
@@ -179,16 +198,6 @@ def guard_hop(auth: StepUpAuth, request: httpx.Request) -> None:
         request.headers["DPoP"] = session.key.proof(request.method, str(request.url), token)
 
 
-def _split(api: str, client_id: str, options: Mapping[str, Any]) -> tuple[StepUpAuth, dict[str, Any]]:
-    """Our part of the options, as an auth, and httpx's part."""
-    own = {name: value for name, value in options.items() if name in OWN}
-    http = {name: value for name, value in options.items() if name not in OWN}
-    shared = {name: options[name] for name in SHARED if name in options}
-    if isinstance(options.get("transport"), httpx.BaseTransport):
-        shared["transport"] = options["transport"]
-    return StepUpAuth(api, client_id=client_id, transport=shared, **own), http
-
-
 def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[str, Any]:
     if step_up is None:
         return request
@@ -196,26 +205,25 @@ def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[
 
 
 def _ahead(
-    auth: StepUpAuth, acr: str | Iterable[str], max_age: int | None, scope: str | Iterable[str], reason: str | None
+    auth: StepUpFlow, acr: str | Iterable[str], max_age: int | None, scope: str | Iterable[str], reason: str | None
 ) -> Asked:
     session, requirement = auth.session, Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
     _, login = session.tokens.current()
     return Asked(requirement=requirement, url=session.pins.api + "/", since=session.monotonic(), login=login)
 
 
-def _proving(
-    client: httpx.Client | httpx.AsyncClient, auth: StepUpAuth, url: str, request: dict[str, Any]
-) -> dict[str, Any]:
-    """Put a proof for the sign-in into its headers."""
+def _proving(client: Any, url: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Put a proof for the sign-in into its headers; no token goes with it, and nobody else is told the password."""
+    auth: StepUpFlow = client.step_up_auth
     target = str(client.build_request("POST", url).url)
     if not auth.session.pins.is_api(target):
         raise ValueError("the sign-in must be on the API's own origin")
-    headers = httpx.Headers(request.get("headers"))
+    headers = client.http.Headers(request.get("headers"))
     headers["DPoP"] = auth.session.key.proof("POST", target)
-    return {**request, "headers": headers}
+    return {**request, "headers": headers, "auth": client.http.Auth(), "follow_redirects": False}
 
 
-def _signed_in(auth: StepUpAuth, response: httpx.Response) -> None:
+def _signed_in(auth: StepUpFlow, response: Any) -> None:
     refusal = _refused_proof(auth, response)
     if refusal is not None:
         raise refusal
@@ -228,7 +236,7 @@ def _signed_in(auth: StepUpAuth, response: httpx.Response) -> None:
         raise CeremonyFailed(f"The sign-in's response is no token response: {error}") from error
 
 
-def _refused_proof(auth: StepUpAuth, response: httpx.Response) -> CeremonyFailed | None:
+def _refused_proof(auth: StepUpFlow, response: Any) -> CeremonyFailed | None:
     """What the API says of our proof, if that is why it refuses the sign-in."""
     try:
         refusal = ErrorResponse.from_json(response.content) if response.status_code == 400 else None

@@ -4,7 +4,6 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._events import OnEvent
@@ -30,8 +29,11 @@ class StepUpOptions(TypedDict, total=False):
     monotonic: Callable[[], float]
 
 
-class _HttpOptions(TypedDict, total=False):
-    """The options of `httpx.Client` and `httpx.AsyncClient`; `auth` and `base_url` are ours to set."""
+class ClientOptions(StepUpOptions, total=False):
+    """Our own options and the HTTP library's; `auth` and `base_url` are ours to set.
+
+    The library's own classes stand here as `Any`: they are those of httpx or of httpx2.
+    """
 
     params: Any
     headers: Any
@@ -41,26 +43,15 @@ class _HttpOptions(TypedDict, total=False):
     trust_env: bool
     http1: bool
     http2: bool
-    proxy: httpx.URL | str | httpx.Proxy | None
+    proxy: Any
     mounts: Mapping[str, Any] | None
     timeout: Any
     follow_redirects: bool
-    limits: httpx.Limits
+    limits: Any
     max_redirects: int
     event_hooks: Mapping[str, list[Callable[..., Any]]] | None
     default_encoding: str | Callable[[bytes], str]
-
-
-class ClientOptions(StepUpOptions, _HttpOptions, total=False):
-    """What `Client` takes."""
-
-    transport: httpx.BaseTransport | None
-
-
-class AsyncClientOptions(StepUpOptions, _HttpOptions, total=False):
-    """What `AsyncClient` takes."""
-
-    transport: httpx.AsyncBaseTransport | None
+    transport: Any
 
 
 OWN = frozenset(StepUpOptions.__annotations__)

@@ -1,10 +1,10 @@
-"""Responses of httpx, read as far as the core needs them: bounded in size and time."""
+"""Responses of the HTTP library, read as far as the core needs them: bounded in size and time."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic
-
-import httpx
+from types import ModuleType
+from typing import Any
 
 from upstile.client._exchange import Incoming, lowered
 
@@ -12,48 +12,48 @@ _MAX_BODY = 65_536
 _MAX_SECONDS = 5.0
 
 
-def incoming(response: httpx.Response, url: str, raw: bytes, method: str) -> Incoming:
+def incoming(response: Any, url: str, raw: bytes, method: str) -> Incoming:
     """A response for the core; an encoded body is no body: it could unfold without bound."""
     headers = lowered(response.headers.multi_items())
     body = b"" if "content-encoding" in response.headers else raw
     return Incoming(status=response.status_code, url=url, method=method, headers=headers, body=body)
 
 
-def read_bounded(response: httpx.Response, *, forgiving: bool = True) -> bytes:
+def read_bounded(http: ModuleType, response: Any, *, forgiving: bool = True) -> bytes:
     """The raw body, unless it is too large or too slow; then nothing, and the connection is dropped.
 
     A body that is cut short is none, too, or, unless `forgiving`, the transport's own error.
     """
     if response.is_stream_consumed:
-        return response.content
+        return bytes(response.content)
     end, body = monotonic() + _MAX_SECONDS, bytearray()
     try:
         with _impatient(response.request):
             for chunk in response.iter_raw():
                 _take(body, chunk, end)
-    except (httpx.TransportError, httpx.StreamError, _TooMuch) as error:
-        if isinstance(error, httpx.TransportError) and not forgiving:
+    except (http.TransportError, http.StreamError, _TooMuch) as error:
+        if isinstance(error, http.TransportError) and not forgiving:
             raise
         body.clear()
     finally:
         response.close()
-    return _put_back(response, bytes(body))
+    return _put_back(http, response, bytes(body))
 
 
-async def aread_bounded(response: httpx.Response) -> bytes:
+async def aread_bounded(http: ModuleType, response: Any) -> bytes:
     """The same for an asynchronous response."""
     if response.is_stream_consumed:
-        return response.content
+        return bytes(response.content)
     end, body = monotonic() + _MAX_SECONDS, bytearray()
     try:
         with _impatient(response.request):
             async for chunk in response.aiter_raw():
                 _take(body, chunk, end)
-    except (httpx.TransportError, httpx.StreamError, _TooMuch):
+    except (http.TransportError, http.StreamError, _TooMuch):
         body.clear()
     finally:
         await response.aclose()
-    return _put_back(response, bytes(body))
+    return _put_back(http, response, bytes(body))
 
 
 class _TooMuch(Exception):
@@ -67,7 +67,7 @@ def _take(body: bytearray, chunk: bytes, end: float) -> None:
 
 
 @contextmanager
-def _impatient(request: httpx.Request) -> Generator[None]:
+def _impatient(request: Any) -> Generator[None]:
     """Bound each read of a body, however patient the app's own time-outs are (httpcore asks when it begins to read)."""
     own: dict[str, float | None] = request.extensions.get("timeout", {})
     read = own.get("read")
@@ -78,9 +78,9 @@ def _impatient(request: httpx.Request) -> Generator[None]:
         request.extensions["timeout"] = own
 
 
-def _put_back(response: httpx.Response, body: bytes) -> bytes:
-    """Let the response be read again, by httpx itself or by the app, from what was kept."""
-    response.stream = httpx.ByteStream(body)
+def _put_back(http: ModuleType, response: Any, body: bytes) -> bytes:
+    """Let the response be read again, by the library itself or by the app, from what was kept."""
+    response.stream = http.ByteStream(body)
     response.is_stream_consumed = False
     response.is_closed = False
     return body

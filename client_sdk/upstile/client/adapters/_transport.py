@@ -1,9 +1,8 @@
-"""The core's own requests over httpx: to metadata documents and to the authorization server."""
+"""The core's own requests: to metadata documents and to the authorization server."""
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
-
-import httpx
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing
@@ -12,16 +11,18 @@ from upstile.client.adapters._response import incoming, read_bounded
 _TIMEOUT = 10.0
 
 
-class HttpxTransport:
-    """Reaches the authorization server through an httpx client of its own.
+class OwnTransport:
+    """Reaches the authorization server through a client of its own.
 
     Args:
-        options: for `httpx.Client`, such as `verify`, `cert`, `proxy`, `trust_env`.
+        http: the HTTP library.
+        options: for its `Client`, such as `verify`, `cert`, `proxy`, `trust_env`.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, http: ModuleType, options: Mapping[str, Any]) -> None:
         chosen: dict[str, Any] = {"timeout": _TIMEOUT, **options, "follow_redirects": False}
-        self._client = httpx.Client(**chosen)
+        self._http = http
+        self._client = http.Client(**chosen)
 
     def send(self, request: Outgoing) -> Incoming:
         """Send and read, at most 64 KiB."""
@@ -29,8 +30,8 @@ class HttpxTransport:
         try:
             outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
             response = self._client.send(outgoing, stream=True)
-            raw = read_bounded(response, forgiving=False)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raw = read_bounded(self._http, response, forgiving=False)
+        except (self._http.TransportError, self._http.InvalidURL) as error:
             raise ConnectionLost from error
         except RuntimeError as error:
             if self._client.is_closed:
