@@ -61,11 +61,6 @@ class StepUpError(UpstileError):
         own.response = self.response or response
         return own
 
-    def __copy__(self) -> "StepUpError":
-        own = type(self).__new__(type(self), *self.args)
-        own.__dict__.update(self.__dict__)
-        return own
-
     def diagnostics(self) -> str:
         """What happened and what to do next, in sentences for the person at the terminal."""
         parts = [f"{self}.", self.next_step] if self.next_step else [f"{self}."]
@@ -182,13 +177,19 @@ class OutcomeUnknown(StepUpError):
     next_step = "Look whether it was carried out before you try again."
 
 
-def clock_hint(date: str | None, now: float) -> str | None:
-    """A sentence about this machine's clock, if the server's `Date` says that it is off (RFC 9110 §6.6.1)."""
+def server_time(date: str | None) -> float | None:
+    """What a server's `Date` says, in epoch seconds (RFC 9110 §6.6.1); `None` where it says nothing."""
     try:
-        ahead = now - parsedate_to_datetime(date).timestamp() if date else 0.0
+        return parsedate_to_datetime(date).timestamp() if date else None
     except (ValueError, OverflowError):
         return None
-    if abs(ahead) < _CLOCK_TOLERANCE:
+
+
+def clock_hint(date: str | None, now: float) -> str | None:
+    """A sentence about this machine's clock, if the server's `Date` says that it is off (RFC 9110 §6.6.1)."""
+    there = server_time(date)
+    if there is None or abs(now - there) < _CLOCK_TOLERANCE:
         return None
+    ahead = now - there
     where = "ahead of" if ahead > 0 else "behind"
     return f"This machine's clock is {abs(ahead):.0f} seconds {where} the server's: set it right."

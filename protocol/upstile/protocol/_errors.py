@@ -9,11 +9,24 @@ UpstileError                 every error of this distribution; has a stable `cod
 The halves add their own branches below `UpstileError`.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class UpstileError(Exception):
-    """The root of all errors that upstile raises on purpose."""
+    """The root of all errors that upstile raises on purpose. Each can be copied, and sent to another process."""
 
     code: str = "upstile"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What it says and holds, without a call of `__init__`: that takes more than the text."""
+        return _made_again, (type(self), self.args, dict(vars(self)))
+
+
+def _made_again(kind: type[UpstileError], args: tuple[Any, ...], held: Mapping[str, Any]) -> UpstileError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(held)
+    return error
 
 
 class ProtocolError(UpstileError):

@@ -1,7 +1,9 @@
 """The body of a challenge is read before anybody is asked: at most 64 KiB, for at most five seconds, and to its end."""
 
 import asyncio
+import gzip
 import json
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
@@ -82,6 +84,28 @@ def test_up_to_the_limit_a_body_is_read_whole(clocks: _Clocks, waits: bool, size
     assert _reason(Body(PROBLEM.ljust(size)), waits) == reason
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["blocking", "asyncio"])
+@pytest.mark.parametrize(
+    ("coding", "coded", "reason"),
+    [
+        ("gzip", gzip.compress(PROBLEM), "Pay ACME"),
+        ("X-GZIP", gzip.compress(PROBLEM), "Pay ACME"),
+        ("deflate", zlib.compress(PROBLEM), "Pay ACME"),
+        ("gzip", gzip.compress(PROBLEM.ljust(LIMIT)), "Pay ACME"),
+        ("gzip", gzip.compress(PROBLEM.ljust(LIMIT + 1)), None),
+        ("gzip", gzip.compress(PROBLEM + b" " * 50_000_000), None),
+        ("gzip", gzip.compress(PROBLEM)[:-1], None),
+        ("gzip", PROBLEM, None),
+        ("gzip, gzip", gzip.compress(gzip.compress(PROBLEM)), None),
+        ("unheard-of", PROBLEM, None),
+    ],
+)
+def test_a_compressed_reason_is_read_within_the_same_bounds(
+    waits: bool, coding: str, coded: bytes, reason: str | None
+) -> None:
+    assert _reason(Body(coded), waits, {"content-encoding": coding}) == reason
+
+
 def test_the_connection_is_given_back_before_anybody_is_asked() -> None:
     desk, body, closed = Desk(), Body(PROBLEM), list[bool]()
     desk.first("call", challenged(stream=body))
@@ -114,10 +138,11 @@ def test_a_401_that_is_not_ours_stays_unread() -> None:
         assert reply.read() == b"theirs          "
 
 
-def _reason(body: Body, waits: bool) -> str | None:
+def _reason(body: Body, waits: bool, headers: dict[str, str] | None = None) -> str | None:
     """What the person was told of a challenge with this body."""
-    desk = Desk()
-    desk.first("call", challenged(stream=body))
+    desk, reply = Desk(), challenged(stream=body)
+    reply.headers.update(headers or {})
+    desk.first("call", reply)
 
     async def main() -> httpx.Response:
         async with desk.async_client() as bank:
@@ -130,3 +155,31 @@ def _reason(body: Body, waits: bool) -> str | None:
             assert bank.post("/transfers").status_code == 200
     (occasion,) = desk.person.occasions
     return occasion.reason
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["blocking", "asyncio"])
+@pytest.mark.parametrize("name", ["insufficient-user-authentication", "insufficient-authorization"])
+def test_a_challenge_that_was_lost_on_the_way_is_explained(waits: bool, name: str) -> None:
+    desk, problem = Desk(), {"type": f"urn:upstile:problem:{name}", "title": "t", "status": 401}
+    headers = {"content-type": "application/problem+json", "x-amzn-remapped-www-authenticate": "DPoP"}
+    desk.first("call", httpx.Response(401, json=problem, headers=headers))
+
+    async def awaited() -> None:
+        async with desk.async_client() as bank:
+            await bank.post("/transfers")
+
+    call = (lambda: asyncio.run(awaited())) if waits else (lambda: desk.client().post("/transfers"))
+    with pytest.raises(CeremonyFailed) as caught:
+        call()
+    assert "WWW-Authenticate" in caught.value.next_step
+    assert not desk.asked
+
+
+@pytest.mark.parametrize("problem", [{"type": "urn:upstile:problem:missing-token"}, {"type": "x"}, [], "{"])
+def test_another_401_without_a_challenge_is_the_apps(problem: object) -> None:
+    desk, headers = Desk(), {"content-type": "application/problem+json"}
+    body = problem if isinstance(problem, str) else json.dumps(problem)
+    desk.first("call", httpx.Response(401, text=body, headers=headers))
+    with desk.client() as bank:
+        reply = bank.post("/transfers")
+    assert (reply.status_code, reply.text) == (401, body)

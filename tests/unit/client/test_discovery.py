@@ -102,3 +102,22 @@ def test_a_redirect_of_metadata_is_not_followed() -> None:
 
 def _answer(document: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
     return httpx.Response(200, json=document, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (404, "at its root"),
+        (401, "in front of"),
+        (403, "in front of"),
+        (429, "a minute"),
+        (503, "a minute"),
+        (301, "address"),
+    ],
+)
+def test_what_to_do_about_missing_metadata_depends_on_the_status(status: int, says: str) -> None:
+    desk = Desk()
+    desk.always("resource", lambda _: httpx.Response(status))
+    with desk.client() as bank, pytest.raises(CeremonyFailed) as caught:
+        bank.post("/transfers")
+    assert says in caught.value.next_step

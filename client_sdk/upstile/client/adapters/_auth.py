@@ -93,7 +93,7 @@ class StepUpFlow:
             pins=pins,
             client_id=client_id,
             key=ProofKey(clock, dpop_key),
-            tokens=Tokens(token, clock, monotonic),
+            tokens=Tokens(token, monotonic),
             discovery=Discovery(pins, self._transport, monotonic),
             transport=self._transport,
             methods=chosen,
@@ -195,7 +195,10 @@ class _Pump:
         """Whether the call may go on after this response, so that its body must be out of the way."""
         if response.status_code != 401 or not self._session.pins.is_api(str(response.request.url)):
             return False
-        error = find_error(readable_challenges(response.headers.get_list("www-authenticate")))
+        challenges = response.headers.get_list("www-authenticate")
+        if not challenges:  # lost on the way, or never there: the body tells
+            return bool(response.headers.get("content-type", "").startswith("application/problem+json"))
+        error = find_error(readable_challenges(challenges))
         return error in _ACTED_ON or (error == "invalid_token" and self._elevated)
 
     def received(self, response: Any, raw: bytes) -> None:

@@ -5,17 +5,21 @@ from contextlib import contextmanager
 from time import monotonic
 from types import ModuleType
 from typing import Any
+from zlib import MAX_WBITS, decompressobj
+from zlib import error as ZlibError
 
 from upstile.client._exchange import Incoming, lowered
 
 _MAX_BODY = 65_536
 _MAX_SECONDS = 5.0
+_WINDOWS = {"gzip": MAX_WBITS | 16, "x-gzip": MAX_WBITS | 16, "deflate": MAX_WBITS}
+"""What zlib calls the content codings that it knows."""
 
 
 def incoming(response: Any, url: str, raw: bytes, method: str) -> Incoming:
-    """A response for the core; an encoded body is no body: it could unfold without bound."""
+    """A response for the core; a body that unfolds to more than is read of a plain one is no body."""
     headers = lowered(response.headers.multi_items())
-    body = b"" if "content-encoding" in response.headers else raw
+    body = _unfolded(response, raw) or b""
     return Incoming(status=response.status_code, url=url, method=method, headers=headers, body=body)
 
 
@@ -56,6 +60,21 @@ async def aread_bounded(http: ModuleType, response: Any) -> bytes:
     return _put_back(http, response, bytes(body))
 
 
+def _unfolded(response: Any, raw: bytes) -> bytes | None:
+    """A body without its content coding (RFC 9110 §8.4.1); `None` where we do not know it, or it is out of bounds."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if not raw or coding == "identity":
+        return raw
+    if coding not in _WINDOWS:
+        return None
+    unfold = decompressobj(_WINDOWS[coding])
+    try:
+        body = unfold.decompress(raw, _MAX_BODY + 1)
+    except ZlibError:
+        return None
+    return body if unfold.eof and len(body) <= _MAX_BODY else None
+
+
 class _TooMuch(Exception):
     """A body that nobody needs whole."""
 
@@ -79,8 +98,12 @@ def _impatient(request: Any) -> Generator[None]:
 
 
 def _put_back(http: ModuleType, response: Any, body: bytes) -> bytes:
-    """Let the response be read again, by the library itself or by the app, from what was kept."""
-    response.stream = http.ByteStream(body)
+    """Let the response be read again, by the library itself or by the app, from what was kept.
+
+    The library reads a refused call to its end before the next one goes out, and would unfold it without bound.
+    """
+    kept = b"" if _unfolded(response, body) is None else body
+    response.stream = http.ByteStream(kept)
     response.is_stream_consumed = False
     response.is_closed = False
-    return body
+    return kept

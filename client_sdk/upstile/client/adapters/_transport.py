@@ -1,5 +1,6 @@
 """The core's own requests: to metadata documents and to the authorization server."""
 
+import os
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -21,11 +22,13 @@ class OwnTransport:
 
     def __init__(self, http: ModuleType, options: Mapping[str, Any]) -> None:
         chosen: dict[str, Any] = {"timeout": _TIMEOUT, **options, "follow_redirects": False}
-        self._http = http
-        self._client = http.Client(**chosen)
+        self._http, self._options = http, chosen
+        self._client, self._process = http.Client(**chosen), os.getpid()
 
     def send(self, request: Outgoing) -> Incoming:
         """Send and read, at most 64 KiB."""
+        if self._process != os.getpid():  # forked: the connections are the parent's
+            self._client, self._process = self._http.Client(**self._options), os.getpid()
         headers = {"accept-encoding": "identity", **dict(request.headers)}
         try:
             outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)

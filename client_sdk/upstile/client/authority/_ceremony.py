@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any, TypeVar
 
-from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpUnsatisfied
+from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpUnsatisfied, server_time
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._discovery import Target
+from upstile.client.flow._tokens import Granted
 from upstile.client.methods import Method, MethodUnavailable, Moment
 from upstile.client.prompts import Occasion
 from upstile.protocol import (
@@ -34,6 +35,10 @@ _log = logging.getLogger("upstile.client")
 
 FRESH_ENOUGH = 60
 """Seconds that `auth_time` of a new token may always lie back, however small `max_age` is."""
+MOST_AHEAD = 60
+"""Seconds that it may lie in the future, by the server's own `Date`."""
+MOST_CORRECTED = 900
+"""Seconds by which the clock of this machine is believed to be wrong at most; beyond it, the `Date` is."""
 _MOST_STEPS = 12
 
 M = TypeVar("M", bound=Message)
@@ -67,7 +72,7 @@ class Ceremony:
     moment: Moment
     clock: Callable[[], float]
 
-    def run(self, authority: Authority) -> TokenResponse:
+    def run(self, authority: Authority) -> Granted:
         """Carry it out.
 
         Raises:
@@ -77,12 +82,12 @@ class Ceremony:
         accepted = False
         try:
             code = self._prove(authority, self._start(authority, verifier))
-            token = self._redeem(authority, code, verifier)
-            self._check(token)
+            granted = self._redeem(authority, code, verifier)
+            self._check(granted)
             accepted = True
         finally:
             self._finished(accepted)
-        return token
+        return granted
 
     def _finished(self, accepted: bool) -> None:
         """Tell the person; whatever the prompter makes of it, the ceremony has ended as it has."""
@@ -171,24 +176,37 @@ class Ceremony:
                 next_step="Somebody may be relaying it: tell the API's operator.",
             )
 
-    def _redeem(self, authority: Authority, code: str, verifier: str) -> TokenResponse:
+    def _redeem(self, authority: Authority, code: str, verifier: str) -> Granted:
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "code_verifier": verifier,
             "client_id": self.client_id,
         }
-        return _read(TokenResponse, authority.post(self.target.endpoints[1], form, repeatable=False))
+        reply = authority.post(self.target.endpoints[1], form, repeatable=False)
+        token = _read(TokenResponse, reply)
+        return Granted(response=token, age=_age(token, self.clock(), server_time(reply.header("date"))))
 
-    def _check(self, token: TokenResponse) -> None:
+    def _check(self, granted: Granted) -> None:
         """The token must be what was asked for, as far as the server says (upstile profile §3)."""
-        asked = self.requirement
+        asked, token, age = self.requirement, granted.response, granted.age
         if asked.acr and token.acr is not None and token.acr not in asked.acr:
             raise StepUpUnsatisfied(f"{' or '.join(asked.acr)} was asked for and {token.acr} was reached")
-        if asked.max_age is not None and token.auth_time is not None:
-            age = self.clock() - token.auth_time
-            if age > max(asked.max_age, FRESH_ENOUGH):
-                raise StepUpUnsatisfied(f"The new authentication is {age:.0f} seconds old already")
+        if age is not None and age < -MOST_AHEAD:
+            raise StepUpUnsatisfied(f"The new authentication is said to be {-age:.0f} seconds in the future")
+        if asked.max_age is not None and age is not None and age > max(asked.max_age, FRESH_ENOUGH):
+            raise StepUpUnsatisfied(f"The new authentication is {age:.0f} seconds old already")
+
+
+def _age(token: TokenResponse, here: float, there: float | None) -> float | None:
+    """Seconds since the person was there: by the server's `Date`, or by our own clock where that makes no sense.
+
+    The `Date` makes none where it is far from our clock, or where the proof would lie in its future.
+    """
+    if token.auth_time is None:
+        return None
+    believed = there is not None and abs(there - here) <= MOST_CORRECTED and there - token.auth_time >= -MOST_AHEAD
+    return (there if there is not None and believed else here) - token.auth_time
 
 
 def _read(model: type[M], reply: Incoming) -> M:

@@ -102,11 +102,23 @@ class Discovery:
         except ConnectionLost as error:
             raise CeremonyFailed(f"The metadata at {url} cannot be reached") from error
         if response.status != 200:
-            hint = "The API has to serve it at its root: its author calls server.install(app), without a prefix."
             raise CeremonyFailed(
-                f"The metadata at {url} was answered {response.status}", response=response, next_step=hint
+                f"The metadata at {url} was answered {response.status}",
+                response=response,
+                next_step=_next_step(response.status),
             )
         return response
+
+
+def _next_step(status: int) -> str:
+    """What a status means where a public document was expected."""
+    if status == 404:
+        return "The API has to serve it at its root: its author calls server.install(app), without a prefix."
+    if status in (401, 403, 407):
+        return "Something in front of the API wants to be told who is calling: tell the API's operator."
+    if status == 429 or status >= 500:
+        return "The API is not available just now: try again in a minute."
+    return "Is the API's address right? If it is, tell the API's operator."
 
 
 def _life(response: Incoming) -> float:

@@ -1,13 +1,16 @@
 """One ceremony for all who wait for it, across threads, tasks and event loops.
 
-The ceremony runs in a daemon thread of its own. Who waits holds a ticket for its future; when the last ticket is
-given back, the ceremony is cancelled. No lock is held while anybody waits for anything but the turn to prompt.
+The ceremony runs in a daemon thread of its own, which a forked process does not have: there nothing is under way. Who
+waits holds a ticket for its future; when the last ticket is given back, the ceremony is cancelled. No lock is held
+while anybody waits for anything but the turn to prompt.
 """
 
+import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from threading import Event, Lock, Thread
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
+from weakref import WeakSet
 
 from upstile.client._errors import StepUpCancelled
 
@@ -86,6 +89,11 @@ class Flights(Generic[T]):
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self.forked()
+        _all.add(self)
+
+    def forked(self) -> None:
+        """Begin with nothing under way, and with locks that nobody holds."""
         self._lock = Lock()
         self._turn = Lock()  # prompts never overlap: ceremonies for different things wait for each other
         self._under_way: dict[Hashable, Flight[T]] = {}
@@ -164,6 +172,18 @@ class Flights(Generic[T]):
     def _forget(self, flight: Flight[T]) -> None:
         for key in [key for key, known in self._under_way.items() if known is flight]:
             del self._under_way[key]
+
+
+_all: "WeakSet[Flights[Any]]" = WeakSet()
+
+
+def _after_fork() -> None:
+    for flights in list(_all):
+        flights.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _carried(error: BaseException) -> BaseException:

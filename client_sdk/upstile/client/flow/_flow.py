@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import cast
 
-from upstile.client._errors import StepUpError, StepUpUnsatisfied, UnreplayableBody, UntrustedChallenge
+from upstile.client._errors import CeremonyFailed, StepUpError, StepUpUnsatisfied, UnreplayableBody, UntrustedChallenge
 from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
 from upstile.client.flow._flight import Ticket
@@ -109,6 +109,12 @@ def flow(session: Session, call: Call) -> Flow:
         if challenge is not None:
             asked = _asked(call, progress, challenge, response)
             token = yield from _stronger(session, call, asked, progress)
+        elif session.pins.lost_challenge(response, call.method, call.url):
+            raise CeremonyFailed(
+                "The API asks for a confirmation, but how was lost on the way to this app",
+                response=response,
+                next_step="A gateway drops or renames the header WWW-Authenticate: tell the API's operator.",
+            )
         elif _may_be_replaced(session, call, token, progress, response):
             again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
             token = yield from again

@@ -44,8 +44,9 @@ class ElevatedToken:
         requirement: what it was obtained for.
         resource: what it may be sent to.
         login: the sign-in that it stems from.
-        acr, auth_time: what was reached, and when (epoch seconds).
-        expires_at: by the monotonic clock.
+        acr: what was reached.
+        proved_at, expires_at: by the monotonic clock: that of this machine may be wrong, or be set. `proved_at` is
+            `None` where the server does not say when the person was there.
     """
 
     access_token: str = field(repr=False)
@@ -55,16 +56,27 @@ class ElevatedToken:
     login: "Login"
     scope: frozenset[str]
     acr: str | None
-    auth_time: int | None
+    proved_at: float | None
     expires_at: float
 
-    def satisfies(self, asked: Requirement, now: float) -> bool:
-        """Whether it can be expected to do for `asked`: by name, there is no order that a client may assume."""
+    def satisfies(self, asked: Requirement, tick: float) -> bool:
+        """Whether it can be expected to do for `asked`: by name, there is no order that a client may assume.
+
+        `tick` is the time by the monotonic clock.
+        """
         if asked.for_this_call or self.requirement.for_this_call:
             return False
         strong = not asked.acr or self.acr in asked.acr or (self.acr is None and self.requirement.acr == asked.acr)
-        fresh = asked.max_age is None or (self.auth_time is not None and now - self.auth_time <= asked.max_age)
+        fresh = asked.max_age is None or (self.proved_at is not None and tick - self.proved_at <= asked.max_age)
         return strong and fresh and self.scope.issuperset(asked.scope)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Granted:
+    """What a ceremony ended in: the server's response, and for how many seconds the proof was old when it came."""
+
+    response: TokenResponse
+    age: float | None
 
 
 Token = BaseToken | ElevatedToken
@@ -78,13 +90,11 @@ class Tokens:
 
     Args:
         source: the base token, or where it comes from.
-        clock: the time in epoch seconds; ages are measured by it.
-        monotonic: the time that expiry is measured by.
+        monotonic: the time that ages and expiry are measured by.
     """
 
-    def __init__(self, source: TokenSource, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    def __init__(self, source: TokenSource, monotonic: Callable[[], float]) -> None:
         self._source = BaseToken(access_token=source) if isinstance(source, str) else source
-        self._clock = clock
         self._monotonic = monotonic
         self._lock = Lock()
         self._sign_ins = 0
@@ -125,17 +135,18 @@ class Tokens:
         """A live elevated token of this login that can be expected to satisfy `requirement` at `url`."""
         if not self._elevated:
             return None
-        now, tick = self._clock(), self._monotonic()
+        tick = self._monotonic()
         with self._lock:
             self._elevated = [token for token in self._elevated if tick < token.expires_at]
             for token in self._elevated:
                 mine = token.login == login and resource_covers(token.resource, url)
-                if mine and token.satisfies(requirement, now):
+                if mine and token.satisfies(requirement, tick):
                     return token
         return None
 
-    def keep(self, response: TokenResponse, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
+    def keep(self, granted: Granted, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
         """Hold a new elevated token; one for a single call is handed back and not kept."""
+        response, tick = granted.response, self._monotonic()
         life = _UNSAID if response.expires_in is None else response.expires_in
         token = ElevatedToken(
             access_token=response.access_token,
@@ -145,8 +156,8 @@ class Tokens:
             login=login,
             scope=frozenset(requirement.scope if response.scope is None else response.scope.split()),
             acr=response.acr,
-            auth_time=response.auth_time,
-            expires_at=self._monotonic() + max(0.0, life - _EXPIRY_MARGIN),
+            proved_at=None if granted.age is None else tick - max(0.0, granted.age),
+            expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
         )
         with self._lock:
             if not requirement.for_this_call and login[0] == self._sign_ins:

@@ -19,6 +19,7 @@ from upstile.protocol import (
     well_known_url,
 )
 
+_ASKS = ("insufficient-user-authentication", "insufficient-authorization")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -69,6 +70,15 @@ class Pins:
     def is_dead(self, response: Incoming, method: str, url: str) -> bool:
         """Whether a 401 says that the token is not good any more (RFC 6750 §3.1)."""
         return self._error(response, method, url) == "invalid_token"
+
+    def lost_challenge(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether the API asks for a step-up, by its problem document, and its challenge was lost on the way."""
+        if response.status != 401 or response.lines("www-authenticate") or not self.answers(response, method, url):
+            return False
+        try:
+            return Problem.from_json(response.body).name in _ASKS
+        except MalformedMessage:
+            return False
 
     def _error(self, response: Incoming, method: str, url: str) -> str | None:
         if response.status != 401 or not self.answers(response, method, url):
