@@ -30,6 +30,7 @@ def test_a_clock_that_is_set_meanwhile_changes_no_age() -> None:
 
 def test_a_proof_that_was_old_when_its_token_came_counts_from_then() -> None:
     desk = _desk(max_age=50, date=NOW + 40)
+    desk.clock.move(40)
     with desk.client() as bank:
         bank.post("/transfers")
         desk.monotonic.move(9)

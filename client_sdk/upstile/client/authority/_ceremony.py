@@ -36,9 +36,9 @@ _log = logging.getLogger("upstile.client")
 FRESH_ENOUGH = 60
 """Seconds that `auth_time` of a new token may always lie back, however small `max_age` is."""
 MOST_AHEAD = 60
-"""Seconds that it may lie in the future, by the server's own `Date`."""
+"""Seconds that it may lie in the future."""
 MOST_CORRECTED = 900
-"""Seconds by which the clock of this machine is believed to be wrong at most; beyond it, the `Date` is."""
+"""Seconds by which the clock of this machine may be wrong; beyond it, the `Date` is."""
 _MOST_STEPS = 12
 
 M = TypeVar("M", bound=Message)
@@ -199,14 +199,17 @@ class Ceremony:
 
 
 def _age(token: TokenResponse, here: float, there: float | None) -> float | None:
-    """Seconds since the person was there: by the server's `Date`, or by our own clock where that makes no sense.
+    """Seconds since the person was there, by our clock or by the server's `Date`, whichever makes the proof fresher.
 
-    The `Date` makes none where it is far from our clock, or where the proof would lie in its future.
+    One that is too old after all is challenged by the API, which knows better. A proof is in the future where both say
+    so. A `Date` far from our clock says nothing.
     """
     if token.auth_time is None:
         return None
-    believed = there is not None and abs(there - here) <= MOST_CORRECTED and there - token.auth_time >= -MOST_AHEAD
-    return (there if there is not None and believed else here) - token.auth_time
+    ages = [here - token.auth_time]
+    if there is not None and abs(there - here) <= MOST_CORRECTED:
+        ages.append(there - token.auth_time)
+    return max(ages) if max(ages) < -MOST_AHEAD else max(0.0, min(ages))
 
 
 def _read(model: type[M], reply: Incoming) -> M:

@@ -156,7 +156,7 @@ class Tokens:
             login=login,
             scope=frozenset(requirement.scope if response.scope is None else response.scope.split()),
             acr=response.acr,
-            proved_at=None if granted.age is None else tick - max(0.0, granted.age),
+            proved_at=None if granted.age is None else tick - granted.age,
             expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
         )
         with self._lock:
