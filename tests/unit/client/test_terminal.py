@@ -2,8 +2,11 @@
 
 import os
 import pty
+import termios
+import tty
 from collections.abc import Iterator
 from threading import Event, Thread
+from time import sleep
 
 import pytest
 
@@ -16,6 +19,19 @@ OCCASION = Occasion(
     reason="Confirm this transfer",
     requirement=Requirement(acr="mfa"),
 )
+
+
+def _as_a_shell_leaves_it(terminal: int) -> None:
+    return None
+
+
+def _without_returns(terminal: int) -> None:
+    mode = termios.tcgetattr(terminal)
+    mode[0] &= ~termios.ICRNL
+    termios.tcsetattr(terminal, termios.TCSANOW, mode)
+
+
+MODES = {"cooked": _as_a_shell_leaves_it, "cbreak": tty.setcbreak, "raw": tty.setraw, "no ICRNL": _without_returns}
 
 
 class Terminal:
@@ -74,6 +90,38 @@ def test_another_method_can_be_chosen(terminal: Terminal, typed: str, chosen: st
     typing = terminal.types(typed, after="change with 1 webauthn, 2 totp: ")
     assert TerminalPrompter(terminal.device).begin(OCCASION, "webauthn", ["totp"], Event()) == chosen
     typing.join()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "typed", ["123456\n", "123456\r", "9\x7f123456\r", "99\x15123456\r", "\x1b[200~123456\x1b[201~\r"]
+)
+def test_a_line_is_read_whole_in_whatever_mode_the_terminal_was_left(terminal: Terminal, mode: str, typed: str) -> None:
+    own = os.open(terminal.device, os.O_RDWR | os.O_NOCTTY)
+    MODES[mode](own)
+    before = termios.tcgetattr(own)
+
+    def type_key_by_key() -> None:
+        terminal.sees("Code: ")
+        for key in typed:
+            os.write(terminal.person, key.encode())
+            sleep(0.005)
+
+    typing = Thread(target=type_key_by_key, daemon=True)
+    typing.start()
+    assert TerminalPrompter(terminal.device).code("Code", Event()) == "123456"
+    typing.join()
+    assert termios.tcgetattr(own) == before
+    os.close(own)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_said_begins_each_line_at_its_beginning(terminal: Terminal, mode: str) -> None:
+    own = os.open(terminal.device, os.O_RDWR | os.O_NOCTTY)
+    MODES[mode](own)
+    TerminalPrompter(terminal.device).finished(accepted=True)
+    os.close(own)
+    assert terminal.sees("\n") == "  Confirmed.\r\n"
 
 
 def test_a_code_is_read_from_the_terminal(terminal: Terminal, capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import select
 import sys
 from collections.abc import Generator, Sequence
@@ -15,6 +16,7 @@ from upstile.client.prompts._prompter import Occasion
 _POLL = 0.1
 _LONGEST = 256
 _LONGEST_URI = 1000
+_PASTED = re.compile(r"\x1b\[20[01]~")  # what a terminal puts around a paste where an app has asked for it
 
 
 class TerminalPrompter:
@@ -74,11 +76,11 @@ class TerminalPrompter:
         self._say("  Confirmed." if accepted else "  Not confirmed.")
 
     def _say(self, text: str) -> None:
-        with self._terminal() as terminal:
+        with self._terminal() as terminal, _line_mode(terminal):
             os.write(terminal, f"{text}\n".encode())
 
     def _ask(self, prompt: str, cancel: Event, *, hidden: bool) -> str:
-        with self._terminal() as terminal, _echo(terminal, on=not hidden):
+        with self._terminal() as terminal, _line_mode(terminal, asks=True, echo=not hidden):
             os.write(terminal, prompt.encode())
             line = _read_line(terminal, cancel)
             if hidden:
@@ -113,26 +115,37 @@ def _read_line(terminal: int, cancel: Event) -> str:
             line = os.read(terminal, _LONGEST)
             if not line:
                 break
-            return line.decode("utf-8", "replace").rstrip("\r\n")
+            return _PASTED.sub("", line.decode("utf-8", "replace").rstrip("\r\n"))
     raise StepUpCancelled("The ceremony was cancelled")
 
 
 @contextmanager
-def _echo(terminal: int, *, on: bool) -> Generator[None]:
-    """Show what is typed, or not; what was typed before the question does not answer it."""
+def _line_mode(terminal: int, *, asks: bool = False, echo: bool = True) -> Generator[None]:
+    """Read and write whole lines, in whatever mode the app or a progress bar has left the terminal.
+
+    Args:
+        terminal: where.
+        asks: whether something will be typed: what was typed before the question does not answer it.
+        echo: whether it is seen.
+    """
     import termios  # here, because not every system has it
 
-    before = termios.tcgetattr(terminal)
-    wanted = termios.tcgetattr(terminal)
-    wanted[3] = wanted[3] | termios.ECHO if on else wanted[3] & ~termios.ECHO
+    before, wanted = termios.tcgetattr(terminal), termios.tcgetattr(terminal)
+    wanted[0] = (wanted[0] | termios.ICRNL | termios.BRKINT) & ~(termios.IGNCR | termios.INLCR)
+    wanted[1] |= termios.OPOST | termios.ONLCR
+    wanted[3] |= termios.ICANON | termios.ISIG | termios.IEXTEN | termios.ECHOE | termios.ECHOK
+    wanted[3] = wanted[3] | termios.ECHO if echo else wanted[3] & ~(termios.ECHO | termios.ECHONL)
 
     def restore() -> None:
         with suppress(OSError, termios.error):
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
+    if wanted == before and not asks:
+        yield
+        return
     atexit.register(restore)  # the ceremony's thread ends with the program, wherever it is
     try:
-        termios.tcsetattr(terminal, termios.TCSAFLUSH, wanted)
+        termios.tcsetattr(terminal, termios.TCSAFLUSH if asks else termios.TCSADRAIN, wanted)
         yield
     finally:
         atexit.unregister(restore)
