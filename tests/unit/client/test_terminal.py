@@ -4,7 +4,7 @@ import os
 import pty
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event, Thread
 from time import sleep
 
@@ -31,7 +31,7 @@ def _without_returns(terminal: int) -> None:
     termios.tcsetattr(terminal, termios.TCSANOW, mode)
 
 
-MODES = {"cooked": _as_a_shell_leaves_it, "cbreak": tty.setcbreak, "raw": tty.setraw, "no ICRNL": _without_returns}
+MODES: dict[str, Callable[[int], object]] = {"cooked": _as_a_shell_leaves_it, "cbreak": tty.setcbreak, "raw": tty.setraw, "no ICRNL": _without_returns}
 
 
 class Terminal:
