@@ -31,7 +31,12 @@ def _without_returns(terminal: int) -> None:
     termios.tcsetattr(terminal, termios.TCSANOW, mode)
 
 
-MODES: dict[str, Callable[[int], object]] = {"cooked": _as_a_shell_leaves_it, "cbreak": tty.setcbreak, "raw": tty.setraw, "no ICRNL": _without_returns}
+MODES: dict[str, Callable[[int], object]] = {
+    "cooked": _as_a_shell_leaves_it,
+    "cbreak": tty.setcbreak,
+    "raw": tty.setraw,
+    "no ICRNL": _without_returns,
+}
 
 
 class Terminal:

@@ -1,10 +1,12 @@
 """Security keys: the right one is found without a touch, the PIN is asked for with care, and what else can be done."""
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
 import pytest
+from fido2.ctap import CtapError
 from fido2.ctap2.base import Ctap2
 from fido2.webauthn import AttestedCredentialData
 
@@ -49,13 +51,40 @@ def test_any_of_the_credentials_that_are_allowed_will_do() -> None:
     _flags(desk, credentials[1])
 
 
-def test_keys_of_others_are_not_touched_and_the_code_is_asked_for() -> None:
-    other, mine = VirtualKey(pin="9999"), VirtualKey(pin="1234")
-    enroll(other, "9999")
+def test_a_key_that_can_hide_nothing_is_not_touched_and_the_code_is_asked_for() -> None:
+    other, mine = VirtualKey(), VirtualKey(pin="1234")
     desk = _desk(enroll(mine, "1234"))
     with _client(desk, other) as bank:
         assert bank.post("/transfers").status_code == 200
-    assert (other.touches, desk.person.labels) == (1, [CODE])
+    assert (other.touches, desk.person.labels) == (0, [CODE])
+
+
+def test_a_key_that_may_hide_its_credentials_is_tried_before_the_code() -> None:
+    other, mine = VirtualKey(pin="1234"), VirtualKey(pin="1234")
+    desk = _desk(enroll(mine, "1234"))
+    with _client(desk, other) as bank:
+        assert bank.post("/transfers").status_code == 200
+    assert desk.person.labels == [PIN, TOUCH, CODE]
+
+
+class HidingKey(VirtualKey):
+    """Shows its credentials only after its PIN (credProtect 3)."""
+
+    def _get_assertion(self, request: Mapping[int, Any], presence: Any) -> dict[int, Any]:
+        if not self._pin.verified(request.get(6), request.get(7), request[2]):
+            raise CtapError(CtapError.ERR.NO_CREDENTIALS)
+        return super()._get_assertion(request, presence)
+
+
+def test_a_key_that_hides_its_credentials_is_found_by_a_real_try() -> None:
+    other, mine = VirtualKey(pin="1234"), HidingKey(pin="1234")
+    credential = enroll(mine, "1234")
+    for keys in ([mine], [other, mine]):
+        desk = _desk(credential)
+        with _client(desk, *keys) as bank:
+            assert bank.post("/transfers").status_code == 200
+        assert CODE not in desk.person.labels
+        _flags(desk, credential)
 
 
 def test_a_touch_that_is_denied_cancels_and_nothing_else_is_tried() -> None:

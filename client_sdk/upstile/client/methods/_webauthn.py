@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,13 +16,13 @@ from fido2.hid import CtapHidDevice
 from fido2.rpid import verify_rp_id
 from fido2.webauthn import (
     PublicKeyCredentialCreationOptions,
-    PublicKeyCredentialDescriptor,
     PublicKeyCredentialRequestOptions,
     UserVerificationRequirement,
 )
 
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client.methods._method import MethodUnavailable, Moment
+from upstile.client.methods._which_key import can_verify, likely, touched, without
 from upstile.protocol import EnrollResponse, Offer
 
 T = TypeVar("T")
@@ -67,26 +67,25 @@ class WebAuthn:
         request = _read(PublicKeyCredentialRequestOptions, offer.options)
         if request.rp_id is None or not verify_rp_id(request.rp_id, moment.webauthn_origin):
             raise CeremonyFailed("The authorization server names a relying party that is not its own")
-        device = self._key_with(request.rp_id, request.allow_credentials or ())
-        if request.user_verification == UserVerificationRequirement.PREFERRED and not _has_verification(device):
-            # python-fido2 would refuse a key whose PIN is not set
-            request = replace(request, user_verification=UserVerificationRequirement.DISCOURAGED)
-        selection = _asking(device, moment, lambda client: client.get_assertion(request, moment.cancel))
-        return {"authn_response": json.dumps(dict(selection.get_response(0)))}
+        for device in likely(self._connected(), request.rp_id, request.allow_credentials or ()):
+            try:
+                return {"authn_response": _signed(device, request, moment)}
+            except _NotThisKey:
+                continue
+        raise MethodUnavailable("none of the connected keys is enrolled here")
 
     def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
         """Let a key make a new credential."""
         creation = _read(PublicKeyCredentialCreationOptions, pending.options)
-        devices = self._connected()
-        response = _asking(devices[0], moment, lambda client: client.make_credential(creation, moment.cancel))
+        new = without(self._connected(), creation.rp.id or "", creation.exclude_credentials or ())
+        if not new:
+            raise MethodUnavailable("this key is enrolled here already; plug in the new one")
+        device = touched(new, moment)
+        try:
+            response = _asking(device, moment, lambda client: client.make_credential(creation, moment.cancel))
+        except _NotThisKey as error:
+            raise MethodUnavailable("this key is enrolled here already; plug in the new one") from error
         return {"registration_response": dict(response)}
-
-    def _key_with(self, rp_id: str, allowed: Sequence[PublicKeyCredentialDescriptor]) -> CtapDevice:
-        """The connected key that has one of the allowed credentials, found without a touch."""
-        for device in self._connected():
-            if not allowed or any(_knows(device, rp_id, credential) for credential in allowed):
-                return device
-        raise MethodUnavailable("none of the connected keys is enrolled here")
 
     def _connected(self) -> list[CtapDevice]:
         try:
@@ -116,6 +115,19 @@ class _Person(UserInteraction):
         return self._moment.prompter.pin(self._label, retries, self._moment.cancel)
 
 
+class _NotThisKey(MethodUnavailable):
+    """A key that holds none of the credentials, or, where a new one is made, one of those that are enrolled."""
+
+
+def _signed(device: CtapDevice, request: PublicKeyCredentialRequestOptions, moment: Moment) -> str:
+    """What a key signs, as `AuthenticationResponseJSON`."""
+    if request.user_verification == UserVerificationRequirement.PREFERRED and not can_verify(device):
+        # python-fido2 would refuse a key whose PIN is not set
+        request = replace(request, user_verification=UserVerificationRequirement.DISCOURAGED)
+    selection = _asking(device, moment, lambda client: client.get_assertion(request, moment.cancel))
+    return json.dumps(dict(selection.get_response(0)))
+
+
 def _asking(device: CtapDevice, moment: Moment, work: Callable[[Fido2Client], T]) -> T:
     """Do something with a key, and again when the PIN was wrong."""
     collector, again = DefaultClientDataCollector(moment.webauthn_origin), False
@@ -137,6 +149,8 @@ def _asking(device: CtapDevice, moment: Moment, work: Callable[[Fido2Client], T]
 def _meaning(error: ClientError, moment: Moment) -> Exception:
     """A fido2 error in our words; a cancellation and a time-out look the same to it, so we keep our own record."""
     code = _cause(error)
+    if error.code == ClientError.ERR.DEVICE_INELIGIBLE:
+        return _NotThisKey("another key is needed")
     if moment.cancel.is_set():
         return StepUpCancelled("The ceremony was cancelled")
     if code == CtapError.ERR.OPERATION_DENIED:
@@ -145,30 +159,16 @@ def _meaning(error: ClientError, moment: Moment) -> Exception:
         return MethodUnavailable("the key's PIN is blocked: take it out and insert it again, or reset it")
     if error.code == ClientError.ERR.TIMEOUT:
         return MethodUnavailable("the key was not touched in time")
+    if error.code == ClientError.ERR.CONFIGURATION_UNSUPPORTED and code is None:
+        return MethodUnavailable("the key has no PIN; set one with its own tool first")
+    if code == CtapError.ERR.KEY_STORE_FULL:
+        return MethodUnavailable("the key is full; remove something from it with its own tool first")
     return MethodUnavailable(f"the key cannot do this ({error.code.name.lower()})")
 
 
 def _cause(error: ClientError) -> object:
     """The key's own error code behind a fido2 error, if there is one."""
     return getattr(vars(error).get("cause"), "code", None)
-
-
-def _knows(device: CtapDevice, rp_id: str, credential: PublicKeyCredentialDescriptor) -> bool:
-    """Ask a key, without a touch, whether it has a credential (CTAP 2.1 §6.2)."""
-    try:
-        descriptor = {"type": "public-key", "id": credential.id}
-        Ctap2(device).get_assertion(rp_id, b"\0" * 32, [descriptor], options={"up": False})
-    except (CtapError, ValueError, OSError):
-        return False
-    return True
-
-
-def _has_verification(device: CtapDevice) -> bool:
-    try:
-        options = Ctap2(device).info.options
-    except (CtapError, ValueError, OSError):
-        return False
-    return bool(options.get("clientPin") or options.get("uv"))
 
 
 def _read(kind: type[Options], options: Mapping[str, Any] | None) -> Options:
