@@ -4,15 +4,17 @@ The library is a parameter: httpx and httpx2 have the same names, and a class of
 `upstile.client._httpx` and `upstile.client.httpx2`.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from threading import get_ident
 from time import monotonic as _monotonic
 from time import time
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
+import anyio
+from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._events import OnEvent
@@ -36,7 +38,7 @@ SIGNED = "upstile.signed"
 ONCE = "upstile.once"
 """The request extension that says that the token serves this one call."""
 
-_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce"})
+_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce", "invalid_dpop_proof"})
 
 
 class StepUpFlow:
@@ -88,14 +90,14 @@ class StepUpFlow:
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise TypeError("methods takes methods: [Totp(), WebAuthn()]")
         pins = Pins.of(api, issuer)
-        self._transport = OwnTransport(self.http, transport or {})
+        self.transport = OwnTransport(self.http, transport or {}, pins.api)
         self.session = Session(
             pins=pins,
             client_id=client_id,
             key=ProofKey(clock, dpop_key),
             tokens=Tokens(token, monotonic),
-            discovery=Discovery(pins, self._transport, monotonic),
-            transport=self._transport,
+            discovery=Discovery(pins, self.transport, monotonic),
+            transport=self.transport,
             methods=chosen,
             prompter=prompter or TerminalPrompter(),
             webauthn_origin=webauthn_origin or pins.issuer,
@@ -122,6 +124,7 @@ class StepUpFlow:
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Drive one call of an `AsyncClient`."""
+        self.is_in_loop()
         pump = _Pump(self.http, self.session, request)
         try:
             while pump.action is not None:
@@ -134,27 +137,32 @@ class StepUpFlow:
         finally:
             pump.close()
 
+    def is_in_loop(self) -> None:
+        """Note the event loop of the caller: a transport that can be awaited only is used in it."""
+        if self.transport.awaits:
+            self.transport.loop = current_token()
+
     def close(self) -> None:
         """Give back the connections to the authorization server."""
         self.session.close()
-        self._transport.close()
+        self.transport.close()
 
 
 async def landed(future: "Future[Any]") -> None:
-    """Wait until a ceremony is over, whatever came of it; giving up does not stop it."""
-    loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
-
-    def settle() -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+    """Wait until a ceremony is over, whatever came of it; giving up does not stop it. On asyncio and on trio."""
+    over, here = anyio.Event(), get_ident()
+    loop: Any = current_token().native_token
+    soon: Callable[[Callable[[], None]], Any] = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
 
     def wake(_: object) -> None:
+        if get_ident() == here:
+            over.set()
+            return
         with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle)
+            soon(over.set)
 
     future.add_done_callback(wake)
-    await waiter
+    await over.wait()
 
 
 class _Pump:

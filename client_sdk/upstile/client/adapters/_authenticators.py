@@ -1,10 +1,11 @@
 """Enrolment and self-service through the client: the flow steps up when the server asks for it (upstile profile §8)."""
 
-from asyncio import to_thread
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
+
+from anyio import to_thread
 
 from upstile.client._errors import CeremonyFailed
 from upstile.client.adapters._auth import StepUpFlow, landed
@@ -121,7 +122,8 @@ class AsyncAuthenticators:
         return _read(model, await self._send(method, *path, **request))
 
     async def _send(self, method: str, *path: str, **request: Any) -> Any:
-        url = await to_thread(_url, self._client.step_up_auth, path)
+        self._client.step_up_auth.is_in_loop()
+        url = await to_thread.run_sync(_url, self._client.step_up_auth, path)
         return await self._client.request(method, url, **request)
 
 

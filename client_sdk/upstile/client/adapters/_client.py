@@ -23,7 +23,8 @@ class _Common(Generic[AuthT]):
         api: the API's base URL.
         client_id: the app.
         options: those of `StepUpAuth`, and those of the library's client. The connection to the authorization server
-            takes over `verify`, `cert`, `proxy`, `trust_env` and a `transport` that can be used without asyncio.
+            goes the same way: it takes over `verify`, `cert`, proxies, `transport`, `mounts` and `timeout`, and at the
+            API's own origin also headers and cookies, but never `Authorization`.
     """
 
     http: ClassVar[ModuleType]
@@ -32,12 +33,11 @@ class _Common(Generic[AuthT]):
     def __init__(self, api: str, *, client_id: str, **options: Unpack[ClientOptions]) -> None:
         own: dict[str, Any] = {name: value for name, value in options.items() if name in OWN}
         theirs = {name: value for name, value in options.items() if name not in OWN}
-        shared = {name: value for name, value in theirs.items() if name in SHARED}
-        if isinstance(transport := options.get("transport"), self.http.BaseTransport):
-            shared["transport"] = transport
+        shared = {name: value for name, value in theirs.items() if name in SHARED and value is not None}
         self.step_up_auth = cast(AuthT, self.auth_class(api, client_id=client_id, transport=shared, **own))
         library: Any = super()
         library.__init__(base_url=api, auth=self.step_up_auth, **theirs)
+        self.step_up_auth.transport.goes_with(self)
 
     def _is_lost(self, request: Any, error: Exception) -> bool:
         """Whether the response to a call is lost whose token serves once."""
@@ -152,6 +152,7 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         reason: str | None = None,
     ) -> None:
         """Ask the person now, as `Client.step_up`."""
+        self.step_up_auth.is_in_loop()
         ticket = self.step_up_auth.session.step_up(_ahead(self.step_up_auth, acr, max_age, scope, reason))
         try:
             await landed(ticket.future)

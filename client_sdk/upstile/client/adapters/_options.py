@@ -56,5 +56,5 @@ class ClientOptions(StepUpOptions, total=False):
 
 OWN = frozenset(StepUpOptions.__annotations__)
 """The names of our own options."""
-SHARED = ("verify", "cert", "proxy", "trust_env")
+SHARED = ("verify", "cert", "proxy", "trust_env", "transport", "mounts", "timeout", "limits", "http1", "http2")
 """Those that the connection to the authorization server takes over."""

@@ -1,15 +1,25 @@
-"""The core's own requests: to metadata documents and to the authorization server."""
+"""The core's own requests: to metadata documents and to the authorization server, the way that the app's calls go."""
 
 import os
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
+from weakref import ref
 
-from upstile.client._errors import StepUpCancelled
-from upstile.client._exchange import ConnectionLost, Incoming, Outgoing
-from upstile.client.adapters._response import incoming, read_bounded
+from anyio import from_thread
+from anyio.lowlevel import EventLoopToken
+
+from upstile.client._errors import CeremonyFailed, StepUpCancelled
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, origin_of
+from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
 
 _TIMEOUT = 10.0
+_NEVER_SHARED = frozenset(
+    {"authorization", "dpop", "cookie", "host", "connection", "content-length", "content-type", "transfer-encoding"}
+    | {"accept", "accept-encoding", "upgrade", "te", "trailer"}
+)
+"""Header fields of the app's client that are about its own calls, or that are secrets of its login."""
+_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 class OwnTransport:
@@ -17,23 +27,34 @@ class OwnTransport:
 
     Args:
         http: the HTTP library.
-        options: for its `Client`, such as `verify`, `cert`, `proxy`, `trust_env`.
+        options: for its client, such as `verify`, `cert`, `proxy`, `trust_env`, `transport`.
+        api: the API's origin: requests to it carry the headers and cookies of the app's client, others do not.
+
+    Attributes:
+        loop: the event loop of the app, which a transport that can be awaited only is used in.
     """
 
-    def __init__(self, http: ModuleType, options: Mapping[str, Any]) -> None:
-        chosen: dict[str, Any] = {"timeout": _TIMEOUT, **options, "follow_redirects": False}
-        self._http, self._options = http, chosen
-        self._client, self._process = http.Client(**chosen), os.getpid()
+    def __init__(self, http: ModuleType, options: Mapping[str, Any], api: str) -> None:
+        self._http, self._api = http, api
+        self._options: dict[str, Any] = {"timeout": _TIMEOUT, **options, "follow_redirects": False}
+        mounts: dict[str, Any] = dict(options.get("mounts") or {})
+        if "transport" not in options:  # a proxy is never for this machine itself
+            self._options["mounts"] = {**dict.fromkeys(_LOOPBACK), **mounts}
+        self._app: ref[Any] | None = None
+        self.awaits = any(_is_awaited(http, way) for way in (options.get("transport"), *mounts.values()))
+        self.loop: EventLoopToken | None = None
+        self._open()
+
+    def goes_with(self, app: Any) -> None:
+        """Send along what the app's client sends along, as it is by then."""
+        self._app = ref(app)
 
     def send(self, request: Outgoing) -> Incoming:
         """Send and read, at most 64 KiB."""
         if self._process != os.getpid():  # forked: the connections are the parent's
-            self._client, self._process = self._http.Client(**self._options), os.getpid()
-        headers = {"accept-encoding": "identity", **dict(request.headers)}
+            self._open()
         try:
-            outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
-            response = self._client.send(outgoing, stream=True)
-            raw = read_bounded(self._http, response, forgiving=False)
+            response, raw = self._sent(request)
         except (self._http.TransportError, self._http.InvalidURL) as error:
             raise ConnectionLost from error
         except RuntimeError as error:
@@ -43,5 +64,38 @@ class OwnTransport:
         return incoming(response, request.url, raw, request.method)
 
     def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
+        """Close all connections; a transport that is awaited is the app's to close."""
+        if not self.awaits:
+            self._client.close()
+
+    def _open(self) -> None:
+        kind = self._http.AsyncClient if self.awaits else self._http.Client
+        self._client, self._process = kind(**self._options), os.getpid()
+
+    def _sent(self, request: Outgoing) -> tuple[Any, bytes]:
+        headers = {**self._along(request.url), "accept-encoding": "identity", **dict(request.headers)}
+        outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
+        if not self.awaits:
+            response = self._client.send(outgoing, stream=True)
+            return response, read_bounded(self._http, response, forgiving=False)
+        if self.loop is None:
+            raise CeremonyFailed("The app's transport can be used from its event loop only")
+        return from_thread.run(self._awaited, outgoing, token=self.loop)
+
+    async def _awaited(self, outgoing: Any) -> tuple[Any, bytes]:
+        response = await self._client.send(outgoing, stream=True)
+        return response, await aread_bounded(self._http, response)
+
+    def _along(self, url: str) -> dict[str, str]:
+        """What the app's client sends to its API with every call, but for what is about its own calls."""
+        app = self._app() if self._app is not None else None
+        if app is None or origin_of(url) != self._api:
+            return {}
+        headers = {name: value for name, value in app.headers.items() if name.lower() not in _NEVER_SHARED}
+        jar = self._http.Request("GET", url, cookies=app.cookies).headers.get("cookie")
+        return headers if jar is None else {**headers, "cookie": jar}
+
+
+def _is_awaited(http: ModuleType, way: Any) -> bool:
+    """Whether a transport can be awaited and nothing else."""
+    return isinstance(way, http.AsyncBaseTransport) and not isinstance(way, http.BaseTransport)

@@ -218,8 +218,10 @@ def _sent(
     if not session.pins.answers(response, call.method, call.url):
         return response
     session.key.learn(response)
-    demanded = session.pins.wants_nonce(response, call.method, call.url)
-    if demanded and session.key.nonce(call.url) != nonce and call.unreplayable is None:
+    demanded = session.pins.wants_nonce(response, call.method, call.url) and session.key.nonce(call.url) != nonce
+    # A transport below us that sends a request again sends its proof again, too.
+    worn_out = session.pins.refuses_proof(response, call.method, call.url)
+    if (demanded or worn_out) and call.unreplayable is None:
         headers = _headers(session, call, token)
         response = cast(Incoming, (yield Send(headers=headers, repeat=True, once=once, elevated=elevated)))
         session.key.learn(response)

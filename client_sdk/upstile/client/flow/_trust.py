@@ -67,6 +67,10 @@ class Pins:
         """Whether a 401 only asks for a DPoP nonce (RFC 9449 §9)."""
         return self._error(response, method, url) == "use_dpop_nonce"
 
+    def refuses_proof(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a 401 says that the proof is not good, such as one that was used (RFC 9449 §7.1)."""
+        return self._error(response, method, url) == "invalid_dpop_proof"
+
     def is_dead(self, response: Incoming, method: str, url: str) -> bool:
         """Whether a 401 says that the token is not good any more (RFC 6750 §3.1)."""
         return self._error(response, method, url) == "invalid_token"
