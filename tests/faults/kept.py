@@ -94,7 +94,7 @@ def _answers(story: Story) -> list[Exchange]:
 
 
 def _start_form(story: Story) -> dict[str, str]:
-    base, _ = story.client.step_up_auth.session.tokens.current()
+    base = story.client.step_up_auth.session.tokens.current().base
     assert base is not None
     return {
         "response_type": "code",

@@ -186,7 +186,7 @@ class Story:
         self.client.delete("/account").raise_for_status()
 
     def _sign_out(self) -> None:
-        base, _ = self.client.step_up_auth.session.tokens.current()
+        base = self.client.step_up_auth.session.tokens.current().base
         assert base is not None
         form = {"token": base.access_token, "client_id": "bank-cli"}
         self.client.post("/stepup/revoke", data=form, auth=httpx.Auth()).raise_for_status()

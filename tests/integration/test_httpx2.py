@@ -49,7 +49,7 @@ def test_ten_tasks_share_one_prompt(ada: Ada) -> None:
 
 def test_a_client_that_exists_is_upgraded_by_one_line(ada: Ada) -> None:
     with ada.app() as signed_in:
-        token = signed_in.step_up_auth.session.tokens.base()
+        token = signed_in.step_up_auth.session.tokens.current().base
         key = signed_in.step_up_auth.session.key._key
     auth = upstile.client.httpx2.StepUpAuth(ada.bank.url, token=token, dpop_key=key, **ada.options())
     with httpx2.Client(base_url=ada.bank.url, auth=auth) as client:

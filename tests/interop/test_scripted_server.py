@@ -168,7 +168,7 @@ def test_the_same_without_blocking(bench: Bench) -> None:
 def test_an_httpx_client_that_exists_steps_up_as_well(bench: Bench) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     with bench.client(dpop_key=key) as signed_in:
-        token = signed_in.step_up_auth.session.tokens.base()
+        token = signed_in.step_up_auth.session.tokens.current().base
         assert token is not None
     auth = StepUpAuth(bench.url, token=token, **bench.options(dpop_key=key))
     with httpx.Client(base_url=bench.url, auth=auth) as plain:

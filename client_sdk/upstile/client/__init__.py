@@ -9,6 +9,7 @@ if find_spec("fido2") is None or (find_spec("httpx") or find_spec("httpx2")) is 
 
 from upstile.client._errors import (
     CeremonyFailed,
+    ConfigurationError,
     NoMethodAvailable,
     OutcomeUnknown,
     StepUpCancelled,
@@ -37,6 +38,7 @@ __all__ = [
     "CeremonyFailed",
     "Client",
     "ClientOptions",
+    "ConfigurationError",
     "Event",
     "Method",
     "NoMethodAvailable",

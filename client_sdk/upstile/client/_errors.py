@@ -1,6 +1,7 @@
 """What the client half raises. Each error says, in a person's words, what to do next: `diagnostics()`.
 
 UpstileError
+├── ConfigurationError        the client cannot work, or cannot be safe, as it is configured
 └── StepUpError               a call that asked for more did not go through
     ├── StepUpRequired        the app wants to prompt on its own terms (`interaction="never"`)
     ├── StepUpCancelled       the person, or the app, said no
@@ -67,6 +68,12 @@ class StepUpError(UpstileError):
         if self.correlation_id is not None:
             parts.append(f"If you ask for help, name {self.correlation_id}.")
         return " ".join(parts)
+
+
+class ConfigurationError(UpstileError, ValueError):
+    """The client cannot work, or cannot be safe, as it is configured; the message says what to change."""
+
+    code = "configuration"
 
 
 class StepUpRequired(StepUpError):

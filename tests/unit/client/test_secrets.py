@@ -119,7 +119,7 @@ def test_no_secret_is_logged_shown_or_reported(server: respx.MockRouter, caplog:
         bank.post("/transfers")
         session = bank.step_up_auth.session
         shown = " ".join(
-            [repr(session), repr(bank.step_up_auth), repr(session.tokens.base()), str(events), caplog.text]
+            [repr(session), repr(bank.step_up_auth), repr(session.tokens.current().base), str(events), caplog.text]
         )
         shown += repr(session.tokens.find(events[0].requirement, API, (0, None)))
     assert [event.kind for event in events] == ["challenged", "started", "succeeded", "repeated"]
@@ -134,7 +134,7 @@ def _token(token: str, kind: str) -> httpx.Response:
 def _shown(bank: Client) -> list[str]:
     """What a developer may print of a client."""
     session = bank.step_up_auth.session
-    parts: list[Any] = [bank, bank.step_up_auth, session, session.tokens, session.tokens.base(), session.key]
+    parts: list[Any] = [bank, bank.step_up_auth, session, session.tokens, session.tokens.current().base, session.key]
     parts += [session.discovery, session.transport, bank.authenticators]
     parts += vars(session.tokens)["_elevated"]
     return [text for part in parts for text in (repr(part), str(part))]

@@ -1,6 +1,8 @@
 """A call stays its user's, whoever signs in meanwhile; and what several callers share, each is told as its own."""
 
-from threading import Barrier, Event, Thread
+import asyncio
+from contextvars import ContextVar
+from threading import Barrier, Event, Thread, current_thread
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ from support.desk import API, CHALLENGE, Desk, challenged
 from upstile.client import (
     BaseToken,
     CallbackPrompter,
+    ConfigurationError,
     Requirement,
     StepUpCancelled,
     StepUpError,
@@ -26,7 +29,7 @@ def _subject(who: list[str]) -> BaseToken:
     return BaseToken(access_token=who[0], token_type="DPoP", subject=who[0])
 
 
-def test_a_challenged_call_is_not_repeated_with_another_users_token() -> None:
+def test_a_challenged_call_is_confirmed_and_repeated_as_the_user_whose_it_is() -> None:
     desk, who = Desk(), ["bob"]
     with desk.client(token=lambda: _subject(who)) as bank:
         bank.step_up(acr="mfa", max_age=300)  # Bob has an elevated token
@@ -34,12 +37,57 @@ def test_a_challenged_call_is_not_repeated_with_another_users_token() -> None:
 
         def changing(sent: Any) -> httpx.Response:
             who[0] = "bob"
-            return challenged()
+            return httpx.Response(200) if "ELEVATED" in sent.headers["authorization"] else challenged()
 
         desk.always("call", changing)
-        with pytest.raises(StepUpCancelled):
-            bank.post("/transfers", json={"by": "alice"})
-    assert [sent.headers["authorization"] for sent in desk.at("call")] == ["DPoP alice"]
+        bank.post("/transfers", json={"by": "alice"})
+    assert [sent.form["subject_token"] for sent in desk.at("start")] == ["bob", "alice"]
+    assert [sent.headers["authorization"] for sent in desk.at("call")] == ["DPoP alice", "DPoP ELEVATED-2"]
+
+
+def test_another_text_of_a_callable_is_another_login_unless_it_names_the_same_subject() -> None:
+    for subject, starts in ((None, 2), ("ada", 1)):
+        desk, texts = Desk(), iter(["ONE", "TWO"])
+        source = lambda texts=texts, subject=subject: BaseToken(  # noqa: E731
+            access_token=next(texts), token_type="DPoP", subject=subject
+        )
+        with desk.client(token=source) as bank:
+            for _ in range(2):
+                bank.request("POST", "/transfers", step_up=MFA)
+        assert len(desk.at("start")) == starts
+        assert desk.at("call")[-1].headers["authorization"] == f"DPoP ELEVATED-{starts}"
+
+
+def test_a_callable_runs_in_the_callers_thread_and_context() -> None:
+    desk, seen, tenant = Desk(), list[str](), ContextVar("tenant", default="nobody")
+
+    def source() -> BaseToken:
+        seen.append(f"{current_thread().name} {tenant.get()}")
+        return BaseToken(access_token="T", token_type="DPoP", subject="ada")
+
+    tenant.set("acme")
+    with desk.client(token=source) as bank:
+        bank.post("/transfers")
+        bank.step_up(acr="mfa", max_age=0)
+    assert set(seen) == {f"{current_thread().name} acme"}
+
+
+def test_an_async_callable_is_awaited_in_async_code_and_refused_elsewhere() -> None:
+    desk = Desk()
+
+    async def source() -> BaseToken:
+        await asyncio.sleep(0)
+        return BaseToken(access_token="AWAITED", token_type="DPoP", subject="ada")
+
+    async def main() -> None:
+        async with desk.async_client(token=source) as bank:
+            assert (await bank.post("/transfers")).status_code == 200
+            await bank.step_up(acr="mfa", max_age=0)
+
+    asyncio.run(main())
+    assert {sent.form["subject_token"] for sent in desk.at("start")} == {"AWAITED"}
+    with desk.client(token=source) as bank, pytest.raises(ConfigurationError, match="use AsyncClient"):
+        bank.post("/transfers")
 
 
 def test_a_call_that_waits_for_its_turn_is_not_confirmed_by_who_signs_in_meanwhile() -> None:

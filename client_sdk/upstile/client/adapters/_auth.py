@@ -17,6 +17,7 @@ import anyio
 from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
 from upstile.client.adapters._body import Body
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
@@ -25,7 +26,7 @@ from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._session import Interaction, Session
-from upstile.client.flow._tokens import Tokens, TokenSource
+from upstile.client.flow._tokens import SignedIn, Tokens, TokenSource
 from upstile.client.flow._trust import Pins
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
@@ -51,7 +52,9 @@ class StepUpFlow:
     Args:
         api: the API's base URL; tokens go to its origin only.
         client_id: the app.
-        token: the base token, a `BaseToken`, or a callable that returns one and may refresh it.
+        token: the base token, a `BaseToken`, or a callable that returns one and may refresh it; it is called for each
+            call, in the caller's thread, and may be an `async def` in async code. A `BaseToken` that names its
+            `subject` keeps what that user has confirmed when it is refreshed.
         methods: ways to prove oneself, in order of preference.
         prompter: asks the person; the terminal by default.
         issuer: the authorization server's issuer identifier; the API's origin by default.
@@ -85,10 +88,10 @@ class StepUpFlow:
         transport: dict[str, Any] | None = None,
     ) -> None:
         if interaction not in get_args(Interaction) or not human_timeout > 0:
-            raise ValueError("interaction is auto or never, human_timeout a number of seconds")
+            raise ConfigurationError("interaction is auto or never, human_timeout a number of seconds")
         chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
-            raise TypeError("methods takes methods: [Totp(), WebAuthn()]")
+            raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
         pins = Pins.of(api, issuer)
         self.transport = OwnTransport(self.http, transport or {}, pins.api)
         self.session = Session(
@@ -110,7 +113,8 @@ class StepUpFlow:
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Drive one call of a `Client`."""
-        pump = _Pump(self.http, self.session, request)
+        mine = self.session.pins.is_api(str(request.url))
+        pump = _Pump(self.http, self.session, request, self.session.tokens.current() if mine else None)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -125,7 +129,8 @@ class StepUpFlow:
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Drive one call of an `AsyncClient`."""
         self.is_in_loop()
-        pump = _Pump(self.http, self.session, request)
+        mine = self.session.pins.is_api(str(request.url))
+        pump = _Pump(self.http, self.session, request, await self.session.tokens.awaited() if mine else None)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -168,13 +173,14 @@ async def landed(future: "Future[Any]") -> None:
 class _Pump:
     """Carries the core's flow over one request of the library."""
 
-    def __init__(self, http: ModuleType, session: Session, request: Any) -> None:
+    def __init__(self, http: ModuleType, session: Session, request: Any, signed_in: SignedIn | None) -> None:
         self._request = request
         self._url = str(request.url)
         self._body = Body(http, request.stream)
         call = Call(
             method=request.method,
             url=self._url,
+            signed_in=signed_in,
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
         )

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
 
-from upstile.client._errors import CeremonyFailed, OutcomeUnknown, clock_hint
+from upstile.client._errors import CeremonyFailed, ConfigurationError, OutcomeUnknown, clock_hint
 from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
 from upstile.client.flow._session import Asked
+from upstile.client.flow._tokens import SignedIn
 from upstile.protocol import ErrorResponse, MalformedMessage, Requirement, TokenResponse
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
@@ -93,7 +94,9 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         reason: str | None = None,
     ) -> None:
         """Ask the person now; the calls that follow use what came out of it. Arguments as for `Requirement`."""
-        ticket = self.step_up_auth.session.step_up(_ahead(self.step_up_auth, acr, max_age, scope, reason))
+        auth = self.step_up_auth
+        asked = _ahead(auth, auth.session.tokens.current(), acr, max_age, scope, reason)
+        ticket = auth.session.step_up(asked)
         try:
             ticket.future.result()
         finally:
@@ -152,8 +155,10 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         reason: str | None = None,
     ) -> None:
         """Ask the person now, as `Client.step_up`."""
-        self.step_up_auth.is_in_loop()
-        ticket = self.step_up_auth.session.step_up(_ahead(self.step_up_auth, acr, max_age, scope, reason))
+        auth = self.step_up_auth
+        auth.is_in_loop()
+        asked = _ahead(auth, await auth.session.tokens.awaited(), acr, max_age, scope, reason)
+        ticket = auth.session.step_up(asked)
         try:
             await landed(ticket.future)
             ticket.future.result()
@@ -206,11 +211,16 @@ def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[
 
 
 def _ahead(
-    auth: StepUpFlow, acr: str | Iterable[str], max_age: int | None, scope: str | Iterable[str], reason: str | None
+    auth: StepUpFlow,
+    signed_in: SignedIn,
+    acr: str | Iterable[str],
+    max_age: int | None,
+    scope: str | Iterable[str],
+    reason: str | None,
 ) -> Asked:
     session, requirement = auth.session, Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
-    _, login = session.tokens.current()
-    return Asked(requirement=requirement, url=session.pins.api + "/", since=session.monotonic(), login=login)
+    url = session.pins.api + "/"
+    return Asked(requirement=requirement, url=url, since=session.monotonic(), signed_in=signed_in)
 
 
 def _proving(client: Any, url: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +228,7 @@ def _proving(client: Any, url: str, request: dict[str, Any]) -> dict[str, Any]:
     auth: StepUpFlow = client.step_up_auth
     target = str(client.build_request("POST", url).url)
     if not auth.session.pins.is_api(target):
-        raise ValueError("the sign-in must be on the API's own origin")
+        raise ConfigurationError("the sign-in must be on the API's own origin")
     headers = client.http.Headers(request.get("headers"))
     headers["DPoP"] = auth.session.key.proof("POST", target)
     return {**request, "headers": headers, "auth": client.http.Auth(), "follow_redirects": False}

@@ -17,7 +17,7 @@ from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
 from upstile.client.flow._flight import Ticket
 from upstile.client.flow._session import Asked, Session
-from upstile.client.flow._tokens import BaseToken, ElevatedToken, Login, Token
+from upstile.client.flow._tokens import ElevatedToken, SignedIn, Token
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
 MOST_CEREMONIES = 2
@@ -30,12 +30,14 @@ class Call:
 
     Attributes:
         method, url: of the request.
+        signed_in: the base token, and whose call it is; `None` for a call to another origin.
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
     """
 
     method: str
     url: str
+    signed_in: SignedIn | None
     unreplayable: str | None = None
     step_up: Requirement | None = None
 
@@ -73,7 +75,7 @@ class _Progress:
 
     Attributes:
         began: when it set out, by the monotonic clock.
-        base, login: the base token, and whose call it is: another user's tokens are nothing to it.
+        signed_in: its base token, and whose call it is.
         tried: the tokens that it was sent with.
         asked: what ceremonies were held for it.
         fresh: the token of the last of them.
@@ -81,8 +83,7 @@ class _Progress:
     """
 
     began: float
-    base: BaseToken | None
-    login: Login
+    signed_in: SignedIn
     tried: list[Token | None] = field(default_factory=list["Token | None"])
     asked: list[Requirement] = field(default_factory=list[Requirement])
     fresh: ElevatedToken | None = None
@@ -95,13 +96,12 @@ def flow(session: Session, call: Call) -> Flow:
     Raises:
         StepUpError: the call needs more than could be had.
     """
-    if not session.pins.is_api(call.url):
+    if call.signed_in is None:
         if call.step_up is not None:
             raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
-    base, login = session.tokens.current()
-    progress = _Progress(began=session.monotonic(), base=base, login=login)
+    progress = _Progress(began=session.monotonic(), signed_in=call.signed_in)
     token, asked = (yield from _first(session, call, progress)), None
     while True:
         response = yield from _sent(session, call, token, progress)
@@ -129,8 +129,8 @@ def _first(
 ) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
     """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
     if call.step_up is None:
-        return session.tokens.for_call(call.method, call.url, progress.login) or progress.base
-    known = session.tokens.find(call.step_up, call.url, progress.login)
+        return session.tokens.for_call(call.method, call.url, progress.signed_in.login) or progress.signed_in.base
+    known = session.tokens.find(call.step_up, call.url, progress.signed_in.login)
     if known is not None:
         return known
     return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
@@ -161,7 +161,7 @@ def _asked(
         requirement=ahead or (challenge.requirement if challenge else Requirement()),
         url=call.url,
         since=progress.began,
-        login=progress.login,
+        signed_in=progress.signed_in,
         challenge=challenge,
         response=response,
         refused=tuple(progress.tried),
@@ -178,7 +178,7 @@ def _stronger(
     if call.unreplayable is not None:
         raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
     session.pins.metadata_url(asked.challenge, response)  # an untrusted one ends the call before anybody is asked
-    known = session.tokens.find(requirement, call.url, progress.login)
+    known = session.tokens.find(requirement, call.url, progress.signed_in.login)
     if known is not None and known not in progress.tried:
         return known
     if any(requirement.asks == earlier.asks for earlier in progress.asked):

@@ -23,7 +23,7 @@ from upstile.client.authority._ceremony import Ceremony
 from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._tokens import ElevatedToken, Login, Token, Tokens
+from upstile.client.flow._tokens import ElevatedToken, SignedIn, Token, Tokens
 from upstile.client.flow._trust import Pins, reason_in
 from upstile.client.methods import Method, Moment
 from upstile.client.prompts import Prompter
@@ -48,14 +48,14 @@ class Asked:
         url: the URL of the call that it is for.
         challenge, response: where it came from, if an API sent it.
         since: when the call set out, by the monotonic clock.
-        login: whose call it is.
+        signed_in: the base token of the call, and whose call it is.
         refused: the tokens that were not enough; another one is wanted.
     """
 
     requirement: Requirement
     url: str
     since: float
-    login: Login
+    signed_in: SignedIn
     challenge: StepUpChallenge | None = None
     response: Incoming | None = None
     refused: tuple[Token | None, ...] = ()
@@ -120,7 +120,7 @@ class Session:
 
     def _what(self, asked: Asked) -> Hashable:
         """What a ceremony is for, and whose."""
-        return asked.login, asked.requirement.asks, self.pins.metadata_url(asked.challenge, asked.response)
+        return asked.signed_in.login, asked.requirement.asks, self.pins.metadata_url(asked.challenge, asked.response)
 
     def ask(self, work: Callable[[Moment], T]) -> Ticket[T]:
         """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time."""
@@ -165,7 +165,7 @@ class Session:
 
     def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
-        found = self.tokens.find(asked.requirement, asked.url, asked.login)
+        found = self.tokens.find(asked.requirement, asked.url, asked.signed_in.login)
         if found is not None and found not in asked.refused:
             return found  # another flight brought it while this one waited for its turn
         began, requirement = self.monotonic(), asked.requirement
@@ -184,10 +184,10 @@ class Session:
         return token
 
     def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
-        base, login = self.tokens.current()
+        base, login = asked.signed_in.base, asked.signed_in.login
         if base is None:
             raise CeremonyFailed("There is no token to begin with", next_step="Sign in first.")
-        if login != asked.login:
+        if not self.tokens.is_current(login):
             raise StepUpCancelled("Somebody else has signed in meanwhile")
         target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
         ceremony = Ceremony(

@@ -1,11 +1,14 @@
 """The tokens that a client holds: one base token, and elevated ones in memory only."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
+from inspect import isawaitable, iscoroutine
 from threading import Lock
 from urllib.parse import urlsplit
 
+from upstile.client._errors import ConfigurationError
 from upstile.protocol import B64TOKEN, Requirement, TokenResponse, resource_covers
 
 _EXPIRY_MARGIN = 5.0
@@ -21,7 +24,7 @@ class BaseToken:
     Args:
         access_token: the token.
         token_type: `Bearer`, or `DPoP` if it is bound to the client's key.
-        subject: whose it is, by any name; needed only where a callable may return another user's token one day.
+        subject: whose it is, by any name: a callable that refreshes its token says so that the user is the same.
 
     Raises:
         ValueError: the token could not stand in a header (RFC 6750 §2.1).
@@ -81,8 +84,22 @@ class Granted:
 
 Token = BaseToken | ElevatedToken
 Login = tuple[int, str | None]
-"""Who is signed in: how often this client has signed in, and whose token it is, if that is known."""
-TokenSource = str | BaseToken | Callable[[], "str | BaseToken"] | None
+"""Who is signed in: how often this client has signed in, and whose token it is, as far as that is known.
+
+Of a callable's tokens that name no subject, each text is somebody else's.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedIn:
+    """The base token that a call begins with, and whose call it is: another user's tokens are nothing to it."""
+
+    base: BaseToken | None
+    login: Login
+
+
+Given = str | BaseToken
+TokenSource = Given | Callable[[], "Given | Awaitable[Given]"] | None
 
 
 class Tokens:
@@ -101,16 +118,36 @@ class Tokens:
         self._elevated: list[ElevatedToken] = []
         self._learned: dict[tuple[str, str], Requirement] = {}
 
-    def base(self) -> BaseToken | None:
-        """The current base token; a callable is asked each time, so that it may refresh."""
-        found = self._source() if callable(self._source) else self._source
-        return BaseToken(access_token=found) if isinstance(found, str) else found
+    def current(self) -> SignedIn:
+        """Who is signed in now. A callable is asked each time, in the caller's own thread, so that it may refresh.
 
-    def current(self) -> tuple[BaseToken | None, Login]:
-        """The base token, and who is signed in: what another user proved is never used."""
-        sign_ins = self._sign_ins  # read first: a sign-in meanwhile makes the pair an old one
-        base = self.base()
-        return base, (sign_ins, base.subject if base else None)
+        Raises:
+            ConfigurationError: the callable has to be awaited.
+        """
+        sign_ins = self._sign_ins  # read first: a sign-in meanwhile makes this an old one
+        found = self._source() if callable(self._source) else self._source
+        if isawaitable(found):
+            if iscoroutine(found):
+                found.close()
+            raise ConfigurationError("token= is an async def: use AsyncClient, or a plain function")
+        return self._named(found, sign_ins)
+
+    async def awaited(self) -> SignedIn:
+        """The same in async code, where the callable may be an `async def`."""
+        sign_ins = self._sign_ins
+        found = self._source() if callable(self._source) else self._source
+        return self._named(await found if isawaitable(found) else found, sign_ins)
+
+    def is_current(self, login: Login) -> bool:
+        """Whether nobody has signed in since."""
+        return login[0] == self._sign_ins
+
+    def _named(self, found: Given | None, sign_ins: int) -> SignedIn:
+        base = BaseToken(access_token=found) if isinstance(found, str) else found
+        whose = None if base is None else base.subject
+        if whose is None and base is not None and callable(self._source):
+            whose = sha256(base.access_token.encode()).hexdigest()
+        return SignedIn(base=base, login=(sign_ins, whose))
 
     def sign_in(self, response: TokenResponse) -> None:
         """Hold the token of a new base login, and forget what the old one led to."""

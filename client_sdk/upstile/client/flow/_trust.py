@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from upstile.client._errors import UntrustedChallenge
+from upstile.client._errors import ConfigurationError, UntrustedChallenge
 from upstile.client._exchange import Incoming, origin_of
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
@@ -32,7 +32,7 @@ class Pins:
         issuer: the authorization server's issuer identifier; the API's origin by default.
 
     Raises:
-        ValueError: one of them is neither https nor http on this machine.
+        ConfigurationError: one of them is neither https nor http on this machine.
     """
 
     api: str
@@ -43,7 +43,9 @@ class Pins:
         """The pins of a client, checked."""
         for url in (api, api if issuer is None else issuer):
             if not (origin_of(url).startswith("https://") or _is_loopback_http(url)):
-                raise ValueError(f"{url!r} must be an https URL, or http on localhost, in ASCII, without a user name")
+                raise ConfigurationError(
+                    f"{url!r} must be an https URL, or http on localhost, in ASCII, without a user name"
+                )
         return cls(api=origin_of(api), issuer=origin_of(api) if issuer is None else issuer)
 
     def is_api(self, url: str) -> bool:
