@@ -101,15 +101,15 @@ class Story:
         if self._interactive:  # a real authenticator app knows the real time, so the clock stays
             self._aside("She signs in on another machine, which holds no recent proof", self._change_machine)
             self._expect("POST /login 200", "GET /balance 200")
-            title, metadata = "There she sends money: she is asked again", _METADATA
+            title = "There she sends money: she is asked again"
         else:
-            self._clock.move(360)
-            when = "Six minutes later (the demo's clock is moved)"
-            title, metadata = f"{when} she sends money: a wrong code, then the right one", []
+            self._clock.move(600)
+            when = "Ten minutes later (the demo's clock is moved)"
+            title = f"{when} she sends money: a wrong code, then the right one"
         self._person.mistakes = 1
         self._step(title, self._transfer)
         self._person.mistakes = 0
-        self._expect("POST /transfers 401", *metadata, *_AFTER_A_MISTAKE, "POST /transfers 200")
+        self._expect("POST /transfers 401", *_METADATA, *_AFTER_A_MISTAKE, "POST /transfers 200")
 
     def _closing(self) -> None:
         token = _Recorded(self._app)
@@ -140,7 +140,9 @@ class Story:
         self._app.move_payouts("2 New Street")
 
     def _open_app(self) -> BankApp:
-        return BankApp(self._url, prompter=self._person, methods=self._methods, clock=self._clock)
+        return BankApp(
+            self._url, prompter=self._person, methods=self._methods, clock=self._clock, monotonic=self._clock
+        )
 
     def _keys(self) -> Sequence[CtapDevice]:
         """Your own security keys, if you are Ada and have one connected; else the software key."""

@@ -57,7 +57,8 @@ class Bench:
     def options(self, **changed: Any) -> dict[str, Any]:
         """The options of a client."""
         methods = [WebAuthn(lambda: [self.key]), Totp()]
-        own = {"client_id": self.scripted.client_id, "prompter": self.person, "methods": methods, "clock": self.clock}
+        own = {"client_id": self.scripted.client_id, "prompter": self.person, "methods": methods}
+        own |= {"clock": self.clock, "monotonic": self.clock}
         return {**own, **changed}
 
     @contextmanager

@@ -33,6 +33,7 @@ class Ada:
             "prompter": self.person,
             "methods": methods,
             "clock": self.bank.clock,
+            "monotonic": self.bank.clock,
             **changed,
         }
 
