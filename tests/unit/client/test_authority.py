@@ -175,3 +175,45 @@ def test_a_clock_is_not_blamed_for_another_refusal() -> None:
 def _refusal(error: str, server_time: float) -> Incoming:
     date = formatdate(server_time, usegmt=True)
     return Incoming(status=400, url=URL, headers=(("date", date),), body=f'{{"error": "{error}"}}'.encode())
+
+
+def started(line: Line, cancel: Waits) -> Incoming:
+    return Authority(line, ProofKey(lambda: NOW), lambda: NOW, cancel.clock, cancel).start(URL, FORM)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "waits"), [("1", True), ("5", True), ("6", False), (None, False), ("soon", False)]
+)
+def test_a_start_that_is_refused_for_a_moment_waits_for_it_once(retry_after: str | None, waits: bool) -> None:
+    line, cancel = Line(unavailable(503, retry_after), DONE), Waits()
+    if waits:
+        assert started(line, cancel) == DONE
+        assert cancel.seconds == [int(retry_after or 0)]
+        assert len({sent.body for sent in line.sent}) == 1
+        assert len({dict(sent.headers)["DPoP"] for sent in line.sent}) == 2
+    else:
+        with pytest.raises(CeremonyFailed):
+            started(line, cancel)
+        assert (len(line.sent), cancel.seconds) == (1, [])
+
+
+def test_a_start_that_is_refused_again_has_failed() -> None:
+    line, cancel = Line(unavailable(503, "1")), Waits()
+    with pytest.raises(CeremonyFailed, match="503"):
+        started(line, cancel)
+    assert len(line.sent) == 2
+
+
+@pytest.mark.parametrize("reply", [LOST, unavailable(502, "1"), busy("1")])
+def test_no_other_start_is_sent_again(reply: Incoming | ConnectionLost) -> None:
+    line, cancel = Line(reply, DONE), Waits()
+    with pytest.raises(CeremonyFailed):
+        started(line, cancel)
+    assert len(line.sent) == 1
+
+
+def test_a_start_that_waits_can_be_cancelled() -> None:
+    line = Line(unavailable(503, "5"), DONE)
+    with pytest.raises(StepUpCancelled):
+        started(line, Waits(cancelled=True))
+    assert len(line.sent) == 1

@@ -12,6 +12,8 @@ from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, seriali
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
 REPEATED_FOR = 15.0
 """Seconds from its first copy in which an answer goes out again: after ten without a reply it is judged anew."""
+LONGEST_WAIT = 5
+"""Seconds that a start waits where the server asks for it, once."""
 _PAUSE = 1.0
 _LONGEST_PAUSE = 2
 _NO_VERDICT = (502, 503, 504)
@@ -49,6 +51,20 @@ class Authority:
         self._monotonic = monotonic
         self._cancel = cancel
 
+    def start(self, url: str, form: Mapping[str, str | int | None]) -> Incoming:
+        """Send the form that begins a ceremony; where the server has too much to do for a moment, once more after it.
+
+        Nobody was asked yet, and what was refused was not counted. Raises as `post`.
+        """
+        body = serialize_form(form)
+        response = self._exchanged(url, body)
+        wait = _retry_after(response) if response.status == 503 else None
+        if wait is not None and wait <= LONGEST_WAIT:
+            if self._cancel.wait(wait):
+                raise StepUpCancelled("The ceremony was cancelled")
+            response = self._exchanged(url, body)
+        return self._judged(response)
+
     def post(self, url: str, form: Mapping[str, str | int | None], *, repeatable: bool) -> Incoming:
         """Send a form; returns a success or a step.
 
@@ -63,10 +79,15 @@ class Authority:
             StepUpCancelled: nobody waits any more.
         """
         body = serialize_form(form)
+        return self._judged(self._until_judged(url, body) if repeatable else self._exchanged(url, body))
+
+    def _exchanged(self, url: str, body: bytes) -> Incoming:
         try:
-            response = self._until_judged(url, body) if repeatable else self._exchange(url, body)
+            return self._exchange(url, body)
         except ConnectionLost as lost:
             raise CeremonyFailed("The connection to the authorization server broke") from lost
+
+    def _judged(self, response: Incoming) -> Incoming:
         if response.status == 200 or (response.status == 403 and _error(response) == _STEP):
             return response
         raise self._refusal(response)

@@ -113,7 +113,7 @@ class Ceremony:
             "subject_token_type": ACCESS_TOKEN_TYPE,
             "authn_methods_supported": " ".join(able),
         }
-        return authority.post(self.target.endpoints[0], form, repeatable=False)
+        return authority.start(self.target.endpoints[0], form)
 
     def _prove(self, authority: Authority, reply: Incoming) -> str:
         """Answer steps until there is a code."""
