@@ -53,23 +53,25 @@ def _after(loop: Loop, *late: float) -> bool:
     ("late", "opened"),
     [
         ((0.0,), True),
-        ((0.029,), True),
-        ((0.031,), False),
-        ((0.020, 0.020, 0.020), True),
-        ((0.031, 0.006), False),
-        ((0.031, 0.004), True),
-        ((0.031, 0.004, 0.009), True),
-        ((0.031, 0.004, 0.011), False),
-        ((0.031, 0.004, 0.011, 0.004), True),
+        ((0.029, 0.029, 0.029), True),
+        ((0.031,), True),
+        ((60.0,), True),
+        ((0.031, 0.009), True),
+        ((0.031, 0.011), False),
+        ((0.031, 0.011, 0.006), False),
+        ((0.031, 0.011, 0.004), True),
+        ((0.031, 0.011, 0.004, 0.009), True),
+        ((0.031, 0.011, 0.004, 0.011), False),
+        ((0.031, 0.011, 0.004, 0.011, 0.004), True),
     ],
 )
-def test_a_look_that_comes_30_ms_late_shuts_and_10_ms_once_it_was_shut(
+def test_after_a_look_that_was_30_ms_late_one_of_10_ms_shuts_and_one_within_5_opens(
     loop: Loop, late: tuple[float, ...], opened: bool
 ) -> None:
     assert _after(loop, *late) is opened
 
 
-def test_a_second_without_being_shut_ends_the_strictness(loop: Loop) -> None:
+def test_a_second_in_time_ends_the_strictness(loop: Loop) -> None:
     overload = Overload()
     overload.lets_in()
     loop.fire(late=0.031)
@@ -80,14 +82,13 @@ def test_a_second_without_being_shut_ends_the_strictness(loop: Loop) -> None:
     assert overload.lets_in()
 
 
-def test_a_machine_that_was_suspended_is_shut_for_one_look(loop: Loop) -> None:
+def test_a_machine_that_was_suspended_or_a_password_that_was_hashed_shuts_nothing(loop: Loop) -> None:
     overload = Overload()
     overload.lets_in()
-    loop.fire(late=3600.0)
-    assert not overload.lets_in()
-    ((due, _),) = loop.timers
-    assert due - loop.now == pytest.approx(0.010)
-    loop.fire(late=0.001)
+    for late in (3600.0, 0.001, 0.001, 0.001):
+        loop.now += 0.005
+        assert overload.lets_in()
+        loop.fire(late=late)
     assert overload.lets_in()
 
 
@@ -124,7 +125,8 @@ def test_another_loop_begins_open_and_what_is_left_of_the_old_one_changes_nothin
 ) -> None:
     overload = Overload()
     overload.lets_in()
-    loop.fire(late=0.060)
+    for _ in range(2):
+        loop.fire(late=0.060)
     assert not overload.lets_in()
     other = _running(monkeypatch)
     assert overload.lets_in()
@@ -135,20 +137,23 @@ def test_another_loop_begins_open_and_what_is_left_of_the_old_one_changes_nothin
 
 def test_the_log_says_once_a_minute_that_it_is_shut(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     overload = Overload()
-    for late, said in ((0.060, 1), (0.0, 1), (0.070, 1), (59.0, 1), (2.0, 2)):
+    for late, said in ((0.060, 0), (0.055, 1), (0.0, 1), (0.070, 1), (59.0, 1), (2.0, 2)):
         overload.lets_in()
         loop.fire(late=late)
         assert len(caplog.records) == said
-    assert "late: just now by 60 ms" in caplog.text
+    assert "late: just now by 55 ms" in caplog.text
 
 
-def test_a_start_that_comes_while_the_look_is_overdue_is_not_let_in(loop: Loop) -> None:
+def test_once_it_is_strict_a_start_that_comes_while_the_look_is_overdue_is_not_let_in(loop: Loop) -> None:
     overload = Overload()
     assert overload.lets_in()
-    loop.now += _overload.TICK + 0.029
+    loop.now += _overload.TICK + 0.500
+    assert overload.lets_in()
+    loop.fire(late=0.500)
+    loop.now += _overload.TICK + 0.009
     assert overload.lets_in()
     loop.now += 0.002
     assert not overload.lets_in()
-    loop.fire(late=0.031)
+    loop.fire(late=0.011)
     loop.fire(late=0.0)
     assert overload.lets_in()

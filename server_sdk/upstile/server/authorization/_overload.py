@@ -8,13 +8,13 @@ _log = logging.getLogger("upstile.server")
 TICK = 0.010
 """Seconds from one look at the loop to the next."""
 LATE = 0.030
-"""A look that comes so many seconds late shuts the door;"""
+"""A look that comes so many seconds late may be the first of many: from then on"""
 STRICT_FOR = 1.0
-"""for so many seconds after it was shut"""
+"""for so many seconds"""
 STRICT = 0.010
-"""a look that is so many seconds late is enough,"""
+"""a look that is so many seconds late shuts the door, and begins that time anew;"""
 IN_TIME = 0.005
-"""and one that is less late than this opens it again."""
+"""one that is less late than this opens it again."""
 NEEDED_FOR = 1.0
 """Seconds after the last start for which the loop is looked at: fewer starts than one a second overload nobody."""
 
@@ -25,10 +25,11 @@ TOLD_EVERY = 60.0
 class Overload:
     """Whether a ceremony may start.
 
-    A timer of the running loop measures how late the loop is. It runs only while ceremonies are started. A handler of
-    the application that holds the loop for 20 ms now and then shuts nothing. Once there was too much, less is too
-    much: or the queue would grow to `LATE` each time that the door is opened, and everybody's calls would wait in it.
-    A machine that was suspended finds one look very late and the next one in time: the door is shut for one tick.
+    A timer of the running loop measures how late the loop is. It runs only while ceremonies are started. One late look
+    shuts nothing: a handler of the application that holds the loop for long, such as one that hashes a password, or a
+    machine that was suspended, makes one look late and the next one in time. More work than the process can do makes
+    all of them late. Then less is too much: or the queue would grow to `LATE` each time that the door is opened, and
+    everybody's calls would wait in it.
     """
 
     def __init__(self) -> None:
@@ -47,8 +48,8 @@ class Overload:
             self._loop, self._looking, self._shut, self._strict_until = loop, True, False, 0.0
             self._look_again(loop)
         now = self._asked = loop.time()
-        if self._is_too_late(now):  # the look is overdue: many starts may be waiting before it
-            self._shut = True
+        if now < self._strict_until and now - self._due > STRICT:
+            self._shut = True  # the look is overdue: many starts may be waiting before it
         return not self._shut
 
     def _look_again(self, loop: AbstractEventLoop) -> None:
@@ -60,18 +61,18 @@ class Overload:
             return  # another loop serves now
         now = loop.time()
         late = now - self._due
-        if self._is_too_late(now):
-            self._shut, self._strict_until = True, now + STRICT_FOR
-            self._tell(now, late)
+        is_strict = now - late < self._strict_until
+        if late > (STRICT if is_strict else LATE):
+            self._strict_until = now + STRICT_FOR
+            if is_strict:
+                self._shut = True
+                self._tell(now, late)
         elif late < IN_TIME:
             self._shut = False
         if self._shut or now - self._asked < NEEDED_FOR:
             self._look_again(loop)
         else:
             self._looking = False
-
-    def _is_too_late(self, now: float) -> bool:
-        return now - self._due > (STRICT if now < self._strict_until else LATE)
 
     def _tell(self, now: float, late: float) -> None:
         if now - self._told >= TOLD_EVERY:
