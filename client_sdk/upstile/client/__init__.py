@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
     if name not in _ON_HTTPX:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if find_spec("httpx") is None:
-        raise ImportError(f"upstile.client.{name} needs httpx; on httpx2 use: from upstile.client.httpx2 import {name}")
+        raise ImportError(f"{name} needs httpx: pip install 'upstile[client]', or take upstile.client.httpx2.{name}")
     found = getattr(import_module("upstile.client._httpx"), name)
     globals()[name] = found
     return found
