@@ -112,13 +112,14 @@ async def guess(on: Scene, guesses: int, *, owner_every: int) -> Tally:
     """The thief wants so many more guesses judged; the owner comes by every so many tries."""
     tally, thieves, next_visit, end = on.tally, cycle(on.thieves), on.tally.tried, on.tally.tried + guesses
     while tally.tried < end:
-        if tally.tried >= next_visit:
+        thief = replace(next(thieves), key=new_key())
+        waits = await asyncio.gather(*(_try(on, thief) for _ in range(AT_ONCE)))
+        until = on.known.clock.now + max(1, *waits)
+        if tally.tried >= next_visit:  # while the thief is locked out
             next_visit += owner_every
             await on.owner_with_the_known_key()
             await on.owner_on_a_new_machine()
-        thief = replace(next(thieves), key=new_key())
-        waits = await asyncio.gather(*(_try(on, thief) for _ in range(AT_ONCE)))
-        on.known.clock.now += max(1, *waits)
+        on.known.clock.now = max(until, on.known.clock.now)
     return tally
 
 
@@ -135,11 +136,11 @@ async def beside_an_owner(on: Scene, days: float) -> Tally:
     thieves = cycle(on.thieves)
     for quarter in range(int(days * 24 * 4)):
         end = on.tally.began + (quarter + 1) * 900
-        if quarter % 4 == 0:
-            await on.owner_with_the_known_key()
         wait = 0
         while not wait:
             wait = await _try(on, replace(next(thieves), key=new_key()))
+        if quarter % 4 == 0:
+            await on.owner_with_the_known_key()
         on.known.clock.now = max(end, on.known.clock.now)
     return on.tally
 

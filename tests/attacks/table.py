@@ -40,16 +40,29 @@ which takes some minutes. `tests/attacks/` asserts what the table says.
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """A row of the table: its name, and what is done on the scene."""
+    """A row of the table: its name, how many guesses get judged, and what is done on the scene."""
 
     name: str
+    judged: int
     done: Callable[[Scene], Awaitable[Tally]]
 
 
 ATTACKS = (
-    Attack(name="10,000 guesses as fast as they are taken", done=lambda on: guess(on, 10_000, owner_every=200)),
-    Attack(name="a guess each quarter of an hour, for 30 days", done=lambda on: beside_an_owner(on, 30)),
-    Attack(name="2,000 ceremonies started, none answered", done=lambda on: use_up_starts(on, 2_000, owner_every=50)),
+    Attack(
+        name="10,000 guesses as fast as they are taken",
+        judged=100,
+        done=lambda on: guess(on, 10_000, owner_every=25),
+    ),
+    Attack(
+        name="a guess each quarter of an hour, for 30 days",
+        judged=100,
+        done=lambda on: beside_an_owner(on, 30),
+    ),
+    Attack(
+        name="2,000 ceremonies started, none answered",
+        judged=0,
+        done=lambda on: use_up_starts(on, 2_000, owner_every=50),
+    ),
 )
 
 

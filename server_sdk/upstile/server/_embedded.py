@@ -189,7 +189,6 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=shared.methods, enrollment_uri=enrollment_uri)
-    rights = EnrolmentRights(guard=shared.guard, methods=shared.methods, store=storage.one_time, names=names)
     return Endpoints(
         clock=settings.clock,
         possession=shared.possession,
@@ -216,15 +215,20 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
         ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
-        enrolment=Enrolment(
-            guard=shared.guard,
-            rights=rights,
-            methods=shared.methods,
-            durable=storage.durable,
-            closings=shared.closings,
-            events=events,
-        ),
+        enrolment=_enrolment(settings, shared),
         refusals=shared.guard.refusals,
+    )
+
+
+def _enrolment(settings: Settings, shared: _Shared) -> Enrolment:
+    guard, methods, storage = shared.guard, shared.methods, settings.storage
+    return Enrolment(
+        guard=guard,
+        rights=EnrolmentRights(guard=guard, methods=methods, store=storage.one_time, names=shared.names),
+        methods=methods,
+        durable=storage.durable,
+        closings=shared.closings,
+        events=settings.events,
     )
 
 

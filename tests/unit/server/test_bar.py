@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any, cast
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from upstile.protocol import Requirement
@@ -58,6 +58,7 @@ KINDS = {
 }
 METHODS = cast(tuple[Method, ...], tuple(KINDS.values()))
 
+unhurried = settings(deadline=None)
 authenticators = st.builds(
     AuthenticatorRecord,
     id=st.uuids().map(str),
@@ -99,6 +100,7 @@ def _by_any_sign_in(enrolled: Sequence[AuthenticatorRecord]) -> int:
     return max(_rank(_reached(some, login)) for some in chosen for login in sign_ins)
 
 
+@unhurried
 @given(enrolled_sets)
 def test_the_bar_is_what_the_user_reaches_with_one_authenticator_and_never_less_than_by_any_sign_in(
     enrolled: list[AuthenticatorRecord],
@@ -107,6 +109,7 @@ def test_the_bar_is_what_the_user_reaches_with_one_authenticator_and_never_less_
     assert _rank(bar[0] if bar else None) == _by_any_sign_in(enrolled)
 
 
+@unhurried
 @given(enrolled_sets, authenticators)
 def test_to_remove_or_to_open_one_yields_nothing_above_what_was_asked(
     enrolled: list[AuthenticatorRecord], one: AuthenticatorRecord
@@ -148,6 +151,7 @@ KEY = AuthenticatorRecord(id="b", method="webauthn", name="key", state="active",
 
 
 @pytest.mark.requirement("profile-8-bar")
+@unhurried
 @example("add", [PHONE], SMS)
 @example("change", [PHONE, KEY], SMS)
 @given(st.sampled_from(["add", "change", "open"]), enrolled_sets, logins)
@@ -163,6 +167,7 @@ def test_whoever_changes_anything_has_reached_the_strongest_that_the_user_can_re
             assert _rank(acr) < _by_any_sign_in(enrolled) or not _by_any_sign_in(enrolled)
 
 
+@unhurried
 @given(st.sampled_from(["add", "change", "open"]), enrolled_sets, logins)
 def test_a_sign_in_alone_changes_only_what_nobody_could_protect(
     change: str, enrolled: list[AuthenticatorRecord], login: BaseFactors
