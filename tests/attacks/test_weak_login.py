@@ -11,8 +11,9 @@ import pytest
 from fastapi import Request
 
 from support.own_app import OwnApp, own_app
+from support.tokens import claims_of
 from support.wire_driver import error_of, new_key, problem_of
-from upstile.server import TokenResponse
+from upstile.server import App, TokenResponse
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -61,6 +62,17 @@ async def test_a_weak_login_enrols_no_security_key_and_removes_no_phone(tmp_path
         bar = (401, "insufficient_user_authentication", ["mfa"], 60)
         assert [_asked(reply) for reply in replies] == [bar] * 4
         assert [entry["name"] for entry in (await owner.call("GET", PATH)).json()["authenticators"]] == ["phone"]
+
+
+async def test_a_sign_in_carries_no_scope_that_only_a_ceremony_grants(tmp_path: Path) -> None:
+    greedy = App("bank-cli", scopes={"payments", "authenticators"})
+    async with own_app(tmp_path, clients=[greedy]) as app:
+        assert claims_of(await app.sign_in())["scope"] == "payments"
+        assert (await app.enroll_totp()).status_code == 200
+        payment = await app.elevate(max_age="60")
+        refused = await app.call("POST", PATH, token=payment, json={"method": "webauthn", "name": "mine"})
+        assert (refused.status_code, error_of(refused)) == (403, "insufficient_scope")
+        assert await app.elevate(scope="authenticators", max_age="60")
 
 
 async def test_a_weak_login_with_the_right_codes_is_told_to_sign_in_in_another_way(tmp_path: Path) -> None:

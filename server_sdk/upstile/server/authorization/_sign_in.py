@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
 
-from upstile.protocol import TokenResponse
+from upstile.protocol import AUTHENTICATORS_SCOPE, TokenResponse
 from upstile.server._errors import ConfigurationError
 from upstile.server._events import Events, SecurityEvent
 from upstile.server.authorization._account import ended
@@ -101,7 +101,8 @@ class SignIn:
 
         await self._storage.one_time.update_many([key, *possession.keys], keep, now)
         await self._events.tell(SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now))
-        return self._mint.base(login, resource=self._issuer, scope=client.scopes, now=now)
+        scope = client.scopes - {AUTHENTICATORS_SCOPE}  # which only a ceremony grants (upstile profile §8)
+        return self._mint.base(login, resource=self._issuer, scope=scope, now=now)
 
     async def enrolment_code(self, subject: str, now: float) -> str:
         """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
