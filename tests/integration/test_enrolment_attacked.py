@@ -103,7 +103,8 @@ async def test_an_enrolment_code_survives_a_mistake_and_another_users_try(tmp_pa
         reply = await eve.call("POST", PATH, json={"method": "totp", "name": "x", "enrolment_code": code})
         assert problem_of(reply) == "first-enrolment"
         assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
-        assert problem_of(await app.enroll_totp(enrolment_code=code)) == "insufficient-user-authentication"
+        assert problem_of(await app.enroll_totp(enrolment_code=code)) == "first-enrolment"  # it is used up
+        assert problem_of(await app.enroll_totp()) == "insufficient-user-authentication"
         await server._deployment.aclose()
 
 

@@ -14,7 +14,11 @@ _MAX_REGISTRATION = 32_768
 
 
 class Authenticator(Message):
-    """One enrolled credential of a user, as its owner sees it; times are epoch seconds."""
+    """One enrolled credential of a user, as its owner sees it; times are epoch seconds.
+
+    Attributes:
+        closed: a hundred wrong codes from unknown devices closed it to them; absent where it is open.
+    """
 
     id: str
     method: str
@@ -22,7 +26,13 @@ class Authenticator(Message):
     created: WholeNumber
     last_used: WholeNumber | None = None
     state: Literal["pending", "active", "disabled"]
+    closed: bool | None = None
     expires_in: WholeNumber | None = None
+
+    @property
+    def question(self) -> str | None:
+        """What to ask its owner where it is listed; if they say yes, it is opened."""
+        return "100 wrong codes from unknown devices; let new devices try again?" if self.closed else None
 
 
 class AuthenticatorList(Message):

@@ -164,6 +164,11 @@ class Deployment:
         await self.prepare()
         await self.sign_in.disable_authenticators(subject, self.clock())
 
+    async def unlock(self, subject: str, *, reason: str | None = None, by: str | None = None) -> None:
+        """Let unknown devices try a user's authenticators again."""
+        await self.prepare()
+        await self.sign_in.unlock(subject, self.clock(), reason=reason, by=by)
+
     def forked(self) -> None:
         """Know, in a forked process, that nothing is open here."""
         self._ready = False

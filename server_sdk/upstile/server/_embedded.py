@@ -21,6 +21,7 @@ from upstile.server._settings import Origin
 from upstile.server.authorization._acr import OFFERED, SATISFIES
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
+from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._endpoints import Endpoints
 from upstile.server.authorization._enrolment import Enrolment
@@ -95,6 +96,7 @@ class _Shared:
     possession: ProofOfPossession
     methods: tuple[Method, ...]
     guard: Guard
+    closings: Closings
 
 
 def embedded(settings: Settings) -> Deployment:
@@ -108,6 +110,7 @@ def embedded(settings: Settings) -> Deployment:
         storage=settings.storage,
         names=shared.names,
         revocations=shared.revocations,
+        closings=shared.closings,
         events=settings.events,
     )
     endpoints = _endpoints(settings, shared, mint)
@@ -153,6 +156,7 @@ def _shared(settings: Settings) -> _Shared:
             required=settings.dpop_required,
         ),
         methods=_methods(settings),
+        closings=Closings(storage=storage, names=names),
         guard=Guard(
             verifier=verifier,
             url=url,
@@ -185,7 +189,6 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=shared.methods, enrollment_uri=enrollment_uri)
-    rights = EnrolmentRights(guard=shared.guard, methods=shared.methods, store=storage.one_time, names=names)
     return Endpoints(
         clock=settings.clock,
         possession=shared.possession,
@@ -206,15 +209,26 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
             names=names,
             steps=steps,
             subjects=subjects,
+            closings=shared.closings,
             events=events,
             clock=settings.clock,
         ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
-        enrolment=Enrolment(
-            guard=shared.guard, rights=rights, methods=shared.methods, durable=storage.durable, events=events
-        ),
+        enrolment=_enrolment(settings, shared),
         refusals=shared.guard.refusals,
+    )
+
+
+def _enrolment(settings: Settings, shared: _Shared) -> Enrolment:
+    guard, methods, storage = shared.guard, shared.methods, settings.storage
+    return Enrolment(
+        guard=guard,
+        rights=EnrolmentRights(guard=guard, methods=methods, store=storage.one_time, names=shared.names),
+        methods=methods,
+        durable=storage.durable,
+        closings=shared.closings,
+        events=settings.events,
     )
 
 

@@ -227,6 +227,18 @@ class StepUp:
         """
         await self._deployment.disable_authenticators(subject)
 
+    async def unlock(self, subject: str, *, reason: str | None = None, by: str | None = None) -> None:
+        """Let devices that a user has not used before try again, for the help desk.
+
+        A hundred wrong codes from such devices close an authenticator to them; this opens all of the user's, and ends
+        the lock that is running. Devices that the user has used before need nothing of this.
+
+        Args:
+            subject: the user.
+            reason, by: why, and who does it; both go into the audit log.
+        """
+        await self._deployment.unlock(subject, reason=reason, by=by)
+
     async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
         return response(self._deployment.guard.refusals.unavailable(error).response)
 

@@ -7,7 +7,7 @@ import pytest
 import respx
 
 from support.mocked_api import API, client
-from upstile.client import CeremonyFailed, WebAuthn
+from upstile.client import CeremonyFailed, NoMethodAvailable, WebAuthn
 from upstile.client.testing import VirtualKey
 
 
@@ -46,3 +46,26 @@ def test_what_is_not_ours_to_name_stays_within_its_segment(server: respx.MockRou
     with client() as bank:
         bank.authenticators.remove("../login?x#y")
     assert removed.calls[0].request.url.raw_path == b"/authenticators/..%2Flogin%3Fx%23y"
+
+
+def test_what_is_closed_says_so_where_it_is_listed_and_is_opened_by_its_id(server: respx.MockRouter) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    entry = {"id": "a1", "method": "totp", "name": "phone", "created": 1, "state": "active"}
+    other = {**entry, "id": "b2"}
+    server.get(f"{API}/authenticators").respond(json={"authenticators": [{**entry, "closed": True}, other]})
+    opened = server.post(f"{API}/authenticators/a1/open").respond(json=entry)
+    with client() as bank:
+        closed, usual = bank.authenticators.list()
+        assert closed.question == "100 wrong codes from unknown devices; let new devices try again?"
+        assert usual.question is None
+        assert bank.authenticators.open(closed.id).question is None
+    assert opened.call_count == 1
+
+
+def test_where_enrolling_would_not_help_the_server_says_what_does(server: respx.MockRouter) -> None:
+    said = "Sign in again in another way."
+    refusal = {"error": "unmet_authentication_requirements", "error_description": said}
+    server["challenge"].side_effect = [httpx.Response(400, json=refusal)]
+    with client() as bank, pytest.raises(NoMethodAvailable) as refused:
+        bank.post("/transfers", json={})
+    assert refused.value.next_step == said

@@ -56,6 +56,10 @@ def test_a_base_login_reaches_nothing_without_a_proof_in_the_ceremony(acr: str) 
     assert not reaches(acr, [], login("pwd", "otp"), NOW)
 
 
+def test_a_proof_that_is_no_factor_reaches_nothing_whatever_the_base_login_lends() -> None:
+    assert not reaches(MFA, [proof("sms", factors=())], login("pwd", "otp"), NOW)
+
+
 def test_a_key_that_verified_its_user_reaches_phr_and_mfa_by_itself_and_phrh_never() -> None:
     assert [reaches(acr, [KEY], login(), NOW) for acr in (PHR, MFA, PHRH, "gold")] == [True, True, False, False]
 

@@ -18,11 +18,13 @@ from upstile.server.authorization._budgets import (
     is_lost,
     left,
     lock_of,
+    opened,
     remember_key,
     row_of,
     side_of,
     starts_are_used_up,
     succeed,
+    unlocked,
 )
 from upstile.server.authorization._lives import KNOWN_FOR
 from upstile.server.authorization._logins import BaseLogin
@@ -37,6 +39,7 @@ LOGIN = BaseLogin(
     auth_time=int(NOW),
     expires_at=int(NOW) + 43200,
 )
+NOTHING = Charged(left=TRIES)
 KNOWN = remember_key(UserState(), "known", ["phone"], NOW)
 
 
@@ -55,7 +58,7 @@ def test_the_lock_is_set_with_the_fifth_try_and_doubles_to_a_quarter_of_an_hour(
     for n in range(8):
         login = replace(LOGIN, sid=f"0.{n}")  # what was wrong five times is lost to unknown keys
         user, charged = _wrong(user, 4, side, now, login)
-        assert charged == Charged(left=1)
+        assert charged == Charged(left=1, authenticators=("phone",))
         assert lock_of(user, side, now) is None
         user, charged = _wrong(user, 1, side, now, login)
         assert charged.left == 0
@@ -100,7 +103,7 @@ def test_tries_are_the_smallest_of_row_and_login() -> None:
     user, _ = _wrong(KNOWN, 2)
     other = replace(LOGIN, sid="0.another")
     assert (left(user, LOGIN, None), left(user, other, None), left(user, LOGIN, "known")) == (3, 3, 5)
-    user = succeed(user, other, None, "phone", 0, NOW)  # the row ends, and what the other login used of it does not
+    user = succeed(user, other, None, "phone", NOTHING, NOW)  # its row ends, and not what the other login used of it
     assert (left(user, LOGIN, None), left(user, other, None)) == (3, 5)
 
 
@@ -109,7 +112,7 @@ def test_a_success_ends_the_row_and_the_logins_and_nothing_else() -> None:
     later = NOW + 100
     user, _ = _wrong(user, 3, now=later)
     user, _ = _wrong(user, 2, "known", now=later)
-    user = succeed(user, LOGIN, None, "phone", 0, later)
+    user = succeed(user, LOGIN, None, "phone", NOTHING, later)
     assert (row_of(user, None).wrong, user.logins, user.failures) == (0, {}, {})
     assert row_of(user, None).locks == (NOW,)
     assert row_of(user, "known").wrong == 2
@@ -117,16 +120,16 @@ def test_a_success_ends_the_row_and_the_logins_and_nothing_else() -> None:
 
 def test_a_right_fifth_answer_takes_back_its_own_lock_and_no_other() -> None:
     user, charged = _wrong(UserState(), 5)
-    cleared = succeed(user, LOGIN, None, "phone", charged.until, NOW)
+    cleared = succeed(user, LOGIN, None, "phone", charged, NOW)
     assert lock_of(cleared, None, NOW) is None
     assert row_of(cleared, None).locks == ()
-    still = succeed(user, LOGIN, None, "phone", 0, NOW)  # an earlier try keeps the lock of another answer
+    still = succeed(user, LOGIN, None, "phone", NOTHING, NOW)  # an earlier try keeps the lock of another answer
     assert lock_of(still, None, NOW) == 30
 
 
 def test_a_known_sides_success_changes_nothing_for_the_unknown_side() -> None:
     user, _ = _wrong(KNOWN, 3)
-    user = succeed(user, replace(LOGIN, sid="0.another"), "known", "phone", 0, NOW)
+    user = succeed(user, replace(LOGIN, sid="0.another"), "known", "phone", NOTHING, NOW)
     assert (row_of(user, None).wrong, user.failures, user.logins[LOGIN.sid].wrong) == (3, {"phone": 3}, 3)
 
 
@@ -136,8 +139,39 @@ def test_a_hundred_wrong_answers_by_unknown_keys_close_an_authenticator_to_them(
     user = _wrong(user, 1)[0]
     assert closed_to(user, None) == {"phone"}
     assert closed_to(user, "known") == frozenset()
-    user = succeed(user, LOGIN, "known", "phone", 0, NOW)
+    user = succeed(user, LOGIN, "known", "phone", NOTHING, NOW)
     assert closed_to(user, None) == {"phone"}
+
+
+def test_a_right_code_of_one_authenticator_is_no_wrong_one_to_another() -> None:
+    user = UserState()
+    for n in range(2 * LAST_TRY):  # an app that brings a new key each time
+        login = replace(LOGIN, sid=f"0.{n}")
+        user, charged = charge(user, login, None, ["phone", "tablet"], NOW)
+        user = succeed(user, login, None, "phone", charged, NOW)
+    assert (closed_to(user, None), user.failures) == (frozenset(), {})
+    user, charged = charge(_wrong(user, 3)[0], LOGIN, None, ["phone", "tablet"], NOW)
+    assert succeed(user, LOGIN, None, "tablet", charged, NOW).failures == {"phone": 3}
+
+
+def test_opening_one_begins_its_count_anew_and_changes_nothing_else() -> None:
+    user = KNOWN
+    for n in range(LAST_TRY):
+        user, _ = charge(user, replace(LOGIN, sid=f"0.{n}"), None, ["phone", "tablet"], NOW)
+    again = opened(user, "phone")
+    assert closed_to(again, None) == {"tablet"}
+    assert replace(again, failures=user.failures) == user
+
+
+def test_unlocking_opens_all_and_ends_the_lock_but_the_next_one_is_no_shorter() -> None:
+    user = KNOWN
+    for n in range(LAST_TRY):
+        user, _ = charge(user, replace(LOGIN, sid=f"0.{n}"), None, ["phone"], NOW)
+    user = unlocked(_wrong(user, 5, "known")[0])
+    assert (closed_to(user, None), lock_of(user, None, NOW), left(user, LOGIN, None)) == (frozenset(), None, TRIES)
+    assert lock_of(user, "known", NOW) == 30
+    assert is_lost(_wrong(user, 5)[0], LOGIN, None)
+    assert lock_of(_wrong(user, 5)[0], None, NOW) == 900
 
 
 def test_a_known_key_is_unknown_after_a_hundred_wrong_answers_without_a_success() -> None:
@@ -145,7 +179,7 @@ def test_a_known_key_is_unknown_after_a_hundred_wrong_answers_without_a_success(
     assert side_of(user, "known", NOW) == "known"
     wrong = _wrong(user, 1, "known")[0]
     assert side_of(wrong, "known", NOW) is None
-    right = succeed(wrong, LOGIN, "known", "phone", 0, NOW)
+    right = succeed(wrong, LOGIN, "known", "phone", NOTHING, NOW)
     assert side_of(right, "known", NOW) == "known"
 
 
@@ -163,11 +197,16 @@ def test_of_more_than_eight_known_keys_those_with_one_success_go_first_then_the_
         user = remember_key(user, f"key{n}", [], NOW + n)
     user = remember_key(user, "once", [], NOW + 8)  # key0 is the one unused longest
     assert sorted(user.known) == [*(f"key{n}" for n in range(1, 8)), "once"]
-    user = remember_key(user, "new", [], NOW + 9)  # `once` is the newest of the others, and stays
-    assert sorted(user.known) == [*(f"key{n}" for n in range(2, 8)), "new", "once"]
-    user = remember_key(user, "newer", [], NOW + 10)
-    assert "once" not in user.known
-    assert {"new", "newer"} < set(user.known)
+    user = remember_key(user, "new", [], NOW + 9)  # who brings new keys again and again costs the owner one
+    assert sorted(user.known) == [*(f"key{n}" for n in range(1, 8)), "new"]
+
+
+def test_a_key_that_is_known_no_more_takes_the_place_of_none_that_is() -> None:
+    user = remember_key(KNOWN, "known", [], NOW)  # two successes, the others will have one
+    for n in range(1, 8):
+        user = remember_key(user, f"key{n}", [], NOW + n)
+    user = remember_key(user, "new", [], NOW + KNOWN_FOR + 1)
+    assert sorted(user.known) == [*(f"key{n}" for n in range(1, 8)), "new"]
 
 
 def test_an_eleventh_start_waits_until_the_first_is_ten_minutes_old() -> None:
@@ -213,7 +252,7 @@ def test_who_signs_in_again_and_again_makes_no_record_grow() -> None:
 def test_a_login_that_is_lost_stays_lost_when_the_owners_known_key_succeeds_with_it() -> None:
     user, _ = _wrong(KNOWN, 5)
     user, charged = charge(user, LOGIN, "known", ["phone"], NOW)
-    user = succeed(user, LOGIN, "known", "phone", charged.until, NOW)
+    user = succeed(user, LOGIN, "known", "phone", charged, NOW)
     assert is_lost(user, LOGIN, None)
 
 
@@ -245,4 +284,4 @@ def test_whatever_unknown_keys_do_a_known_key_keeps_its_tries(story: list[str]) 
 
 def _answered(user: UserState, side: Side, what: str, now: float) -> UserState:
     user, charged = charge(user, LOGIN, side, ["phone"], now)
-    return succeed(user, LOGIN, side, "phone", charged.until, now) if what == "right" else user
+    return succeed(user, LOGIN, side, "phone", charged, now) if what == "right" else user

@@ -47,7 +47,7 @@ class Authenticators:
         self._client = client
 
     def list(self) -> tuple[Authenticator, ...]:
-        """All of them, pending ones included."""
+        """All of them, pending ones included. One that has a `question` is closed to new devices: see `open`."""
         return self._call(AuthenticatorList, "GET").authenticators
 
     def enroll(self, method: Method, name: str, *, enrolment_code: str | None = None) -> Authenticator:
@@ -75,6 +75,14 @@ class Authenticators:
     def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
         return self._call(Authenticator, "PATCH", id, json={"name": name})
+
+    def open(self, id: str) -> Authenticator:
+        """Let new devices try a closed one again, which wrong codes from unknown devices have closed to them.
+
+        The server asks for a confirmation: with this app where it is known, or with another authenticator. Ask the
+        person first, with the entry's `question`.
+        """
+        return self._call(Authenticator, "POST", id, "open")
 
     def remove(self, id: str) -> None:
         """Remove one; the last one stays."""
@@ -113,6 +121,10 @@ class AsyncAuthenticators:
     async def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
         return await self._call(Authenticator, "PATCH", id, json={"name": name})
+
+    async def open(self, id: str) -> Authenticator:
+        """Let new devices try a closed one again, as `Authenticators.open`."""
+        return await self._call(Authenticator, "POST", id, "open")
 
     async def remove(self, id: str) -> None:
         """Remove one; the last one stays."""

@@ -135,7 +135,9 @@ class Authority:
             return CeremonyFailed(f"The authorization server answered {response.status}", response=response)
         if refusal.error == "unmet_authentication_requirements":
             message = "Nothing that you have enrolled reaches what the API asks"
-            return NoMethodAvailable(message, enrollable=refusal.enrollable_methods or (), response=response)
+            enrollable = refusal.enrollable_methods or ()
+            instead = None if enrollable else refusal.error_description  # to enrol another one would not help
+            return NoMethodAvailable(message, enrollable=enrollable, response=response, next_step=instead)
         hint = clock_hint(response.header("date"), self._clock()) if refusal.error == "invalid_dpop_proof" else None
         said, wait = refusal.error_description or refusal.error, _retry_after(response)
         if hint is None and wait is not None:

@@ -1,6 +1,6 @@
 """What may happen to a user's authenticators: pure functions over the account, one transaction each."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from upstile.server.authorization.methods import Confirmed
@@ -80,6 +80,11 @@ def removed(account: Account, id: str) -> tuple[Account, bool]:
 def discarded(account: Account, id: str) -> tuple[Account, None]:
     """Forget one that was never active."""
     return _with(account, [r for r in account.authenticators if r.id != id or r.state != "pending"]), None
+
+
+def with_closed(account: Account, ids: Collection[str], *, closed: bool) -> Account:
+    """These are closed to unknown keys, or open to them."""
+    return _with(account, (replace(r, closed=closed) if r.id in ids else r for r in account.authenticators))
 
 
 def ended(account: Account) -> tuple[Account, Account]:

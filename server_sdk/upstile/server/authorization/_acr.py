@@ -88,6 +88,11 @@ class BaseFactors:
         return frozenset(_BASE_KINDS[name] for name in self.amr if name in _BASE_KINDS)
 
 
+def best_base(now: float) -> BaseFactors:
+    """A base login that lends whatever any sign-in could."""
+    return BaseFactors(amr=tuple(_BASE_KINDS), auth_time=int(now))
+
+
 def reaches(acr: str, proofs: Sequence[Proof], base: BaseFactors, now: float) -> bool:
     """Whether a ceremony's proofs, with the base login's help where that is allowed, reach `acr`."""
     if not proofs:
@@ -95,7 +100,8 @@ def reaches(acr: str, proofs: Sequence[Proof], base: BaseFactors, now: float) ->
     if acr == PHR:
         return any(proof.phishing_resistant for proof in proofs)
     if acr == MFA:
-        return len(_own_kinds(proofs) | base.kinds(now)) >= 2
+        own = _own_kinds(proofs)
+        return bool(own) and len(own | base.kinds(now)) >= 2
     return False
 
 

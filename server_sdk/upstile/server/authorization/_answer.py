@@ -13,9 +13,10 @@ from upstile.protocol import AnswerRequest, MalformedMessage
 from upstile.server._errors import AuthorizationError
 from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.authorization._budgets import LAST_TRY, TRIES, left, whole_seconds
+from upstile.server.authorization._budgets import LAST_TRY, TRIES, UserState, left, succeed, whole_seconds
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._claim import Answer, Claimed, being_judged, claim, no_session
+from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._codes import issued
 from upstile.server.authorization._outcome import Outcome, UsedBefore, write_right, write_wrong
 from upstile.server.authorization._possession import Possession
@@ -24,7 +25,7 @@ from upstile.server.authorization._sessions import Session, open_reply
 from upstile.server.authorization._steps import Steps, temporarily_locked
 from upstile.server.authorization._subject import Subjects
 from upstile.server.authorization.methods import Method, Verified
-from upstile.server.storage import Account, Found, Kept, Names, OneTimeKey, Storage
+from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage
 
 
 class Answers:
@@ -36,6 +37,7 @@ class Answers:
         names: makes the keys of one-time state.
         steps: asks again.
         subjects: judges the subject token again before a code is issued.
+        closings: closes what was guessed at too often.
         events: is told.
         clock: the time in epoch seconds; a process may have been stopped since it claimed an answer.
     """
@@ -48,6 +50,7 @@ class Answers:
         names: Names,
         steps: Steps,
         subjects: Subjects,
+        closings: Closings,
         events: Events,
         clock: Callable[[], float],
     ) -> None:
@@ -56,6 +59,7 @@ class Answers:
         self._names = names
         self._steps = steps
         self._subjects = subjects
+        self._closings = closings
         self._events = events
         self._clock = clock
 
@@ -123,12 +127,22 @@ class Answers:
     async def _judge(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
         method = answer.method
         state = answer.ceremony.offered[method.name]
+        worn_out = self._worn_out(answer, claimed)
+        if worn_out:  # before it is known whether the last try is right, as all that is counted
+            self._check_claim(claimed)
+            await self._closings.close(answer.account.user, worn_out)
         verified = method.verify(answer.response, state, answer.account.user, claimed.authenticators, now)
         if verified is not None:
             try:
-                return await self._right(answer, claimed, verified, now)
+                reply = await self._right(answer, claimed, verified, now)
             except UsedBefore:
                 pass
+            else:
+                if worn_out:
+                    await self._closings.keep_open(answer.account.user, worn_out)
+                return reply
+        if worn_out:
+            await self._tell("authenticator-closed", answer, now)
         return await self._wrong(answer, claimed, now)
 
     async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
@@ -138,7 +152,9 @@ class Answers:
             reply = json_response(200, {"authorization_code": code})
             outcome = Outcome(reply=reply, kept={self._names("code", code): issued(proved, now)}, ends=True)
         else:
-            outcome = self._next(answer, claimed, proved, TRIES, now, "accepted")
+            charged, side = claimed.claim.charged, claimed.side
+            after = succeed(claimed.user, proved.login, side, verified.authenticator.id, charged, now)
+            outcome = self._next(answer, claimed, proved, after, now, "accepted")
         self._check_claim(claimed)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now)
         if outcome.ends:
@@ -147,15 +163,13 @@ class Answers:
 
     async def _wrong(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
         self._check_claim(claimed)
-        await self._close_worn_out(answer, claimed, now)
         charged = claimed.claim.charged
         if min(charged.left, TRIES - claimed.tries) <= 0:
             locked = temporarily_locked(whole_seconds(charged.until - now))
             outcome = Outcome(reply=error_response(locked), kept={})
         else:
             ceremony = replace(answer.ceremony, wrong=claimed.tries)
-            remaining = left(claimed.user, ceremony.login, claimed.side)
-            outcome = self._next(answer, claimed, ceremony, remaining, now, "rejected")
+            outcome = self._next(answer, claimed, ceremony, claimed.user, now, "rejected")
         await write_wrong(self._storage, answer, claimed, outcome, now)
         await self._tell("answer-rejected", answer, now)
         if charged.left <= 0:
@@ -172,30 +186,22 @@ class Answers:
         answer: Answer,
         claimed: Claimed,
         ceremony: Ceremony,
-        remaining: int,
+        user: UserState,
         now: float,
         result: Literal["rejected", "accepted"],
     ) -> Outcome:
         try:
-            plans = self._steps.plan(ceremony, answer.account.authenticators, claimed.user, claimed.side, now)
+            plans = self._steps.plan(ceremony, answer.account.authenticators, user, claimed.side, now)
         except AuthorizationError as error:
             return Outcome(reply=error_response(error), kept={})
-        asked = self._steps.ask(ceremony, plans, remaining, now, result=result)
+        asked = self._steps.ask(ceremony, plans, left(user, ceremony.login, claimed.side), now, result=result)
         return Outcome(reply=asked.reply, kept=asked.kept)
 
-    async def _close_worn_out(self, answer: Answer, claimed: Claimed, now: float) -> None:
-        """Close, for unknown keys, what they have given too many wrong answers to; a failover must not forget it."""
+    @staticmethod
+    def _worn_out(answer: Answer, claimed: Claimed) -> frozenset[str]:
+        """What this guess closes to unknown keys, unless it is right."""
         failures = claimed.user.failures if claimed.side is None and answer.method.guessable else {}
-        worn_out = {record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY}
-        if not worn_out:
-            return
-
-        def close(account: Account) -> tuple[Account, None]:
-            records = [replace(r, closed=True) if r.id in worn_out else r for r in account.authenticators]
-            return replace(account, authenticators=tuple(records)), None
-
-        await self._storage.durable.change_account(answer.account.user, close)
-        await self._tell("authenticator-closed", answer, now)
+        return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
     async def _tell(self, kind: EventKind, answer: Answer, now: float) -> None:
         user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.name

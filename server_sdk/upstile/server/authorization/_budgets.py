@@ -127,10 +127,12 @@ class Charged:
     Attributes:
         left: tries that remain if this one turns out wrong; 0 if it was the last.
         until: the end of the lock that was set in case it turns out wrong (epoch seconds), else 0.
+        authenticators: those that it may be judged against; by an unknown key it counts against each of them.
     """
 
     left: int
     until: float = 0
+    authenticators: tuple[str, ...] = ()
 
 
 def side_of(user: UserState, jkt: str | None, now: float) -> Side:
@@ -172,32 +174,51 @@ def charge(
     user: UserState, login: BaseLogin, side: Side, authenticators: Iterable[str], now: float
 ) -> tuple[UserState, Charged]:
     """Count one guess against everything that a wrong one counts against, in case it turns out wrong."""
+    authenticators = tuple(authenticators)
     row = _one_more(row_of(user, side), now)
     until = row.until if row.wrong == 0 else 0
     remaining = 0 if until else TRIES - row.wrong
     if side is not None:
         key = user.known[side]
-        return _with_key(user, side, replace(key, row=row, wrong=key.wrong + 1)), Charged(left=remaining, until=until)
+        charged = Charged(left=remaining, until=until, authenticators=authenticators)
+        return _with_key(user, side, replace(key, row=row, wrong=key.wrong + 1)), charged
     failures = {**user.failures, **{id: user.failures.get(id, 0) + 1 for id in authenticators}}
     used = _login(user, login)
     used = replace(used, wrong=used.wrong + 1)
     user = replace(user, unknown=row, failures=failures, logins=_with_login(user, login, used, now))
-    return user, Charged(left=max(0, min(remaining, TRIES - used.wrong)), until=until)
+    remaining = max(0, min(remaining, TRIES - used.wrong))
+    return user, Charged(left=remaining, until=until, authenticators=authenticators)
 
 
-def succeed(user: UserState, login: BaseLogin, side: Side, authenticator: str, until: float, now: float) -> UserState:
-    """A guess was right: the rows of its side and of its base login end, and nothing else. `until` was its own lock."""
+def succeed(
+    user: UserState, login: BaseLogin, side: Side, authenticator: str, charged: Charged, now: float
+) -> UserState:
+    """An answer was right: the rows of its side and of its base login end, and nothing else.
+
+    What was counted for it is taken back: the lock of its own, and the try at the user's other authenticators.
+    """
     logins = user.logins
     if login.sid in logins and (side is None or logins[login.sid].wrong < TRIES):
         logins = _with_login(user, login, replace(logins[login.sid], wrong=0), now)
     if side is not None and side not in user.known:  # eight others were known since
         return replace(user, logins=logins)
     row = row_of(user, side)
-    row = Row(locks=row.locks[:-1]) if until and row.until == until else replace(row, wrong=0)
+    own = charged.until and row.until == charged.until
+    row = Row(locks=row.locks[:-1]) if own else replace(row, wrong=0)
     if side is not None:
         return _with_key(replace(user, logins=logins), side, replace(user.known[side], row=row, wrong=0))
-    failures = {id: count for id, count in user.failures.items() if id != authenticator}
-    return replace(user, unknown=row, failures=failures, logins=logins)
+    failures = {id: n - (id in charged.authenticators) for id, n in user.failures.items() if id != authenticator}
+    return replace(user, unknown=row, failures={id: n for id, n in failures.items() if n}, logins=logins)
+
+
+def opened(user: UserState, authenticator: str) -> UserState:
+    """Unknown keys may try this one again: its count begins anew."""
+    return replace(user, failures={id: n for id, n in user.failures.items() if id != authenticator})
+
+
+def unlocked(user: UserState) -> UserState:
+    """Unknown keys may try all of them again, now; the next lock is no shorter for that."""
+    return replace(user, failures={}, unknown=Row(locks=user.unknown.locks))
 
 
 def starts_are_used_up(user: UserState, side: Side, now: float) -> bool:
@@ -230,11 +251,9 @@ def remember_key(user: UserState, jkt: str | None, authenticators: Collection[st
     key = user.known.get(jkt) if side_of(user, jkt, now) is not None else None
     known = KnownKey(last_used=now) if key is None else key
     known = replace(known, authenticators=tuple(authenticators), successes=known.successes + 1, last_used=now, wrong=0)
-    others = {other: kept for other, kept in user.known.items() if other != jkt}
+    others = {other: it for other, it in user.known.items() if other != jkt and side_of(user, other, now) is not None}
     if len(others) >= KNOWN_KEYS:
-        newest = max(others, key=lambda other: others[other].last_used)
-        first = min(others, key=lambda other: (other == newest, others[other].successes > 1, others[other].last_used))
-        del others[first]
+        del others[min(others, key=lambda other: (others[other].successes > 1, others[other].last_used))]
     return replace(user, known={**others, jkt: known})
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from upstile.server.authorization._acr import BaseFactors, Proof, complete, reached
+from upstile.server.authorization._acr import BaseFactors, Proof, best_base, complete, reached
 from upstile.server.authorization._json import Json
 from upstile.server.authorization._logins import BaseLogin
 
@@ -48,6 +48,11 @@ class Ceremony:
     def base(self) -> BaseFactors:
         """What the base login may contribute."""
         return self.login.factors
+
+    def with_best_login(self, now: float) -> "Ceremony":
+        """The same after the strongest sign-in that there could be."""
+        best = best_base(now)
+        return replace(self, login=replace(self.login, amr=best.amr, auth_time=best.auth_time))
 
     def with_proof(self, proof: Proof, now: float, authenticator: str = "") -> "Ceremony":
         """The ceremony after one more proof; proofs that `max_age` has outrun are dropped."""

@@ -67,6 +67,9 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
     counted: Kept = {}
     if before is not None and before.form == answer.form:  # the same guess, which nobody is judging any more
         charged = before.charged
+        if charged.authenticators:  # and not those that are open now: it may be itself what closed one
+            enrolled = active_of(answer.method, answer.account.authenticators)
+            active = tuple(record for record in enrolled if record.id in charged.authenticators)
     else:
         check_login(login, user, side)
         if tries >= TRIES:

@@ -73,6 +73,7 @@ class Endpoints:
             authenticators: {"GET": enrolment.show, "POST": enrolment.begin},
             f"{authenticators}/{{id}}": {"PATCH": enrolment.rename, "DELETE": enrolment.remove},
             f"{authenticators}/{{id}}/verify": {"POST": enrolment.verify},
+            f"{authenticators}/{{id}}/open": {"POST": enrolment.open},
         }
         return (
             *(_oauth_route(path, {"GET": _document(make)}) for path, make in documents.items()),

@@ -18,12 +18,13 @@ from upstile.server._errors import CredentialTaken, Rejection
 from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpRequest, HttpResponse, json_response
 from upstile.server.authorization._account import activated, added, discarded, find, live, removed, renamed, tried
+from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
 from upstile.server.authorization._lives import PENDING_LIFE
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord, DurableStore, User
+from upstile.server.storage import Account, AuthenticatorRecord, DurableStore, User
 
 MOST_AUTHENTICATORS = 20
 
@@ -40,6 +41,7 @@ class Enrolment:
         rights: decides whether the caller may change something.
         methods: what can be enrolled.
         durable: the authenticators.
+        closings: opens what wrong answers closed.
         events: is told.
     """
 
@@ -50,12 +52,14 @@ class Enrolment:
         rights: EnrolmentRights,
         methods: tuple[Method, ...],
         durable: DurableStore,
+        closings: Closings,
         events: Events,
     ) -> None:
         self._guard = guard
         self._rights = rights
         self._methods = {method.name: method for method in methods}
         self._durable = durable
+        self._closings = closings
         self._events = events
 
     async def show(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
@@ -98,7 +102,7 @@ class Enrolment:
         """`POST /{id}/verify`: the first proof; who began it finishes it, whatever the token's age."""
         call = await self._authenticated(request, now)
         user = _user(call)
-        record = await self._find(user, path["id"], now)
+        _, record = await self._found(call, path["id"], now)
         if record.state != "pending" or record.begun_by != _beginner(call):
             raise _not_found()
         active = await self._confirm(user, record, _read(VerifyRequest, request), now)
@@ -125,6 +129,18 @@ class Enrolment:
         await self._tell("authenticator-removed", call, record, now)
         return HttpResponse(status=204)
 
+    async def open(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
+        """`POST /{id}/open`: unknown keys may try this one again."""
+        call = await self._authenticated(request, now)
+        account, before = await self._found(call, path["id"], now)
+        await self._rights.to_open(call, live(account, now), now)
+        opened = await self._closings.open(_user(call), before.id, now)
+        if opened is None:
+            raise _not_found()
+        if before.closed:
+            await self._tell("authenticator-opened", call, opened, now)
+        return json_response(200, _entry(opened, now).to_members())
+
     async def _authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
         """A call with any token of ours, but one that serves one call of another kind."""
         call = await self._guard.authenticate_or_look(request, now)
@@ -133,12 +149,8 @@ class Enrolment:
 
     async def _changeable(self, request: HttpRequest, id: str, now: float) -> tuple[GuardedCall, AuthenticatorRecord]:
         call = await self._authenticated(request, now)
-        user = _user(call)
-        account = await self._durable.account(user)
+        account, record = await self._found(call, id, now)
         await self._rights.to_change(call, live(account, now), now)
-        record = find(account, id, now)
-        if record is None:
-            raise _not_found()
         return call, record
 
     async def _confirm(
@@ -165,11 +177,12 @@ class Enrolment:
             await change(user, lambda account: discarded(account, record.id))
         raise problem("verification-failed", 400, "The new authenticator could not be verified")
 
-    async def _find(self, user: User, id: str, now: float) -> AuthenticatorRecord:
-        record = find(await self._durable.account(user), id, now)
+    async def _found(self, call: GuardedCall, id: str, now: float) -> tuple[Account, AuthenticatorRecord]:
+        account = await self._durable.account(_user(call))
+        record = find(account, id, now)
         if record is None:
             raise _not_found()
-        return record
+        return account, record
 
     async def _tell(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> None:
         event = SecurityEvent(kind=kind, user=_user(call), client_id=call.token.client_id, method=record.method, at=now)
@@ -192,6 +205,7 @@ def _entry(record: AuthenticatorRecord, now: float) -> Authenticator:
         created=record.created,
         last_used=record.last_used,
         state=record.state,
+        closed=record.closed or None,
         expires_in=int(record.expires_at - now) if record.state == "pending" and record.expires_at else None,
     )
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
-from upstile.server.authorization._acr import BaseFactors
 from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._offers import strongest_reachable
+from upstile.server.authorization._offers import bar_for_changes
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
@@ -44,14 +43,16 @@ class EnrolmentRights:
         """May the caller enrol another authenticator? Raises `Rejection` if not.
 
         Returns:
-            Whether it may only because nothing is in use; an enrolment code has to be used up then (`use_code`).
+            Whether it may only by the rule for the first one; an enrolment code has to be used up then (`use_code`).
         """
-        if any(record.state == "active" for record in records):
-            await self.to_change(call, records, now)
-            return False
-        if not await self._may_enrol_first(call, records, code, now):
+        if code is not None and not await self._is_right(call, code, now):
             raise _first_enrolment()
-        return True
+        bar = bar_for_changes(self._methods, records, now)
+        if bar:
+            await self._reached(call, bar, now)
+        elif code is None:
+            await self._first(call, records, now)
+        return not bar
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
         """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
@@ -67,33 +68,41 @@ class EnrolmentRights:
 
     async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
         """May the caller change what is enrolled? Raises `Rejection` if not."""
-        login = await self._login(call, now)
-        base = login.factors if login else BaseFactors(amr=(), auth_time=0)
-        requirement = Requirement(
-            acr=strongest_reachable(base, self._methods, records, now),
-            max_age=CHANGE_MAX_AGE,
-            scope=AUTHENTICATORS_SCOPE,
-            reason=_REASON,
-        )
-        await self._guard.require(call, requirement, now)
+        bar = bar_for_changes(self._methods, records, now)
+        if bar:
+            await self._reached(call, bar, now)
+        else:
+            await self._first(call, records, now)
+
+    async def to_open(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
+        """May the caller open what wrong answers closed to unknown keys? Raises `Rejection` if not.
+
+        Only by a ceremony, also where the rule for the first one serves for all else: a fresh sign-in is what the
+        guesser has. An unknown key cannot have used what is closed, so it used another authenticator.
+        """
+        await self._reached(call, bar_for_changes(self._methods, records, now), now)
 
     async def account(self, call: GuardedCall, now: float) -> str:
         """What the user calls the account, for the authenticator's own display."""
         login = await self._login(call, now)
         return (login.account if login else None) or call.token.subject
 
-    async def _may_enrol_first(
-        self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
-    ) -> bool:
-        if code is not None:
-            key = self._names("enrolment", code)
-            record = (await self._store.get_many([key], now)).get(key)
-            return record is not None and record.value == call.token.subject.encode()
-        if any(record.state == "disabled" for record in records):
-            return False  # it counts as enrolled: only the deployment can help
+    async def _reached(self, call: GuardedCall, bar: tuple[str, ...], now: float) -> None:
+        requirement = Requirement(acr=bar, max_age=CHANGE_MAX_AGE, scope=AUTHENTICATORS_SCOPE, reason=_REASON)
+        await self._guard.require(call, requirement, now)
+
+    async def _first(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
+        """The rule for the first one without a code: a fresh sign-in by an app that proves its key."""
+        disabled = any(record.state == "disabled" for record in records)  # counts as enrolled: only the help desk can
         login = await self._login(call, now)
         fresh = login is not None and login.jti == call.token.jti and now - login.auth_time <= FRESH_LOGIN
-        return fresh and call.token.jkt is not None  # the guard has seen the proof by this key
+        if disabled or not fresh or call.token.jkt is None:  # the guard has seen the proof by this key
+            raise _first_enrolment()
+
+    async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
+        key = self._names("enrolment", code)
+        record = (await self._store.get_many([key], now)).get(key)
+        return record is not None and record.value == call.token.subject.encode()
 
     async def _login(self, call: GuardedCall, now: float) -> BaseLogin | None:
         key = self._names("login", call.token.sid or "")

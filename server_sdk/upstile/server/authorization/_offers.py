@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from upstile.server.authorization._acr import OFFERED, BaseFactors, reaches
+from upstile.server.authorization._acr import OFFERED, best_base, reaches
 from upstile.server.authorization._budgets import Side, UserState, closed_to
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization.methods import Method, Offered, Purpose
@@ -57,13 +57,15 @@ def open_to(enrolled: Sequence[AuthenticatorRecord], user: UserState, side: Side
     return tuple(record for record in enrolled if not record.closed and record.id not in closed)
 
 
-def strongest_reachable(
-    base: BaseFactors, methods: Iterable[Method], enrolled: Sequence[AuthenticatorRecord], now: float
-) -> tuple[str, ...]:
-    """The strongest acr that this user can reach with what is enrolled; empty where any proof has to do."""
+def bar_for_changes(methods: Iterable[Method], enrolled: Sequence[AuthenticatorRecord], now: float) -> tuple[str, ...]:
+    """What a change of authenticators asks: the strongest acr that the *user* can reach (upstile profile §8).
+
+    With what is enrolled, closed or locked or not, beside the best that any sign-in could lend: the caller's own login
+    may be weaker, and lowers nothing. Empty where nothing that is enrolled reaches any acr.
+    """
     active = {record.method for record in enrolled if record.state == "active"}
     proofs = [method.potential(user_verification=True, now=now) for method in methods if method.name in active]
-    return tuple(acr for acr in OFFERED if any(reaches(acr, [proof], base, now) for proof in proofs))[:1]
+    return tuple(acr for acr in OFFERED if any(reaches(acr, [proof], best_base(now), now) for proof in proofs))[:1]
 
 
 def could_complete(ceremony: Ceremony, method: Method, now: float) -> bool:

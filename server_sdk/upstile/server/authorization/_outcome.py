@@ -92,12 +92,10 @@ def _counted(
     now: float,
 ) -> Kept:
     before = user
-    if answer.method.guessable:
-        until = claimed.claim.charged.until
-        user = succeed(user, proved.login, claimed.side, authenticator, until, now)
+    user = succeed(user, proved.login, claimed.side, authenticator, claimed.claim.charged, now)
     if outcome.ends:
         user = remember_key(user, proved.jkt, proved.authenticators, now)
-    return {} if user is before else {answer.user: user.record(now)}
+    return {} if user == before else {answer.user: user.record(now)}
 
 
 def _closed(answer: Answer, claimed: Claimed, found: Found, sealed: bytes, now: float) -> Kept:

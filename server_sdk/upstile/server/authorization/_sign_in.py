@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
 
-from upstile.protocol import TokenResponse
+from upstile.protocol import AUTHENTICATORS_SCOPE, TokenResponse
 from upstile.server._errors import ConfigurationError
 from upstile.server._events import Events, SecurityEvent
 from upstile.server.authorization._account import ended
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import UserState
+from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
@@ -28,6 +29,7 @@ class SignIn:
         storage: the users, their base logins, and enrolment codes.
         names: makes the keys of one-time state.
         revocations: where sign-ins end.
+        closings: open what wrong answers closed.
         events: is told.
     """
 
@@ -40,6 +42,7 @@ class SignIn:
         storage: Storage,
         names: Names,
         revocations: Revocations,
+        closings: Closings,
         events: Events,
     ) -> None:
         self._issuer = issuer
@@ -48,6 +51,7 @@ class SignIn:
         self._storage = storage
         self._names = names
         self._revocations = revocations
+        self._closings = closings
         self._events = events
 
     async def start_session(
@@ -97,7 +101,8 @@ class SignIn:
 
         await self._storage.one_time.update_many([key, *possession.keys], keep, now)
         await self._events.tell(SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now))
-        return self._mint.base(login, resource=self._issuer, scope=client.scopes, now=now)
+        scope = client.scopes - {AUTHENTICATORS_SCOPE}  # which only a ceremony grants (upstile profile §8)
+        return self._mint.base(login, resource=self._issuer, scope=scope, now=now)
 
     async def enrolment_code(self, subject: str, now: float) -> str:
         """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
@@ -108,6 +113,18 @@ class SignIn:
         await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
         await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
         return code
+
+    async def unlock(self, subject: str, now: float, *, reason: str | None = None, by: str | None = None) -> None:
+        """Let devices that a user has not used before try all authenticators again, and end the lock they are under.
+
+        Args:
+            subject: the user.
+            now: epoch seconds.
+            reason, by: why, and on whose behalf; both go into the audit.
+        """
+        user = User(self._issuer, subject)
+        await self._closings.unlock(user, now)
+        await self._events.tell(SecurityEvent(kind="user-unlocked", user=user, at=now, reason=reason, by=by))
 
     async def disable_authenticators(self, subject: str, now: float) -> None:
         """Take all that a user has enrolled out of use, and end what came of it: sign-ins, tokens, known keys."""

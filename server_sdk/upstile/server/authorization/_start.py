@@ -12,7 +12,7 @@ from upstile.server.authorization._budgets import Side, UserState, count_start, 
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._steps import Asked, Steps, slow_down
+from upstile.server.authorization._steps import Asked, Steps, slow_down, unmet
 from upstile.server.authorization._subject import Subjects, check_login, refused
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage
@@ -120,7 +120,7 @@ class Starts:
         acr_values = (start.acr_values or "").split()
         known = tuple(acr for acr in acr_values if acr in OFFERED)
         if acr_values and not known:
-            raise self._steps.unmet(None, now)
+            raise unmet()
         methods = None if start.authn_methods_supported is None else start.authn_methods_supported.split()
         return Ceremony(
             login=login,

@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from secrets import token_urlsafe
-from typing import Literal
+from typing import Any, Literal
 
 from upstile.protocol import Step
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.authorization._budgets import (
-    TRIES,
-    Side,
-    UserState,
-    lock_of,
-    starts_are_used_up,
-)
+from upstile.server.authorization._budgets import TRIES, Side, UserState, lock_of, starts_are_used_up
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._lives import SESSION_LIFE
 from upstile.server.authorization._logins import masked
@@ -67,8 +61,7 @@ class Steps:
         methods = self._methods.values()
         plans = plan_offers(ceremony, methods, open_to(enrolled, user, side), now)
         if not plans:
-            closed = bool(plan_offers(ceremony, methods, enrolled, now))
-            raise self.unmet(None if closed else ceremony, now)
+            raise self._unmet_by(ceremony, enrolled, now)
         locked = lock_of(user, side, now)
         if locked is None and not starts_are_used_up(user, side, now):
             return plans
@@ -104,17 +97,31 @@ class Steps:
         kept = {self._names("session", name): Session.open(asked, now).record()}
         return Asked(kept=kept, reply=json_response(403, step.to_members()), guessable=guessable)
 
-    def unmet(self, ceremony: Ceremony | None, now: float) -> AuthorizationError:
-        """Nothing reaches what was asked; `None` where enrolling something would not help."""
-        members = {}
-        if ceremony is not None:
-            would_do = [method.name for method in self._methods.values() if could_complete(ceremony, method, now)]
-            members = {"enrollable_methods": would_do, "enrollment_uri": self._enrollment_uri}
-        return AuthorizationError(
-            "unmet_authentication_requirements",
-            "nothing that this user has enrolled, and this client can do, reaches what was asked",
-            members=members,
-        )
+    def _unmet_by(self, ceremony: Ceremony, enrolled: Sequence[AuthenticatorRecord], now: float) -> AuthorizationError:
+        """Why nothing can be offered; what could be enrolled is said only where that would help."""
+        methods = self._methods.values()
+        if plan_offers(ceremony, methods, enrolled, now):
+            return unmet(_CLOSED)
+        if plan_offers(ceremony.with_best_login(now), methods, enrolled, now):
+            return unmet(_ANOTHER_SIGN_IN)
+        would_do = [method.name for method in methods if could_complete(ceremony, method, now)]
+        return unmet(_UNMET, enrollable_methods=would_do, enrollment_uri=self._enrollment_uri)
+
+
+_UNMET = "nothing that this user has enrolled, and this client can do, reaches what was asked"
+_CLOSED = (
+    "After too many wrong codes from unknown devices, codes are taken only from devices that you have used before."
+    " Use one of those, or another method, to let new devices try again; or ask for help."
+)
+_ANOTHER_SIGN_IN = (
+    "What you have set up is not enough together with the way you signed in. Sign in again in another way,"
+    " such as with your password."
+)
+
+
+def unmet(description: str = _UNMET, **members: Any) -> AuthorizationError:
+    """Nothing reaches what was asked."""
+    return AuthorizationError("unmet_authentication_requirements", description, members=members)
 
 
 def temporarily_locked(retry_after: int) -> AuthorizationError:

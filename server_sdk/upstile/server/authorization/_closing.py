@@ -1,0 +1,69 @@
+"""What a hundred wrong answers close to unknown keys, and what opens it again (upstile profile §7).
+
+That an authenticator is closed is said by its durable record alone, and written before the last try is judged: neither
+a node that dies nor a one-time store that is lost gives a guess back. The count in the one-time store says how many
+tries are left until then; who opens it begins the count anew.
+"""
+
+from collections.abc import Callable, Collection
+
+from upstile.server.authorization._account import find, with_closed
+from upstile.server.authorization._budgets import UserState, opened, unlocked
+from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, Names, Storage, User
+
+
+class Closings:
+    """Closes authenticators to unknown keys, and opens them.
+
+    Args:
+        storage: the authenticators, and what is counted.
+        names: makes the keys of what is counted.
+    """
+
+    def __init__(self, *, storage: Storage, names: Names) -> None:
+        self._storage = storage
+        self._names = names
+
+    async def close(self, user: User, ids: Collection[str]) -> None:
+        """Close these: their last try is about to be judged."""
+        await self._mark(user, ids, closed=True)
+
+    async def keep_open(self, user: User, ids: Collection[str]) -> None:
+        """Take the closing back: their last try was right, and was given back with the outcome."""
+        await self._mark(user, ids, closed=False)
+
+    async def open(self, user: User, id: str, now: float) -> AuthenticatorRecord | None:
+        """Let unknown keys try this one again, a hundred times; the record, or `None` where there is none."""
+        await self._forget_count(user, lambda state: opened(state, id), now)
+
+        def decide(account: Account) -> tuple[Account, AuthenticatorRecord | None]:
+            account = with_closed(account, [id], closed=False)
+            return account, find(account, id, now)
+
+        return await self._storage.durable.change_account(user, decide)
+
+    async def unlock(self, user: User, now: float) -> None:
+        """Let unknown keys try all of them again, and end the lock that is running."""
+        await self._forget_count(user, unlocked, now)
+
+        def decide(account: Account) -> tuple[Account, None]:
+            return with_closed(account, [record.id for record in account.authenticators], closed=False), None
+
+        await self._storage.durable.change_account(user, decide)
+
+    async def _mark(self, user: User, ids: Collection[str], *, closed: bool) -> None:
+        def decide(account: Account) -> tuple[Account, None]:
+            return with_closed(account, ids, closed=closed), None
+
+        await self._storage.durable.change_account(user, decide)
+
+    async def _forget_count(self, user: User, change: Callable[[UserState], UserState], now: float) -> None:
+        """First the count, then the record: what stops in between is closed, and can be opened once more."""
+        key = self._names("user", user.subject)
+
+        def decide(found: Found) -> tuple[Kept, None]:
+            before = UserState.read(found.get(key))
+            after = change(before)
+            return ({} if after == before else {key: after.record(now)}), None
+
+        await self._storage.one_time.update_many([key], decide, now)
