@@ -5,6 +5,7 @@ from typing import Any, Unpack
 
 import httpx
 
+from upstile.client._authority import for_developers
 from upstile.client._enrolment import AsyncAuthenticators, Authenticators
 from upstile.client._errors import CeremonyFailed, OutcomeUnknown, clock_hint
 from upstile.client._httpx import ONCE, SIGNED, STEP_UP, StepUpAuth, landed
@@ -237,6 +238,6 @@ def _refused_proof(auth: StepUpAuth, response: httpx.Response) -> CeremonyFailed
     if refusal is None or refusal.error != "invalid_dpop_proof":
         return None
     url, now = str(response.request.url), auth.session.clock()
-    hint = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"
-    said = refusal.error_description or refusal.error
-    return CeremonyFailed(f"The sign-in was refused: {said}", error=refusal.error, next_step=hint)
+    step = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"
+    message = refusal.title or f"The sign-in was refused ({refusal.error})"
+    return CeremonyFailed(message, error=refusal.error, next_step=step, hint=for_developers(refusal))
