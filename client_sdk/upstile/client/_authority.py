@@ -117,7 +117,7 @@ class Authority:
             return NoMethodAvailable(message, enrollable=refusal.enrollable_methods or (), response=response)
         wrong_clock = refusal.error == "invalid_dpop_proof" and clock_hint(response.header("date"), self._clock())
         wait = _retry_after(response)
-        waiting = None if wait is None else f"Wait {wait} seconds, then repeat the call."
+        waiting = None if wait is None else f"Wait {wait} {'second' if wait == 1 else 'seconds'}, then repeat the call."
         return CeremonyFailed(
             refusal.title or f"The authorization server refused ({refusal.error})",
             error=refusal.error,

@@ -1,12 +1,11 @@
 """The person at the terminal: on the terminal itself, whatever the pipes are connected to."""
 
-import os
-import pty
 from collections.abc import Iterator
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 
+from support.terminal import Terminal
 from upstile.client import NoMethodAvailable, Occasion, Requirement, StepUpCancelled, TerminalPrompter
 
 OCCASION = Occasion(
@@ -16,37 +15,6 @@ OCCASION = Occasion(
     reason="Confirm this transfer",
     requirement=Requirement(acr="mfa"),
 )
-
-
-class Terminal:
-    """A pseudo terminal: what the person types, what they see."""
-
-    def __init__(self) -> None:
-        self.person, own = pty.openpty()
-        self.device = os.ttyname(own)
-        self._own = own
-
-    def types(self, text: str, after: str) -> Thread:
-        """Type once a prompt was seen; joins with what was shown so far."""
-
-        def wait_and_type() -> None:
-            self.sees(after)
-            os.write(self.person, text.encode())
-
-        thread = Thread(target=wait_and_type, daemon=True)
-        thread.start()
-        return thread
-
-    def sees(self, text: str) -> str:
-        """Read until `text` has been shown."""
-        shown = ""
-        while text not in shown:
-            shown += os.read(self.person, 1024).decode()
-        return shown
-
-    def close(self) -> None:
-        os.close(self.person)
-        os.close(self._own)
 
 
 @pytest.fixture
