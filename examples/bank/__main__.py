@@ -1,8 +1,10 @@
 """The demo: a bank on a real socket, its app, and a person who is asked only when it matters.
 
-uv run python -m examples.bank                 by itself, and it says so
-uv run python -m examples.bank --interactive   you are asked, with your own authenticator app
-uv run python -m examples.bank --serve         the API stays up, with curl lines to try
+Run it with `uv run --only-group demo python -m examples.bank` and one of:
+
+(nothing)       by itself, and it says so
+--interactive   you are asked, with your own authenticator app
+--serve         the API stays up, with curl lines to try
 """
 
 import argparse

@@ -28,13 +28,21 @@ class PayoutAddress(BaseModel):
     address: str
 
 
-def create_app(*, url: str, storage: str, one_time: str | None = None, clock: Callable[[], float] = time) -> FastAPI:
-    """The bank under `url`, with its step-up state in `storage`, and what is short-lived in `one_time`."""
+def create_app(
+    *,
+    url: str,
+    storage: str,
+    one_time: str | None = None,
+    shared_storage: bool = False,
+    clock: Callable[[], float] = time,
+) -> FastAPI:
+    """The bank under `url`; the other options are those of `StepUp.embedded`."""
     app = FastAPI(title="Bank")
     server = StepUp.embedded(
         url=url,
         storage=storage,
         one_time=one_time,
+        shared_storage=shared_storage,
         clients=[App("bank-cli", scopes={"payments"})],
         name="Bank",
         clock=clock,

@@ -22,6 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 _COLOURS = {2: "green", 4: "yellow", 5: "red"}
 _CHALLENGE, _TOKEN = "/stepup/challenge", "/stepup/token"
 _NO_FAILURE = "(403 is how the draft standard, OAuth for First-Party Applications, asks for a proof)"
+_ALWAYS_THE_SAME = ("resource_metadata=", "algs=")
 _parameter = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+,?')
 
 
@@ -50,6 +51,7 @@ class Narrator:
         self._page = page
         self._lock = Lock()
         self._explained = False
+        self._challenged = False
         self._seen: list[Exchange] = []
 
     def taken(self) -> list[Exchange]:
@@ -97,9 +99,17 @@ class Narrator:
                 self._page.say(f"[dim]{_NO_FAILURE}[/]", indent=9)
 
     def _show_challenge(self, challenge: str) -> None:
-        """One parameter a line; where even that is too wide for the terminal, its value goes on the next one."""
+        """The first one whole, one parameter a line; of the others what says something that was not there before.
+
+        Where a line is too wide for the terminal, the value goes on the next one.
+        """
         first, *others = (found.strip() for found in _parameter.findall(challenge))
         self._page.verbatim(f"WWW-Authenticate: {first}", "yellow", indent=9)
+        if self._challenged:
+            new = [parameter for parameter in others if not parameter.startswith(_ALWAYS_THE_SAME)]
+            self._page.verbatim(" ".join([*new, "…"]), "yellow", indent=11)
+            return
+        self._challenged = True
         for parameter in others:
             name, _, value = parameter.partition("=")
             if self._page.fits(parameter, indent=11):

@@ -6,6 +6,7 @@ import sys
 from base64 import b32decode
 from collections.abc import Sequence
 from io import StringIO
+from math import ceil
 from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,29 +19,42 @@ from upstile.client.testing import Clock
 
 PIN = "2468"
 _PERIOD = 30
+_COUNTDOWN_WIDTH = 72
 
 
 class AuthenticatorApp:
-    """An authenticator app in software (RFC 6238): it scans a key URI and shows codes."""
+    """An authenticator app in software (RFC 6238): it scans a key URI and shows codes; each is to be used once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._seed = b""
-        self._shown = -1
+        self._used = -1
 
     def scan(self, uri: str) -> None:
         """Take the seed out of a key URI."""
-        secret = _secret(uri)
+        secret = parse_qs(urlsplit(uri).query)["secret"][0]
         self._seed = b32decode(secret + "=" * (-len(secret) % 8))
+        self._used = -1
 
-    def fresh(self) -> bool:
-        """Whether the code that it shows now was not read before."""
-        return int(self._clock()) // _PERIOD > self._shown
+    def until_fresh(self) -> float:
+        """Seconds until it shows a code that was not used; 0 if it does."""
+        return max(0.0, (self._used + 1) * _PERIOD - self._clock())
 
     def read(self) -> str:
-        """The code that it shows now."""
-        self._shown = int(self._clock()) // _PERIOD
-        mac = hmac.digest(self._seed, self._shown.to_bytes(8, "big"), "sha1")
+        """The code that it shows now, to be used."""
+        self._used = self._step()
+        return self._code(self._used)
+
+    def typed(self, code: str) -> None:
+        """Note that a code was used, if it is one that may still count."""
+        now = self._step()
+        self._used = max([self._used, *(step for step in (now - 1, now) if self._code(step) == code.strip())])
+
+    def _step(self) -> int:
+        return int(self._clock()) // _PERIOD
+
+    def _code(self, step: int) -> str:
+        mac = hmac.digest(self._seed, step.to_bytes(8, "big"), "sha1")
         start = mac[-1] & 15
         return f"{(int.from_bytes(mac[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
@@ -74,7 +88,7 @@ class ScriptedPerson:
             self.mistakes -= 1
             self._say(f"{label}: types a wrong one")
             return "000000"
-        if not self._app.fresh():
+        if self._app.until_fresh():
             self._clock.move(_PERIOD)
             self._say("the code was used already; the demo's clock moves 30 s so that the app shows the next one")
         self._say(f"{label}: types •••••• (computed, not a phone)")
@@ -119,15 +133,18 @@ class PersonAtTheTerminal(TerminalPrompter):
     """You: asked on the terminal, with a picture where one helps.
 
     Args:
+        clock: the demo's clock.
         own_key: whether you have a security key connected.
+        device: the terminal.
     """
 
-    def __init__(self, *, own_key: bool) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock, *, own_key: bool, device: str = "/dev/tty") -> None:
+        super().__init__(device)
         self.own_key = own_key
         self.mistakes = 0
         self.asked: list[str] = []
-        self._typed_one = self._scanned_one = False
+        self._app = AuthenticatorApp(clock)  # shows what yours shows
+        self._scanned_one = False
         self._idle = Event()
         self._idle.set()
 
@@ -141,11 +158,12 @@ class PersonAtTheTerminal(TerminalPrompter):
         return chosen
 
     def code(self, label: str, cancel: Event) -> str:
-        """Ask for a code; from the second on with the hint that each is good once."""
+        """Ask for a code; each is good once, so count down to the next one where it was used."""
         self.asked.append("code")
-        hint = " (used it? wait for the next)" if self._typed_one else ""
-        self._typed_one = True
-        return super().code(label + hint, cancel)
+        self._count_down(cancel)
+        code = super().code(label, cancel)
+        self._app.typed(code)
+        return code
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for the PIN; that of the software key is told."""
@@ -163,10 +181,10 @@ class PersonAtTheTerminal(TerminalPrompter):
         if self._scanned_one:
             self._say("  (This is a new secret: the earlier entry in your app is of no use any more.)")
         self._scanned_one = True
+        self._app.scan(uri)
         super().show_key_uri(uri)
-        secret, picture = _secret(uri), StringIO()
+        picture = StringIO()
         segno.make(uri, error="l").terminal(picture, border=2, compact=True)
-        self._say(f"  or type this secret: {' '.join(secret[n : n + 4] for n in range(0, len(secret), 4))}")
         self._say(f"  or scan this:\n{picture.getvalue()}")
 
     def finished(self, accepted: bool) -> None:
@@ -182,6 +200,15 @@ class PersonAtTheTerminal(TerminalPrompter):
         self._ask("  Enter tries this step again, after a new sign-in (Ctrl-C ends the demo): ", Event(), hidden=False)
         return True
 
+    def _count_down(self, cancel: Event) -> None:
+        """Wait until your authenticator app shows a code that was not used yet, and say for how long."""
+        if not self._app.until_fresh():
+            return
+        while (left := self._app.until_fresh()) and not cancel.is_set():
+            self._write(f"\r  You used the code that it shows. The next one is there in {ceil(left):2} s ")
+            cancel.wait(min(left, 1))
+        self._write("\r" + " " * _COUNTDOWN_WIDTH + "\r")
+
     def leave(self) -> None:
         """Wait until a prompt that was cancelled has put the terminal right again (a PIN is typed unseen)."""
         self._idle.wait(1)
@@ -194,7 +221,3 @@ def at_a_terminal() -> bool:
     except OSError:
         return False
     return sys.stdout.isatty()
-
-
-def _secret(uri: str) -> str:
-    return parse_qs(urlsplit(uri).query)["secret"][0]

@@ -24,6 +24,18 @@ _CHANGING = (
     "and a proof no older than a minute."
 )
 
+_HOW_TO_READ = (
+    "Each line with a status is one HTTP exchange between the app and the bank. In steps 2 to 6 the app's own code "
+    "makes one call: all that comes between its 401 and its 200 is upstile."
+)
+_DEMO = "uv run --only-group demo python -m examples.bank"
+_NEXT = (
+    ("Be Ada yourself, with the authenticator app on your phone:", f"{_DEMO} --interactive"),
+    ("Leave the bank running, and ask it with curl:", f"{_DEMO} --serve"),
+    ("Read the bank and its app, two short files:", "examples/bank/api.py  examples/bank/app.py"),
+    ("Make your own, from two files to paste:", "README.md, “Your own, in two files”"),
+)
+
 
 class StoryWentWrong(Exception):
     """A step did not end as told."""
@@ -50,7 +62,7 @@ class Story:
         self._connected: list[CtapDevice] = list(CtapHidDevice.list_devices()) if interactive else []
         self._software_key = VirtualKey(pin=PIN)
         self._person = (
-            PersonAtTheTerminal(own_key=bool(self._connected)) if interactive else ScriptedPerson(page, clock)
+            PersonAtTheTerminal(clock, own_key=bool(self._connected)) if interactive else ScriptedPerson(page, clock)
         )
         self._methods: list[Method] = [Totp(), WebAuthn(self._keys)]
         self._app = self._open_app()
@@ -59,6 +71,7 @@ class Story:
         """All of it; raises `StoryWentWrong`."""
         who = "you are Ada" if self._interactive else "unattended: a software key and computed codes stand in for Ada"
         self._page.say(f"[bold]A bank at {self._url}[/] ({who})")
+        self._page.say(f"[dim]{_HOW_TO_READ}[/]")
         try:
             self._sign_in_and_enrol()
             self._transfers()
@@ -69,6 +82,13 @@ class Story:
             self._person.leave()
             self._app.client.close()
         self._page.say("\n[green bold]Every step ended as told.[/]")
+        self._say_what_next()
+
+    def _say_what_next(self) -> None:
+        self._page.say("\n[bold]What to try next[/]")
+        for what, how in _NEXT[self._interactive :]:
+            self._page.say(what, indent=2)
+            self._page.verbatim(how, "cyan", indent=4)
 
     def _sign_in_and_enrol(self) -> None:
         self._step("Ada signs in with her password and reads the balance: no friction", self._sign_in)

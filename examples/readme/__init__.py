@@ -1,1 +1,1 @@
-"""The code of README.md, as programs that a test runs."""
+"""The code of README.md: `api.py` and `app.py` are its two files, as they stand there."""

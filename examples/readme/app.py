@@ -1,11 +1,10 @@
-"""What the README shows of the app author's side."""
-
-# README: app
 from getpass import getpass
 
-from upstile.client import Client
+from upstile.client import Client, Totp
 
-with Client("https://api.example.com", client_id="bank-cli") as client:
-    client.sign_in("/login", json={"username": "ada", "password": getpass()})
-    reply = client.request("POST", "/transfers", json={"to": "ACME", "amount": "50.00"})  # asked, confirmed, repeated
-# README: end
+with Client("http://localhost:8000", client_id="bank-cli") as client:
+    client.sign_in("/login", json={"username": "ada", "password": getpass("Ada's password: ")})
+    if not any(entry.state == "active" for entry in client.authenticators.list()):
+        client.authenticators.enroll(Totp(), "my phone")  # the first time: add an authenticator app
+    reply = client.request("POST", "/transfers", json={"to": "ACME", "amount": "50.00"})
+    print(reply.json())

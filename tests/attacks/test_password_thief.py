@@ -27,7 +27,7 @@ async def test_a_password_thief_locks_nobody_out_for_good(tmp_path: Path) -> Non
         stranger = await _on_a_new_machine(on.known)
         ended = (await stranger.start(authn_methods_supported="totp")).reply.json()
         assert ended["error"] == "unmet_authentication_requirements"
-        assert "devices that you have used before" in ended["error_description"]
+        assert "devices that you have used before" in ended["detail"]
 
         owner = replace(on.new, key=new_key())
         await owner.sign_in()

@@ -81,7 +81,7 @@ async def test_a_weak_login_with_the_right_codes_is_told_to_sign_in_in_another_w
         ended = (await thief.start(scope="authenticators", max_age="60")).reply
         assert (ended.status_code, ended.json()["error"]) == (400, "unmet_authentication_requirements")
         assert "enrollable_methods" not in ended.json()
-        assert "Sign in again in another way" in ended.json()["error_description"]
+        assert "Sign in again in another way" in ended.json()["detail"]
         assert (await owner.start(scope="authenticators", max_age="60")).reply.status_code == 403
 
 

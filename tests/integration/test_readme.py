@@ -1,91 +1,132 @@
-"""The README's code is the examples' code, and it runs."""
+"""The README's code is the examples' code, and it runs: its two files exactly as they stand there."""
 
 import re
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from textwrap import dedent
 from time import time
-from typing import Any
 
 import pytest
 
-from examples.bank.serving import serving
-from examples.readme.enrol import first_use, order
+from examples.readme.more import send
+from support.terminal import Sitting
 from support.totp import code_at, seed_in
 from upstile.client import CallbackPrompter, Client
-from upstile.client.adapters import _auth as adapter
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"<!-- from (?P<file>\S+): (?P<part>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+README = (ROOT / "README.md").read_text()
+FILE = re.compile(r"<!-- file: (?P<file>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+PART = re.compile(r"<!-- part: (?P<file>\S+): (?P<part>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+FIRST = "First code that your authenticator app shows: "
+CODE = "Code from your authenticator app: "
+SENT = "{'sent': '50.00', 'by': 'ada'}"
 
 
-def test_the_blocks_are_taken_from_the_examples() -> None:
-    readme = (ROOT / "README.md").read_text()
-    blocks = {(match["file"], match["part"]): match["code"] for match in BLOCK.finditer(readme)}
-    assert {part for _, part in blocks} == {"guard", "sign-in", "handler", "app", "enrol"}
-    assert len(blocks) == readme.count("```python")
-    for (file, part), code in blocks.items():
+def test_every_block_is_checked_code_of_the_examples() -> None:
+    files = {match["file"]: match["code"] for match in FILE.finditer(README)}
+    parts = {(match["file"], match["part"]): match["code"] for match in PART.finditer(README)}
+    assert list(files) == ["examples/readme/api.py", "examples/readme/app.py"]
+    assert {part for _, part in parts} == {"handler", "errors"}
+    assert len(files) + len(parts) == README.count("```python")
+    for file, code in files.items():
+        assert code == (ROOT / file).read_text(), file
+    for (file, part), code in parts.items():
         _, _, rest = (ROOT / file).read_text().partition(f"# README: {part}\n")
-        assert code.strip() == rest.partition("# README: end")[0].strip(), part
+        example = rest.partition("# README: end")[0].rstrip(" ")
+        assert code.strip() == dedent(example).strip(), part
 
 
 def test_the_first_two_commands_are_what_ci_runs() -> None:
-    commands = re.findall(r"^pip install uv && (uv run .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert commands == ["uv run python -m examples.bank", "uv run pytest"]
+    commands = re.findall(r"^pip install uv && (uv run .*)$", README, re.MULTILINE)
+    assert commands == ["uv run --only-group demo python -m examples.bank", "uv run pytest"]
     for command in commands:
         assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_the_readmes_api_and_app_confirm_a_transfer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    person = Person()
-    monkeypatch.setattr(adapter, "TerminalPrompter", lambda: person.prompter)
-    monkeypatch.setattr("getpass.getpass", lambda: "correct horse")
-    with serving(_api) as url:
-        with Client(url, client_id="bank-cli") as client:
-            client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
-            first_use(client)
-            first_use(client)  # once is enough
-            assert order(client, 1000) == '"ordered for 1000 EUR"'
-        ran = _run("examples/readme/app.py", url)
-    assert ran["reply"].json() == {"sent": "50.00", "by": "ada"}
-    assert person.asked == ["First code that your authenticator app shows", "Code from your authenticator app"]
+def test_every_link_into_the_repository_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
-def test_the_readmes_handler_asks_for_a_large_order_and_its_app_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with serving(_api) as url, Client(url, client_id="bank-cli", prompter=CallbackPrompter()) as client:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the two files of the README; they differ in the port alone, and only where 8000 is taken."""
+    port = _free(8000) or _free(0)
+    for match in FILE.finditer(README):
+        code = match["code"] if port == 8000 else match["code"].replace("localhost:8000", f"localhost:{port}")
+        (tmp_path / Path(match["file"]).name).write_text(code)
+    (tmp_path / "port").write_text(str(port))
+    return tmp_path
+
+
+def test_the_two_files_of_the_readme_run_as_pasted_and_a_person_confirms_a_transfer(folder: Path) -> None:
+    with _api(folder):
+        with closing(Sitting(["app.py"], cwd=folder)) as first:
+            first.types("correct horse\n", after="Ada's password: ")
+            first.sees("type this secret: ")
+            seed = seed_in(first.sees("\n").replace(" ", "").strip())
+            _types_codes(first, seed)
+            assert first.ends() == 0
+        assert "The API says: “Confirm this transfer”" in first.shown
+        assert "Confirmed." in first.shown
+        with closing(Sitting(["app.py"], cwd=folder)) as again:  # enrolled already: no second secret
+            again.types("correct horse\n", after="Ada's password: ")
+            assert "type this secret" not in again.sees(CODE)
+            again.writes("\x03")
+            assert again.ends() != 0
+
+
+def test_who_does_not_know_the_password_gets_no_further(folder: Path) -> None:
+    with _api(folder), closing(Sitting(["app.py"], cwd=folder)) as stranger:
+        stranger.types("wrong horse\n", after="Ada's password: ")
+        assert stranger.ends() == 1
+        assert "403 Forbidden" in stranger.shown
+
+
+def test_the_handler_asks_for_a_large_order_and_the_app_says_what_to_do(folder: Path) -> None:
+    more = (ROOT / "examples/readme/more.py").read_text()
+    (folder / "more.py").write_text(more.replace("from examples.readme.api import", "from api import"))
+    url = f"http://localhost:{(folder / 'port').read_text()}"
+    with _api(folder, "more:app"), Client(url, client_id="bank-cli", prompter=CallbackPrompter()) as client:
         client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
-        assert "Enrol one of: webauthn, totp." in order(client, 1001)
+        assert send(client, 1000) == '"ordered for 1000 EUR"'
+        with pytest.raises(SystemExit, match=r"Enrol one of: webauthn, totp\."):
+            send(client, 1001)
 
 
-class Person:
-    """Reads codes: the last step's to verify the enrolment, so that this step's is still unused."""
-
-    def __init__(self) -> None:
-        self.seed = b""
-        self.asked: list[str] = []
-        self.prompter = CallbackPrompter(show_key_uri=self.scan, code=self.code)
-
-    def scan(self, uri: str) -> None:
-        """Take the seed."""
-        self.seed = seed_in(uri.partition("secret=")[2].partition("&")[0])
-
-    def code(self, label: str) -> str:
-        """The code of this step, or of the last one the first time."""
-        self.asked.append(label)
-        return code_at(self.seed, int(time()) // 30 + len(self.asked) - 2)
+def _types_codes(person: Sitting, seed: bytes) -> None:
+    """The last step's code where the first one is asked, so that this step's is still good; until it is done."""
+    while True:
+        seen = person.sees(FIRST, CODE, SENT)
+        if seen.endswith(SENT):
+            return
+        person.writes(f"{code_at(seed, int(time()) // 30 - seen.endswith(FIRST))}\n")
 
 
-def _api(url: str) -> Any:
-    return _run("examples/readme/api.py", url)["app"]
+def _free(port: int) -> int:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+        taken: int = listener.getsockname()[1]
+        return taken
 
 
-def _run(file: str, url: str) -> dict[str, Any]:
-    """Run an example as it stands, but for the address."""
-    source = (
-        (ROOT / file).read_text().replace('url="https://api.example.com"', f'url="{url}", allow_insecure_loopback=True')
-    )
-    module: dict[str, Any] = {"__name__": file}
-    exec(compile(source.replace("https://api.example.com", url), file, "exec"), module)  # noqa: S102
-    return module
+@contextmanager
+def _api(folder: Path, app: str = "api:app") -> Generator[None]:
+    port = (folder / "port").read_text()
+    command = [sys.executable, "-m", "uvicorn", app, "--port", port]  # 8000 is uvicorn's own
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as api:  # noqa: S603
+        try:
+            assert api.stderr is not None
+            assert any("Uvicorn running on" in line for line in api.stderr), "the API did not start"
+            yield
+        finally:
+            api.terminate()
+            api.communicate(timeout=20)

@@ -31,6 +31,7 @@ class Shared:
         storage, one_time: as `StepUp.embedded` takes them.
         clock: theirs and the test's.
         url: the public base URL, wherever the nodes listen.
+        shared_storage: whether other deployments keep their state there, too.
         keeper: seconds between two rounds of the background thread; `None` leaves it as it is.
     """
 
@@ -38,6 +39,7 @@ class Shared:
     one_time: str | None = None
     clock: SharedClock
     url: str = URL
+    shared_storage: bool = False
     keeper: float | None = None
     secret_keys: str = field(default_factory=lambda: new_key().decode(), repr=False)
 

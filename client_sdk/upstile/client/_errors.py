@@ -33,18 +33,29 @@ class StepUpError(UpstileError):
     Attributes:
         response: the challenge that began it, or the refusal that ended it; `None` where there was none.
         next_step: what the person or the developer can do.
+        hint: what the server says to developers; never shown to the person.
     """
 
     code = "step_up"
     next_step = ""
 
-    def __init__(self, message: str, *, response: Incoming | None = None, next_step: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        response: Incoming | None = None,
+        next_step: str | None = None,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(harmless(message) or "")
         self.response = response
+        self.hint = harmless(hint)
         if next_step is not None:
             self.next_step = harmless(next_step) or self.next_step
         if self.next_step:
             self.add_note(self.next_step)
+        if self.hint:
+            self.add_note(f"For developers: {self.hint}")
 
     @property
     def correlation_id(self) -> str | None:
@@ -171,8 +182,9 @@ class CeremonyFailed(StepUpError):
         retry_after: int | None = None,
         response: Incoming | None = None,
         next_step: str | None = None,
+        hint: str | None = None,
     ) -> None:
-        super().__init__(message, response=response, next_step=next_step)
+        super().__init__(message, response=response, next_step=next_step, hint=hint)
         self.error = error
         self.retry_after = retry_after
 

@@ -154,12 +154,16 @@ class ErrorResponse(Message):
 
     Attributes:
         error: the code.
-        error_description: for developers.
+        error_description, hint: for developers: what was wrong, and what to change.
+        title, detail: for the person: what happened, and what to do now.
         enrollable_methods, enrollment_uri: with `unmet_authentication_requirements`: the way to enrol.
     """
 
     error: str
     error_description: str | None = None
+    title: str | None = None
+    detail: str | None = None
+    hint: str | None = None
     enrollable_methods: tuple[str, ...] | None = None
     enrollment_uri: str | None = None
 

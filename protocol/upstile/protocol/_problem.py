@@ -11,9 +11,10 @@ class Problem(Message):
 
     Attributes:
         type: `urn:upstile:problem:NAME`.
-        title: what this type of problem is.
+        title: for the person: what happened.
         status: the HTTP status.
-        detail: for the person: the API author's text.
+        detail: for the person: the API author's reason where one is asked to confirm, else what to do now.
+        hint: for developers: what was wrong, and what to change.
         instance: `urn:uuid:…`, the correlation id.
         acr_values, max_age: what the step-up challenge asks for.
     """
@@ -22,6 +23,7 @@ class Problem(Message):
     title: str
     status: WholeNumber
     detail: str | None = None
+    hint: str | None = None
     instance: str | None = None
     acr_values: tuple[str, ...] | None = None
     max_age: WholeNumber | None = None

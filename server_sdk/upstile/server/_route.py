@@ -1,10 +1,11 @@
 """A path of the embedded server, as every framework's adapter mounts it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from upstile.server._errors import StorageUnavailable
-from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
+from upstile.server._errors import AuthorizationError, StorageUnavailable
+from upstile.server._http import Endpoint, HttpRequest, HttpResponse
+from upstile.server.authorization._response import error_response
 
 
 async def _opened() -> None:
@@ -39,8 +40,8 @@ class Route:
         """
         endpoint = self.endpoints.get("GET" if request.method == "HEAD" else request.method)
         if endpoint is None:
-            members = {"error": "invalid_request", "error_description": "another method is needed"}
-            return json_response(405, members, ("allow", ", ".join(self.endpoints)))
+            refused = error_response(AuthorizationError("invalid_request", "another method is needed", status=405))
+            return replace(refused, headers=(*refused.headers, ("allow", ", ".join(self.endpoints))))
         try:
             if self.needs_storage:
                 await prepare()

@@ -17,7 +17,7 @@ from upstile.client.testing import VirtualKey
         (httpx.Response(201, json={"id": 7}), "cannot be read"),
         (httpx.Response(201, text="<html>"), "cannot be read"),
         (httpx.Response(403, json=["no"]), "refused: status 403"),
-        (httpx.Response(403, json={"type": "x", "title": "No\x1b[2J", "status": 403}), "refused: No [2J"),
+        (httpx.Response(403, json={"type": "x", "title": "No\x1b[2J", "status": 403}), "No [2J"),
         (httpx.Response(201, json={"id": "../login", "state": "pending", "options": {}}), "cannot be read"),
     ],
     ids=["members", "html", "no problem", "escape codes", "options"],

@@ -1,7 +1,6 @@
 """The person at the terminal: on the terminal itself, whatever the pipes are connected to."""
 
 import os
-import pty
 import termios
 import tty
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from time import sleep
 
 import pytest
 
+from support.terminal import Terminal
 from upstile.client import NoMethodAvailable, Occasion, Requirement, StepUpCancelled, TerminalPrompter
 
 OCCASION = Occasion(
@@ -37,37 +37,6 @@ MODES: dict[str, Callable[[int], object]] = {
     "raw": tty.setraw,
     "no ICRNL": _without_returns,
 }
-
-
-class Terminal:
-    """A pseudo terminal: what the person types, what they see."""
-
-    def __init__(self) -> None:
-        self.person, own = pty.openpty()
-        self.device = os.ttyname(own)
-        self._own = own
-
-    def types(self, text: str, after: str) -> Thread:
-        """Type once a prompt was seen; joins with what was shown so far."""
-
-        def wait_and_type() -> None:
-            self.sees(after)
-            os.write(self.person, text.encode())
-
-        thread = Thread(target=wait_and_type, daemon=True)
-        thread.start()
-        return thread
-
-    def sees(self, text: str) -> str:
-        """Read until `text` has been shown."""
-        shown = ""
-        while text not in shown:
-            shown += os.read(self.person, 1024).decode()
-        return shown
-
-    def close(self) -> None:
-        os.close(self.person)
-        os.close(self._own)
 
 
 @pytest.fixture

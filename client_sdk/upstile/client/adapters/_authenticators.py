@@ -23,12 +23,6 @@ from upstile.protocol import (
 )
 
 M = TypeVar("M", bound=Message)
-_NEXT_STEP = {
-    "first-enrolment": "Sign in again with this app, whose sign-in passes request= on, or use an enrolment code.",
-    "last-authenticator": "Enrol the new one, then remove the old one.",
-    "verification-failed": "Enrol it again.",
-    "not-found": "Look at list() again.",
-}
 _TRIES = 3
 """Times that the person may type the first code; the server allows five."""
 
@@ -202,4 +196,4 @@ def _content(response: Any) -> bytes:
         problem = Problem.from_json(response.content)
     except MalformedMessage:
         raise CeremonyFailed(f"The server refused: status {response.status_code}") from None
-    raise CeremonyFailed(f"The server refused: {problem.title}", next_step=_NEXT_STEP.get(problem.name))
+    raise CeremonyFailed(problem.title, next_step=problem.detail, hint=problem.hint)

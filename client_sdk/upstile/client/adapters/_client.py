@@ -8,6 +8,7 @@ from upstile.client._errors import CeremonyFailed, ConfigurationError, OutcomeUn
 from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
+from upstile.client.authority._authority import for_developers
 from upstile.client.flow._session import Asked
 from upstile.client.flow._tokens import SignedIn
 from upstile.protocol import ErrorResponse, MalformedMessage, Requirement, TokenResponse
@@ -256,6 +257,6 @@ def _refused_proof(auth: StepUpFlow, response: Any) -> CeremonyFailed | None:
     if refusal is None or refusal.error != "invalid_dpop_proof":
         return None
     url, now = str(response.request.url), auth.session.clock()
-    hint = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"
-    said = refusal.error_description or refusal.error
-    return CeremonyFailed(f"The sign-in was refused: {said}", error=refusal.error, next_step=hint)
+    step = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"
+    message = refusal.title or f"The sign-in was refused ({refusal.error})"
+    return CeremonyFailed(message, error=refusal.error, next_step=step, hint=for_developers(refusal))

@@ -136,19 +136,24 @@ class Authority:
         if refusal.error == "unmet_authentication_requirements":
             message = "Nothing that you have enrolled reaches what the API asks"
             enrollable = refusal.enrollable_methods or ()
-            instead = None if enrollable else refusal.error_description  # to enrol another one would not help
+            instead = None if enrollable else refusal.detail  # to enrol another one would not help
             return NoMethodAvailable(message, enrollable=enrollable, response=response, next_step=instead)
-        hint = clock_hint(response.header("date"), self._clock()) if refusal.error == "invalid_dpop_proof" else None
-        said, wait = refusal.error_description or refusal.error, _retry_after(response)
-        if hint is None and wait is not None:
-            hint = f"Wait {wait} seconds, then repeat the call."
+        wrong_clock = refusal.error == "invalid_dpop_proof" and clock_hint(response.header("date"), self._clock())
+        wait = _retry_after(response)
+        waiting = None if wait is None else f"Wait {wait} {'second' if wait == 1 else 'seconds'}, then repeat the call."
         return CeremonyFailed(
-            f"The authorization server refused: {said}",
+            refusal.title or f"The authorization server refused ({refusal.error})",
             error=refusal.error,
             retry_after=wait,
             response=response,
-            next_step=hint or _NEXT_STEP.get(refusal.error),
+            next_step=wrong_clock or waiting or refusal.detail or _NEXT_STEP.get(refusal.error),
+            hint=for_developers(refusal),
         )
+
+
+def for_developers(refusal: ErrorResponse) -> str:
+    """What a refusal says to developers: its code, what was wrong, what to change."""
+    return ": ".join(part for part in (refusal.error, refusal.error_description, refusal.hint) if part)
 
 
 def _pause(response: Incoming) -> int | None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event
+from urllib.parse import parse_qs, urlsplit
 
 from upstile.client._errors import NoMethodAvailable, StepUpCancelled
 from upstile.client._text import harmless
@@ -63,9 +64,15 @@ class TerminalPrompter:
         self._say(f"  {label}")
 
     def show_key_uri(self, uri: str) -> None:
-        """Show the key URI as text; an app with a picture to show brings its own prompter."""
+        """Show the key URI, and its secret to type; an app with a picture to show brings its own prompter."""
         shown = harmless(uri, longest=_LONGEST_URI)
-        self._say(f"  Add this to your authenticator app: {shown}" if shown == uri else "  The key URI is malformed.")
+        if shown != uri:
+            self._say("  The key URI is malformed.")
+            return
+        self._say(f"  Add this to your authenticator app: {uri}")
+        secret = "".join(parse_qs(urlsplit(uri).query).get("secret", ()))
+        if secret:
+            self._say(f"  or type this secret: {' '.join(secret[n : n + 4] for n in range(0, len(secret), 4))}")
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""
@@ -76,8 +83,11 @@ class TerminalPrompter:
         self._say("  Confirmed." if accepted else "  Not confirmed.")
 
     def _say(self, text: str) -> None:
+        self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
         with self._terminal() as terminal, _line_mode(terminal):
-            os.write(terminal, f"{text}\n".encode())
+            os.write(terminal, text.encode())
 
     def _ask(self, prompt: str, cancel: Event, *, hidden: bool) -> str:
         with self._terminal() as terminal, _line_mode(terminal, asks=True, echo=not hidden):

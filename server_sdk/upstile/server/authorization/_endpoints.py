@@ -90,7 +90,7 @@ class Endpoints:
     def _read_challenge(self, form: dict[str, str]) -> StartRequest | AnswerRequest:
         """Refuses a start before anything but its form was looked at: a late loop has no time for more."""
         if "response_type" in form and not self.overload.lets_in():
-            raise temporarily_unavailable("too much is going on here: start again in a moment")
+            raise temporarily_unavailable("the event loop is late, so no ceremony starts")
         return read_request(form)
 
     async def _challenge(self, request: HttpRequest, message: StartRequest | AnswerRequest, now: float) -> HttpResponse:
@@ -126,7 +126,7 @@ class Endpoints:
         async def endpoint(request: HttpRequest, path: Mapping[str, str]) -> HttpResponse:
             try:
                 if len(request.body) > MAX_BODY:
-                    raise problem("invalid-request", 413, "The body is too large")
+                    raise problem("invalid-request", 413, "the body is too large")
                 return await handle(request, path, self.clock())
             except Rejection as rejection:
                 return rejection.response

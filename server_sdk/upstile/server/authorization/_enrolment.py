@@ -76,7 +76,7 @@ class Enrolment:
         records = live(await self._durable.account(user), now)
         method = self._methods.get(wanted.method)
         if method is None or len(records) >= MOST_AUTHENTICATORS:
-            raise problem("invalid-request", 400, "This method is not known, or there are too many authenticators")
+            raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
         first = await self._rights.to_add(call, records, wanted.enrolment_code, now)
         existing = [record for record in records if record.method == method.name]
         id = token_urlsafe(12)
@@ -125,7 +125,7 @@ class Enrolment:
         """`DELETE /{id}`: one less; the last one stays."""
         call, record = await self._changeable(request, path["id"], now)
         if not await self._durable.change_account(_user(call), lambda account: removed(account, record.id)):
-            raise problem("last-authenticator", 409, "The last authenticator cannot be removed: add another one first")
+            raise problem("last-authenticator", 409)
         await self._tell("authenticator-removed", call, record, now)
         return HttpResponse(status=204)
 
@@ -175,7 +175,7 @@ class Enrolment:
             pass
         if confirmed is not None or not method.guessable or is_last:  # its proof served: another try begins anew
             await change(user, lambda account: discarded(account, record.id))
-        raise problem("verification-failed", 400, "The new authenticator could not be verified")
+        raise problem("verification-failed", 400)
 
     async def _found(self, call: GuardedCall, id: str, now: float) -> tuple[Account, AuthenticatorRecord]:
         account = await self._durable.account(_user(call))
@@ -220,8 +220,8 @@ def _read(model: type[M], request: HttpRequest) -> M:
 
 
 def _invalid(why: str) -> Rejection:
-    return problem("invalid-request", 400, f"The request cannot be read: {why}")
+    return problem("invalid-request", 400, why)
 
 
 def _not_found() -> Rejection:
-    return problem("not-found", 404, "There is no such authenticator of yours")
+    return problem("not-found", 404)

@@ -110,5 +110,4 @@ class EnrolmentRights:
 
 
 def _first_enrolment() -> Rejection:
-    title = "A first authenticator needs a fresh sign-in by an app that proves its key, or an enrolment code"
-    return problem("first-enrolment", 403, title)
+    return problem("first-enrolment", 403)

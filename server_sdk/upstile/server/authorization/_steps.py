@@ -101,9 +101,9 @@ class Steps:
         """Why nothing can be offered; what could be enrolled is said only where that would help."""
         methods = self._methods.values()
         if plan_offers(ceremony, methods, enrolled, now):
-            return unmet(_CLOSED)
+            return unmet("what would do is closed to unknown keys", detail=_CLOSED)
         if plan_offers(ceremony.with_best_login(now), methods, enrolled, now):
-            return unmet(_ANOTHER_SIGN_IN)
+            return unmet("what is enrolled would do with another base login", detail=_ANOTHER_SIGN_IN)
         would_do = [method.name for method in methods if could_complete(ceremony, method, now)]
         return unmet(_UNMET, enrollable_methods=would_do, enrollment_uri=self._enrollment_uri)
 

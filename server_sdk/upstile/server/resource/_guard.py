@@ -217,7 +217,7 @@ class Guard:
     def _credentials(self, request: HttpRequest) -> tuple[str, str]:
         lines = request.lines(b"authorization")
         if len(lines) > 1:
-            raise self.refusals.invalid_request("More than one Authorization header")
+            raise self.refusals.invalid_request("more than one Authorization header")
         scheme, _, token = (lines[0] if lines else "").partition(" ")
         scheme, token = scheme.lower(), token.strip(" ")
         if not token or scheme not in _SCHEMES or (scheme == "dpop" and not self.refusals.dpop):

@@ -1,5 +1,7 @@
 """How the resource server says no: the challenges and problem documents of the upstile profile §1.
 
+What is said in words stands in `_words.py`.
+
 Each refusal is a line of the audit log under the correlation id that its problem document carries (`instance`).
 """
 
@@ -19,10 +21,21 @@ from upstile.protocol import (
 )
 from upstile.server._errors import Rejection
 from upstile.server._http import RETRY_AFTER, HttpResponse
+from upstile.server._words import words_for
 from upstile.server.resource._access_token import AccessToken
 
 _log = logging.getLogger("upstile.server.audit")
 _SCHEMES = {"bearer": "Bearer", "dpop": "DPoP"}
+_THE_AUTHORS = frozenset(
+    {
+        "insufficient_scope",
+        "insufficient_user_authentication",
+        "insufficient_authorization",
+        "token-used",
+        "acr-not-offered",
+    }
+)
+"""Where `detail` is the API author's reason or absent; the title says all of ours then (upstile profile §1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +56,21 @@ class Refusals:
         """Row 1: no token, or one of another scheme; nothing is said about what the route asks."""
         schemes = ["bearer", "dpop"] if self.dpop else ["bearer"]
         lines = [self._challenge(scheme, {"realm": self.realm}) for scheme in schemes]
-        return _rejection("missing-token", 401, "An access token is needed", lines)
+        return _rejection("missing-token", 401, lines)
 
     def invalid_token(self, scheme: str, description: str, token: AccessToken | None = None) -> Rejection:
         """Row 2: the token cannot be accepted (RFC 6750 §3.1)."""
-        return self._refuse(401, scheme, "invalid_token", description, "The access token is not acceptable", token)
+        return self._refuse(scheme, "invalid_token", description, token)
 
     def invalid_proof(self, description: str) -> Rejection:
         """Row 2: the DPoP proof cannot be accepted (RFC 9449 §7.1)."""
-        title = "The DPoP proof is not acceptable"
-        return self._refuse(401, "dpop", "invalid_dpop_proof", description, title)
+        return self._refuse("dpop", "invalid_dpop_proof", description)
 
     def insufficient_scope(self, scheme: str, requirement: Requirement, token: AccessToken) -> Rejection:
         """Row 3: only scope is missing (RFC 6750 §3.1)."""
         params = {"error": "insufficient_scope", "scope": " ".join(requirement.scope)}
         lines = [self._challenge(scheme, params)]
-        return _rejection("insufficient_scope", 403, "The access token lacks a scope", lines, token=token)
+        return _rejection("insufficient_scope", 403, lines, token=token)
 
     def step_up(
         self,
@@ -72,30 +84,26 @@ class Refusals:
         """Row 4: a stronger or fresher authentication is needed (RFC 9470 §3); `used` is the token that served."""
         params = step_up_params(requirement, scope_missing=scope_missing)
         name = "token-used" if used else str(params["error"])
-        title = "The access token was used already" if used else "A stronger or fresher authentication is needed"
         lines = [self._challenge(scheme, params)]
-        return _rejection(name, 401, title, lines, requirement, token=token)
+        return _rejection(name, 401, lines, requirement, token=token)
 
     def acr_not_offered(self, requirement: Requirement, token: AccessToken) -> Rejection:
         """The end of the road: no authentication that the issuer offers would satisfy the requirement."""
-        title = "The authorization server offers no authentication that this call would accept"
-        return _rejection("acr-not-offered", 403, title, [], requirement, token=token)
+        return _rejection("acr-not-offered", 403, [], requirement, token=token)
 
-    def invalid_request(self, title: str) -> Rejection:
+    def invalid_request(self, what: str) -> Rejection:
         """The request contradicts itself, e.g. with two `Authorization` lines."""
-        return _rejection("invalid-request", 400, title, [])
+        return _rejection("invalid-request", 400, [], what=what)
 
     def unavailable(self, cause: Exception) -> Rejection:
         """State that must be consumed once is out of reach; the log says why, the caller need not know."""
         _log.error("storage unavailable", exc_info=cause)
         later = (("retry-after", str(RETRY_AFTER)),)
-        return _rejection("temporarily-unavailable", 503, "Please try again in a moment", [], headers=later)
+        return _rejection("temporarily-unavailable", 503, [], headers=later)
 
-    def _refuse(
-        self, status: int, scheme: str, error: str, description: str, title: str, token: AccessToken | None = None
-    ) -> Rejection:
+    def _refuse(self, scheme: str, error: str, description: str, token: AccessToken | None = None) -> Rejection:
         line = self._challenge(scheme, {"error": error, "error_description": description})
-        return _rejection(error, status, title, [line], token=token)
+        return _rejection(error, 401, [line], what=description, token=token)
 
     def _challenge(self, scheme: str, params: Mapping[str, str | int]) -> str:
         members = {**params, "resource_metadata": self.resource_metadata}
@@ -110,30 +118,31 @@ def problem_response(problem: Problem, *headers: tuple[str, str]) -> HttpRespons
     return HttpResponse(status=problem.status, headers=(*headers, *fixed), body=problem.to_json())
 
 
-def problem(name: str, status: int, title: str, *, detail: str | None = None) -> Rejection:
-    """A refusal without a challenge, e.g. 404 `not-found`."""
-    return _rejection(name, status, title, [], detail=detail)
+def problem(name: str, status: int, what: str | None = None) -> Rejection:
+    """A refusal without a challenge, e.g. 404 `not-found`; `what` was wrong this time is for developers."""
+    return _rejection(name, status, [], what=what)
 
 
 def _rejection(
     code: str,
     status: int,
-    title: str,
     challenges: list[str],
     requirement: Requirement | None = None,
     *,
-    detail: str | None = None,
+    what: str | None = None,
     token: AccessToken | None = None,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Rejection:
     asked, instance = requirement or Requirement(), uuid4().urn
     subject, client = (token.subject, token.client_id) if token else (None, None)
     _log.info("refused %s status=%d instance=%s subject=%r client=%r", code, status, instance, subject, client)
+    words, authors = words_for(code), code in _THE_AUTHORS
     document = Problem(
         type=problem_type(code.replace("_", "-")),
-        title=title,
+        title=words.sentences if authors else words.title,
         status=status,
-        detail=asked.reason or detail,
+        detail=asked.reason if authors else words.next_step,
+        hint=words.hint_about(what),
         instance=instance,
         acr_values=asked.acr or None,
         max_age=asked.max_age,
