@@ -55,7 +55,7 @@ class ElevatedToken:
     login: "Login"
     scope: frozenset[str]
     acr: str | None
-    auth_time: int | None
+    auth_time: float | None
     expires_at: float
 
     def satisfies(self, asked: Requirement, now: float) -> bool:

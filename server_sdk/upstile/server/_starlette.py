@@ -7,7 +7,7 @@ from os.path import commonprefix
 from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
@@ -77,13 +77,13 @@ class EmbeddedRoutes(BaseRoute):
         return _NONE
 
 
-def head(request: Request) -> HttpRequest:
-    """All of a request but its body."""
+def head(request: HTTPConnection) -> HttpRequest:
+    """All of a request but its body. A websocket's handshake is a GET (RFC 6455 §4.1)."""
     scope = request.scope
     raw = scope.get("raw_path")
     # NOTE: never `request.url`: Starlette makes it from the Host header, which the client chooses.
     path = raw.split(b"?", 1)[0].decode("latin-1") if raw else quote(scope["path"])
-    return HttpRequest(method=scope["method"], path=path, headers=scope["headers"])
+    return HttpRequest(method=scope.get("method", "GET"), path=path, headers=scope["headers"], path_decoded=not raw)
 
 
 def response(neutral: HttpResponse) -> Response:

@@ -49,10 +49,10 @@ class Refusals:
         """Row 2: the token cannot be accepted (RFC 6750 §3.1)."""
         return self._refuse(401, scheme, "invalid_token", description, "The access token is not acceptable", token)
 
-    def invalid_proof(self, description: str) -> Rejection:
-        """Row 2: the DPoP proof cannot be accepted (RFC 9449 §7.1)."""
+    def invalid_proof(self, description: str, *, detail: str | None = None) -> Rejection:
+        """Row 2: the DPoP proof cannot be accepted (RFC 9449 §7.1); `detail` says what to change in the app."""
         title = "The DPoP proof is not acceptable"
-        return self._refuse(401, "dpop", "invalid_dpop_proof", description, title)
+        return self._refuse(401, "dpop", "invalid_dpop_proof", description, title, detail=detail)
 
     def insufficient_scope(self, scheme: str, requirement: Requirement, token: AccessToken) -> Rejection:
         """Row 3: only scope is missing (RFC 6750 §3.1)."""
@@ -92,10 +92,18 @@ class Refusals:
         return _rejection("temporarily-unavailable", 503, "Please try again in a moment", [], headers=later)
 
     def _refuse(
-        self, status: int, scheme: str, error: str, description: str, title: str, token: AccessToken | None = None
+        self,
+        status: int,
+        scheme: str,
+        error: str,
+        description: str,
+        title: str,
+        token: AccessToken | None = None,
+        *,
+        detail: str | None = None,
     ) -> Rejection:
         line = self._challenge(scheme, {"error": error, "error_description": description})
-        return _rejection(error, status, title, [line], token=token)
+        return _rejection(error, status, title, [line], detail=detail, token=token)
 
     def _challenge(self, scheme: str, params: Mapping[str, str | int]) -> str:
         members = {**params, "resource_metadata": self.resource_metadata}
