@@ -111,7 +111,7 @@ async def answer(connection: HTTPConnection, neutral: HttpResponse) -> Response 
             await connection.send_denial_response(response(neutral))
         elif state in (WebSocketState.CONNECTING, WebSocketState.CONNECTED):
             await connection.close(WS_1008_POLICY_VIOLATION)
-    except WebSocketDisconnect:  # the app went away: nobody's fault, and nobody reads it
+    except (WebSocketDisconnect, OSError):  # the app went away: nobody's fault, and nobody reads it
         pass
     return None
 
