@@ -17,7 +17,7 @@ def _numeric_date(value: object) -> float:
     raise ValueError("not a number of seconds")
 
 
-NumericDate = Annotated[float, PlainValidator(_numeric_date)]
+NumericDate = Annotated[int | float, PlainValidator(_numeric_date, json_schema_input_type=float)]
 """Epoch seconds, maybe with a fraction (RFC 7519 §2): a JSON number, no text and no boolean."""
 
 
