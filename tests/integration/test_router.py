@@ -177,6 +177,15 @@ async def test_a_route_that_was_put_before_the_entry_and_hides_it_is_found_at_st
             pass
 
 
+async def test_an_application_that_lost_the_entry_does_not_start(tmp_path: Path) -> None:
+    server, app = _deployment(tmp_path), FastAPI()
+    server.install(app)
+    del app.router.routes[0]
+    with pytest.raises(ConfigurationError, match="taken out"):
+        async with _served(app):
+            pass
+
+
 async def test_a_route_that_was_put_before_the_entry_and_hides_nothing_may_stand_there(tmp_path: Path) -> None:
     server, app, other = _deployment(tmp_path), FastAPI(), FastAPI()
     server.install(app)

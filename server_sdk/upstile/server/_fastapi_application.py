@@ -50,9 +50,11 @@ def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
     """Check that nothing before the embedded server's entry answers in its place.
 
     Raises:
-        ConfigurationError: a route was put before it that does.
+        ConfigurationError: a route was put before it that does, or the entry is gone.
     """
     routes = app.router.routes
+    if entry not in routes:
+        raise ConfigurationError("what server.install(app) put into the router was taken out of it")
     for route in routes[: routes.index(entry)]:
         for method, path in entry.fixed:
             if route.matches(_request(method, path))[0] is Match.FULL:
