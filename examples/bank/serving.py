@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Thread
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -22,11 +22,11 @@ def free_port() -> tuple[socket.socket, int]:
 
 
 @contextmanager
-def serving(make_app: Callable[[str], Any]) -> Generator[str]:
+def serving(make_app: Callable[[str], Any], ws: Literal["none", "websockets-sansio"] = "none") -> Generator[str]:
     """Serve the app that `make_app` builds for its own base URL; yields that URL."""
     listener, port = free_port()
     url = f"http://localhost:{port}"
-    config = uvicorn.Config(make_app(url), log_level="warning", access_log=False, lifespan="on", ws="none")
+    config = uvicorn.Config(make_app(url), log_level="warning", access_log=False, lifespan="on", ws=ws)
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

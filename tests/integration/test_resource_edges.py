@@ -3,15 +3,18 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from secrets import token_urlsafe
 from time import monotonic
 from typing import Annotated
 
 import httpx
+import jwt
 import pytest
 from fastapi import Depends
 
 from support.own_app import BANK_CLI, own_app
 from support.wire_driver import URL, WireApp, bank_app, enrolled_app, error_of, problem_of
+from upstile.protocol import es256_jwk, token_hash
 from upstile.server import App, Authentication
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +73,55 @@ async def test_a_proof_is_for_the_path_as_it_came_over_the_wire(tmp_path: Path) 
             headers = {"Authorization": f"DPoP {app.token}", "DPoP": proof}
             refused = await app.http.get(path, headers=headers)
             assert (refused.status_code, error_of(refused)) == (401, "invalid_dpop_proof")
+
+
+async def test_what_stands_before_the_application_may_normalise_a_path(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+
+        @app.api.get("/files/{name:path}", dependencies=[Depends(app.server.require())])
+        async def file(name: str) -> str:
+            return name
+
+        await app.sign_in()
+        for path, htu, status in (
+            ("/files/a~b", "/files/a%7Eb", 200),
+            ("/files/a%7eb", "/files/a~b", 200),
+            ("/files/a%3ab", "/files/a%3Ab", 200),
+            ("/files/a:b", "/files/a%3Ab", 401),
+            ("/files/a%2F..%2Fb", "/files/b", 401),
+            ("/files/%2E%2E/b", "/b", 401),
+            ("/files/%2E%2E/b", "/files/%2E%2E/b", 401),
+        ):
+            proof = _raw_proof(app, f"{URL}{htu}")
+            headers = {"Authorization": f"DPoP {app.token}", "DPoP": proof}
+            assert (path, htu, (await app.http.get(path, headers=headers)).status_code) == (path, htu, status)
+
+
+def _raw_proof(app: WireApp, htu: str) -> str:
+    """A proof of a client that normalises nothing."""
+    claims = {
+        "jti": token_urlsafe(12),
+        "htm": "GET",
+        "htu": htu,
+        "iat": app.clock() + 0.25,
+        "ath": token_hash(app.token),
+    }
+    headers = {"typ": "dpop+jwt", "jwk": es256_jwk(app.key.public_key())}
+    return jwt.encode(claims, app.key, "ES256", headers=headers)
+
+
+async def test_an_app_that_names_a_development_server_by_its_number_is_told_its_name(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        for htu, told in (("http://127.0.0.1:8000/me", True), ("http://[::1]:8000/me", True), (f"{URL}/x", False)):
+            proof = app.proof("GET", "/me", app.token, htu=htu)
+            headers = {"Authorization": f"DPoP {app.token}", "DPoP": proof}
+            reply = await app.http.get("/me", headers=headers)
+            assert (reply.status_code, problem_of(reply)) == (401, "invalid-dpop-proof")
+            assert ("http://localhost" in reply.json().get("detail", "")) is told
+        app.url = "http://127.0.0.1:8000"
+        started = await app.post("/stepup/challenge", app.start_form("v" * 43))
+        assert "http://localhost" in started.json()["error_description"]
 
 
 async def test_a_token_in_the_query_or_the_body_is_no_token(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Security
+from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Host, Mount, Router
 
 from support.own_app import another_process, own_app
 from support.wire_driver import NOON, URL, problem_of
-from upstile.server import Authentication, StorageUnavailable
+from upstile.server import Authentication, ConfigurationError, StorageUnavailable
 from upstile.server._starlette import EmbeddedRoutes
 from upstile.server.fastapi import StepUp
 from upstile.server.storage.sqlite import SqliteStore
@@ -102,6 +106,93 @@ async def test_a_guard_in_a_mounted_application_challenges(tmp_path: Path) -> No
         for path in ("/below/guarded", "/below/further/guarded"):
             reply = await http.get(path)
             assert (reply.status_code, problem_of(reply)) == (401, "missing-token")
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        lambda app, below: app.mount("/below", CORSMiddleware(GZipMiddleware(below))),
+        lambda app, below: app.mount("/below", Router([Mount("/", below)])),
+        lambda app, below: app.router.routes.append(Host("localhost", Starlette(routes=[Mount("/below", below)]))),
+        lambda app, below: app.include_router(_router_with(Mount("/below", below))),
+    ],
+    ids=["middleware", "router", "host", "included router"],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["mounted before install", "mounted after it"])
+async def test_a_guard_in_an_application_that_is_mounted_in_any_way_challenges(
+    tmp_path: Path, mount: Callable[[Any, Any], None], first: bool
+) -> None:
+    server, app, below = _deployment(tmp_path), FastAPI(), FastAPI()
+    below.get("/guarded", dependencies=[Depends(server.require(acr="mfa"))])(_nothing)
+    if first:
+        mount(app, below)
+    server.install(app)
+    if not first:
+        mount(app, below)
+    async with _served(app) as http:
+        reply = await http.get("/below/guarded")
+        assert (reply.status_code, problem_of(reply)) == (401, "missing-token")
+
+
+def _router_with(route: Any) -> APIRouter:
+    router = APIRouter()
+    router.routes.append(route)
+    return router
+
+
+async def test_a_scope_that_nobody_may_have_is_found_in_a_mounted_application(tmp_path: Path) -> None:
+    server, app, below = _deployment(tmp_path), FastAPI(), FastAPI()
+    below.get("/guarded", dependencies=[Security(server.require(), scopes=["admin"])])(_nothing)
+    server.install(app)
+    app.mount("/below", CORSMiddleware(below))
+    with pytest.raises(ConfigurationError, match="GET /guarded"):
+        async with _served(app):
+            pass
+
+
+async def test_an_application_that_nobody_could_find_lets_nobody_in_and_says_what_is_missing(tmp_path: Path) -> None:
+    server, app, below = _deployment(tmp_path), FastAPI(), FastAPI()
+    below.get("/guarded", dependencies=[Depends(server.require(acr="mfa"))])(_nothing)
+
+    async def hidden(scope: Any, receive: Any, send: Any) -> None:
+        await below(scope, receive, send)
+
+    server.install(app)
+    app.mount("/below", hidden)
+    async with _served(app) as http:
+        with pytest.raises(ConfigurationError, match=r"server\.install"):
+            await http.get("/below/guarded")
+
+
+@pytest.mark.parametrize("path", ["/{rest:path}", METADATA, "/stepup/token"])
+async def test_a_route_that_was_put_before_the_entry_and_hides_it_is_found_at_start_up(
+    tmp_path: Path, path: str
+) -> None:
+    server, app, other = _deployment(tmp_path), FastAPI(), FastAPI()
+    server.install(app)
+    other.api_route(path, methods=["GET", "POST"])(_nothing)
+    app.router.routes.insert(0, other.router.routes[-1])
+    with pytest.raises(ConfigurationError, match="hides /"):
+        async with _served(app):
+            pass
+
+
+async def test_an_application_that_lost_the_entry_does_not_start(tmp_path: Path) -> None:
+    server, app = _deployment(tmp_path), FastAPI()
+    server.install(app)
+    del app.router.routes[0]
+    with pytest.raises(ConfigurationError, match="taken out"):
+        async with _served(app):
+            pass
+
+
+async def test_a_route_that_was_put_before_the_entry_and_hides_nothing_may_stand_there(tmp_path: Path) -> None:
+    server, app, other = _deployment(tmp_path), FastAPI(), FastAPI()
+    server.install(app)
+    other.get("/stepup/mine")(_nothing)
+    app.router.routes.insert(0, other.router.routes[-1])
+    async with _served(app) as http:
+        assert (await http.get(METADATA)).json()["issuer"] == URL
 
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"

@@ -35,7 +35,6 @@ from upstile.protocol._dpop import (
     PROOF_LEEWAY,
     DPoPProof,
     create_proof,
-    normalized_htu,
     token_hash,
     verify_proof,
 )
@@ -49,6 +48,7 @@ from upstile.protocol._errors import (
 )
 from upstile.protocol._form import FORM_TYPE, parse_form, serialize_form
 from upstile.protocol._header import AuthChallenge, parse_challenges, readable_challenges, serialize_challenge
+from upstile.protocol._htu import normalized_htu
 from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
 from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws_header
 from upstile.protocol._message import Message

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from upstile.protocol._errors import MalformedMessage
-from upstile.protocol._message import Message, WholeNumber
+from upstile.protocol._message import Message, NumericDate, WholeNumber
 from upstile.protocol._pkce import is_code_challenge
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
@@ -140,7 +140,7 @@ class TokenResponse(Message):
     scope: str | None = None
     authorization_details: tuple[dict[str, Any], ...] | None = None
     acr: str | None = None
-    auth_time: WholeNumber | None = None
+    auth_time: NumericDate | None = None
 
     @model_validator(mode="after")
     def _known_type(self) -> "TokenResponse":

@@ -8,13 +8,13 @@ from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic_core import from_json
 
 from upstile.protocol._encoding import base64url_decode, base64url_encode, json_object
 from upstile.protocol._errors import InvalidProof, MalformedMessage
+from upstile.protocol._htu import loopback_by_name, normalized_htu, same_url
 from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
 from upstile.protocol._jws import es256_sign, es256_verifier
 
@@ -25,7 +25,7 @@ PROOF_LEEWAY = 60
 _MAX_PROOF = 4096
 _MAX_JTI = 256
 _UNUSUAL = b"\\ \t\r\n"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_BY_NAME = "This development server is named localhost: use http://localhost in the app, not 127.0.0.1"
 
 
 class DPoPProof(NamedTuple):
@@ -34,12 +34,12 @@ class DPoPProof(NamedTuple):
     Attributes:
         jkt: the thumbprint of the key that signed it (RFC 7638).
         jti: its identifier; the caller accepts each one once.
-        iat: when it was made, in epoch seconds.
+        iat: when it was made, in epoch seconds; it may have a fraction (RFC 7519 §2).
     """
 
     jkt: str
     jti: str
-    iat: int
+    iat: float
 
 
 def create_proof(
@@ -57,16 +57,19 @@ def create_proof(
     Args:
         key: a P-256 private key; its public half goes into the proof.
         htm: the request's method.
-        htu: the request's URL; query and fragment are dropped.
+        htu: the request's URL; it is normalised, query and fragment are dropped.
         now: epoch seconds.
         jti: an identifier with at least 96 random bits, never used before.
         access_token: the token that the request presents, if any.
         nonce: the last `DPoP-Nonce` of this server, if any.
+
+    Raises:
+        MalformedMessage: `htu` is not a URL.
     """
     payload: dict[str, Any] = {
         "jti": jti,
         "htm": htm,
-        "htu": htu.split("#")[0].split("?")[0],
+        "htu": normalized_htu(htu),
         "iat": int(now),
     }
     if access_token is not None:
@@ -86,6 +89,7 @@ def verify_proof(
     expected_access_token: str | None = None,
     expected_ath: str | None = None,
     expected_nonce: str | None = None,
+    path_decoded: bool = False,
     leeway: int = PROOF_LEEWAY,
 ) -> DPoPProof:
     """Check a proof as RFC 9449 §4.3 says, all but its first use.
@@ -98,6 +102,7 @@ def verify_proof(
         expected_access_token: the token that came with the request; its hash must be in the proof.
         expected_ath: that hash itself (`token_hash`), where the caller has it already.
         expected_nonce: the nonce that this server demanded, if it demands one.
+        path_decoded: the path of `expected_htu` is not the one on the wire: the server knows it only decoded.
         leeway: seconds by which `iat` may differ from `now`.
 
     Raises:
@@ -114,10 +119,10 @@ def verify_proof(
         if not verified(signing_input.encode("ascii"), base64url_decode(signature)):
             raise InvalidProof("the signature is not by the key in the proof")
         usual = None if expected_nonce is not None else _usual(claims, expected_htm, expected_htu, expected_ath)
-        iat, jti = usual or _strict(claims, expected_htm, expected_htu, expected_ath, expected_nonce)
+        iat, jti = usual or _strict(claims, expected_htm, expected_htu, expected_ath, expected_nonce, path_decoded)
     except MalformedMessage as error:
         raise InvalidProof(f"the proof is malformed: {error}") from error
-    if type(iat) is not int or not now - leeway <= iat <= now + leeway:
+    if isinstance(iat, bool) or not isinstance(iat, int | float) or not now - leeway <= iat <= now + leeway:
         raise InvalidProof("the proof was not made just now: compare the clocks")
     if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI:
         raise InvalidProof("the proof has no usable jti")
@@ -127,23 +132,6 @@ def verify_proof(
 def token_hash(access_token: str) -> str:
     """`ath`: the SHA-256 of the access token as base64url (RFC 9449 §4.2)."""
     return base64url_encode(sha256(access_token.encode()).digest())
-
-
-def normalized_htu(url: str) -> str:
-    """A URL as `htu` compares it: lower-case scheme and host, no default port, no query, a path of at least "/".
-
-    RFC 9449 §4.3 asks for the syntax-based and scheme-based normalisation of RFC 3986 §6.2.2 and §6.2.3.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise MalformedMessage("not a URL") from error
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
-    host = f"[{host}]" if ":" in host else host
-    if port is not None and port != _DEFAULT_PORTS.get(scheme):
-        host = f"{host}:{port}"
-    return f"{scheme}://{host}{parts.path or '/'}"
 
 
 @lru_cache(maxsize=4096)
@@ -164,6 +152,8 @@ def _usual(claims: bytes, htm: str, htu: str, ath: str | None) -> tuple[object, 
     The quick parser takes the last of two members of one name. Here it may not: without a backslash a quote inside a
     string cannot be, and without white space each name, and at most a string besides, is followed by `":` at once. So
     there are at least as many of these as names, and no name stands twice if there are as many as members.
+
+    An `htu` that is the request's to the letter is equal to it, unless the path may have dot segments or `%25`.
     """
     if len(claims.translate(None, _UNUSUAL)) != len(claims):
         return None
@@ -174,15 +164,21 @@ def _usual(claims: bytes, htm: str, htu: str, ath: str | None) -> tuple[object, 
     if type(members) is not dict or claims.count(b'":') != len(members):  # pyright: ignore[reportUnknownArgumentType]
         return None
     get = members.get  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    if get("htm") != htm or get("htu") != htu or "?" in htu or "#" in htu or (ath is not None and get("ath") != ath):
+    if get("htm") != htm or get("htu") != htu or (ath is not None and get("ath") != ath):
+        return None
+    if "?" in htu or "#" in htu or "/." in htu or "%2" in htu:
         return None
     return get("iat"), get("jti")  # pyright: ignore[reportUnknownVariableType]
 
 
-def _strict(claims: bytes, htm: str, htu: str, ath: str | None, nonce: str | None) -> tuple[object, object]:
+def _strict(
+    claims: bytes, htm: str, htu: str, ath: str | None, nonce: str | None, path_decoded: bool = False
+) -> tuple[object, object]:
     """The same for any proof; raises with the reason."""
     payload = json_object(claims)
-    _check_request(payload, htm, htu)
+    if payload.get("htm") != htm:
+        raise InvalidProof("htm is not the method of this request")
+    _check_url(payload.get("htu"), htu, path_decoded)
     if ath is not None and not _same(payload.get("ath"), ath):
         raise InvalidProof("ath is not the hash of the access token")
     if nonce is not None and not _same(payload.get("nonce"), nonce):
@@ -190,16 +186,17 @@ def _strict(claims: bytes, htm: str, htu: str, ath: str | None, nonce: str | Non
     return payload.get("iat"), payload.get("jti")
 
 
-def _check_request(payload: dict[str, Any], expected_htm: str, expected_htu: str) -> None:
-    if payload.get("htm") != expected_htm:
-        raise InvalidProof("htm is not the method of this request")
-    htu = payload.get("htu")
-    if "?" in expected_htu or "#" in expected_htu:  # cut off, it would be another resource's proof
+def _check_url(htu: object, expected: str, path_decoded: bool) -> None:
+    if "?" in expected or "#" in expected:  # cut off, it would be another resource's proof
         raise InvalidProof("the URL of this request has characters that no path holds")
-    if htu == expected_htu:
+    if not isinstance(htu, str):
+        raise InvalidProof("htu is missing")
+    if same_url(htu, expected, path_decoded=path_decoded):
         return
-    if not isinstance(htu, str) or normalized_htu(htu) != normalized_htu(expected_htu):
-        raise InvalidProof("htu is not the URL of this request")
+    named = loopback_by_name(normalized_htu(htu))
+    if named != normalized_htu(htu) and same_url(named, expected, path_decoded=path_decoded):
+        raise InvalidProof("htu names this machine by its number", detail=_BY_NAME)
+    raise InvalidProof("htu is not the URL of this request")
 
 
 def _same(value: object, expected: str) -> bool:

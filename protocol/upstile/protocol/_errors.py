@@ -48,6 +48,14 @@ class MalformedMessage(ProtocolError):
 
 
 class InvalidProof(ProtocolError):
-    """A DPoP proof fails a check of RFC 9449 §4.3; the message names the check, never the proof."""
+    """A DPoP proof fails a check of RFC 9449 §4.3; the message names the check, never the proof.
+
+    Attributes:
+        detail: what to change in the app, where that is plain.
+    """
 
     code = "invalid_dpop_proof"
+
+    def __init__(self, message: str, *, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.detail = detail

@@ -2,13 +2,23 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from upstile.protocol._encoding import json_object
 from upstile.protocol._errors import MalformedMessage
 
 WholeNumber = Annotated[int, Field(ge=0, lt=2**53)]
 """A count, or seconds; no more than every JSON reader can carry exactly (RFC 7493 §2.2)."""
+
+
+def _numeric_date(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return value
+    raise ValueError("not a number of seconds")
+
+
+NumericDate = Annotated[int | float, PlainValidator(_numeric_date, json_schema_input_type=float)]
+"""Epoch seconds, maybe with a fraction (RFC 7519 §2): a JSON number, no text and no boolean."""
 
 
 class Message(BaseModel):

@@ -20,12 +20,14 @@ class HttpRequest:
         path: the path as it came over the wire, percent-encoding included, without the query.
         headers: raw field lines in their order; names in lower case.
         body: empty where only the head matters.
+        path_decoded: the web server knows the path only decoded; `path` is that, encoded anew.
     """
 
     method: str
     path: str
     headers: RawHeaders = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    path_decoded: bool = False
 
     def lines(self, name: bytes) -> list[str]:
         """All field lines with this lower-case name."""

@@ -7,10 +7,12 @@ from os.path import commonprefix
 from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from upstile.server._http import HttpRequest, HttpResponse
 from upstile.server._route import Route
@@ -36,6 +38,8 @@ class EmbeddedRoutes(BaseRoute):
 
     def __init__(self, routes: Iterable[Route], prepare: Callable[[], Awaitable[None]]) -> None:
         known = tuple(routes)
+        self.fixed = [(next(iter(route.endpoints)), route.path) for route in known if "{" not in route.path]
+        """Method and path of each endpoint whose path has no parameter."""
         self._fixed = {route.path: route for route in known if "{" not in route.path}
         self._patterns = [(_pattern(route.path), route) for route in known if "{" in route.path]
         self._beginning = commonprefix([route.path.partition("{")[0] for _, route in self._patterns])  # noqa: RUF071 - text is meant
@@ -77,13 +81,13 @@ class EmbeddedRoutes(BaseRoute):
         return _NONE
 
 
-def head(request: Request) -> HttpRequest:
-    """All of a request but its body."""
+def head(request: HTTPConnection) -> HttpRequest:
+    """All of a request but its body. A websocket's handshake is a GET (RFC 6455 §4.1)."""
     scope = request.scope
     raw = scope.get("raw_path")
     # NOTE: never `request.url`: Starlette makes it from the Host header, which the client chooses.
     path = raw.split(b"?", 1)[0].decode("latin-1") if raw else quote(scope["path"])
-    return HttpRequest(method=scope["method"], path=path, headers=scope["headers"])
+    return HttpRequest(method=scope.get("method", "GET"), path=path, headers=scope["headers"], path_decoded=not raw)
 
 
 def response(neutral: HttpResponse) -> Response:
@@ -92,6 +96,24 @@ def response(neutral: HttpResponse) -> Response:
     for name, value in neutral.headers:  # NOTE: a mapping could not hold two WWW-Authenticate lines
         made.headers.append(name, value)
     return made
+
+
+async def answer(connection: HTTPConnection, neutral: HttpResponse) -> Response | None:
+    """Answer a call that is refused: the response to send, or `None` for a websocket, which is answered here.
+
+    A handshake gets the response, or is closed with 1008 where it was accepted already or the server cannot send one.
+    """
+    if not isinstance(connection, WebSocket):
+        return response(neutral)
+    state = connection.application_state
+    try:
+        if state is WebSocketState.CONNECTING and "websocket.http.response" in connection.scope.get("extensions", ()):
+            await connection.send_denial_response(response(neutral))
+        elif state in (WebSocketState.CONNECTING, WebSocketState.CONNECTED):
+            await connection.close(WS_1008_POLICY_VIOLATION)
+    except (WebSocketDisconnect, OSError):  # the app went away: nobody's fault, and nobody reads it
+        pass
+    return None
 
 
 async def _bounded_body(request: Request) -> bytes:

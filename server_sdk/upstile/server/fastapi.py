@@ -9,14 +9,14 @@ async def transfer(auth: Annotated[Authentication, Depends(server.require(acr="m
 ```
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from time import time
 from typing import Any, Literal
 
 try:
     from fastapi import FastAPI, Request, Response
-    from starlette.applications import Starlette
+    from starlette.requests import HTTPConnection
 except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
@@ -33,9 +33,10 @@ from upstile.server import (
 from upstile.server._deployment import Deployment
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
+from upstile.server._fastapi_application import answer_errors, check_first, check_guards, say_scopes
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._settings import check_choice, check_origin, check_positive, check_webauthn_origins
-from upstile.server._starlette import EmbeddedRoutes, head, response
+from upstile.server._starlette import EmbeddedRoutes, answer, head
 from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
@@ -147,16 +148,20 @@ class StepUp:
         hears SIGTERM where the application's lifespan runs in the main thread of a server that listens to SIGTERM, as
         uvicorn does.
 
+        Guards in mounted applications are answered too, and OpenAPI names every scope that a guard asks for. The routes
+        are checked here and, those that were added later, when the application starts.
+
         Raises:
-            ConfigurationError: it ran already.
+            ConfigurationError: it ran already, or a guard asks for a scope that no client may have.
         """
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         deployment = self._deployment
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
-        app.router.routes.insert(0, EmbeddedRoutes(routes, deployment.prepare))
-        self._answer_refusals_of(app)
-        app.router.lifespan_context = self._around(app.router.lifespan_context)
+        entry = EmbeddedRoutes(routes, deployment.prepare)
+        app.router.routes.insert(0, entry)
+        self._look_at(app, entry)
+        app.router.lifespan_context = self._around(app.router.lifespan_context, entry)
 
     def requirement(
         self,
@@ -166,12 +171,17 @@ class StepUp:
         scope: str | Iterable[str] = (),
         reason: str | None = None,
         once_in_handler: bool = False,
-    ) -> Callable[[Request], Awaitable[Authentication]]:
+    ) -> Guarded:
         """A requirement to declare once and use on many routes: `Depends(RECENT_MFA)`.
+
+        `Security(RECENT_MFA, scopes=["payments"])` asks for these scopes as well, wherever FastAPI lets you write it.
+        On a websocket the handshake is judged, once.
 
         Args:
             acr: one authentication context class, or several of which one is required.
-            max_age: seconds since the user authenticated; `0` asks for an authentication for this very call.
+            max_age: seconds since the user authenticated; `0` asks for an authentication for this very call, whose
+                token serves once. FastAPI runs the guard before it looks at parameters and body, so a call that it
+                then refuses with 422 has used the token up, and the person is asked again for the next one.
             scope: the scopes that the token must carry.
             reason: what the person is told.
             once_in_handler: the handler may call `auth.require(max_age=0)`. A token that serves one call passes this
@@ -239,24 +249,27 @@ class StepUp:
         """
         await self._deployment.unlock(subject, reason=reason, by=by)
 
-    async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
-        return response(self._deployment.guard.refusals.unavailable(error).response)
+    def _look_at(self, app: FastAPI, entry: EmbeddedRoutes) -> None:
+        """At `install`, and again when the application starts: what was added or mounted in between is known then."""
+        answer_errors(app, self._handlers())
+        check_guards(app)
+        check_first(app, entry)
+        say_scopes(app)
 
-    def _answer_refusals_of(self, app: Any) -> None:
-        """Say in an application how a refusal is answered, and in those that are mounted below it."""
-        if Rejection not in app.exception_handlers:
-            app.add_exception_handler(Rejection, _on_rejection)
-            app.add_exception_handler(AuthorizationError, _on_authorization_error)
-            app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
-        for route in app.routes:
-            below = getattr(route, "app", None)
-            if isinstance(below, Starlette):
-                self._answer_refusals_of(below)
+    def _handlers(self) -> dict[type[Exception], Any]:
+        async def on_storage_unavailable(connection: HTTPConnection, error: Exception) -> Response | None:
+            return await answer(connection, self._deployment.guard.refusals.unavailable(error).response)
 
-    def _around(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return {
+            Rejection: _on_rejection,
+            AuthorizationError: _on_authorization_error,
+            StorageUnavailable: on_storage_unavailable,
+        }
+
+    def _around(self, inner: Callable[[Any], Any], entry: EmbeddedRoutes) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
-            self._answer_refusals_of(app)  # again: what was mounted after `install` is known now
+            self._look_at(app, entry)
             health = self._deployment.health
             health.begin()
             await self._deployment.prepare()
@@ -270,9 +283,13 @@ class StepUp:
         return lifespan
 
 
-async def _on_rejection(request: Request, error: Exception) -> Response:
-    return response(error.response) if isinstance(error, Rejection) else Response(status_code=500)
+async def _on_rejection(connection: HTTPConnection, error: Exception) -> Response | None:
+    if not isinstance(error, Rejection):
+        raise error
+    return await answer(connection, error.response)
 
 
-async def _on_authorization_error(request: Request, error: Exception) -> Response:
-    return response(error_response(error)) if isinstance(error, AuthorizationError) else Response(status_code=500)
+async def _on_authorization_error(connection: HTTPConnection, error: Exception) -> Response | None:
+    if not isinstance(error, AuthorizationError):
+        raise error
+    return await answer(connection, error_response(error))

@@ -64,7 +64,7 @@ def test_what_is_closed_says_so_where_it_is_listed_and_is_opened_by_its_id(serve
 
 def test_where_enrolling_would_not_help_the_server_says_what_does(server: respx.MockRouter) -> None:
     said = "Sign in again in another way."
-    refusal = {"error": "unmet_authentication_requirements", "error_description": said}
+    refusal = {"error": "unmet_authentication_requirements", "detail": said}
     server["challenge"].side_effect = [httpx.Response(400, json=refusal)]
     with client() as bank, pytest.raises(NoMethodAvailable) as refused:
         bank.post("/transfers", json={})

@@ -89,6 +89,11 @@ def test_a_sound_proof_passes() -> None:
         lambda: signed(claims={"iat": NOW - 61}),
         lambda: signed(claims={"iat": NOW + 61}),
         lambda: signed(claims={"iat": str(NOW)}),
+        lambda: signed(claims={"iat": NOW + 60.1}),
+        lambda: signed(claims={"iat": NOW - 60.1}),
+        lambda: _with_claims(CLAIMS | {"iat": float("inf")}),
+        lambda: _with_claims(CLAIMS | {"iat": float("nan")}),
+        lambda: _with_claims(CLAIMS | {"iat": [NOW]}),
         lambda: signed(claims={"iat": None}),
         lambda: signed(claims={"iat": 10**400}),
         lambda: signed(claims={"jti": None}),
@@ -124,6 +129,50 @@ def test_a_request_target_with_a_query_or_a_fragment_has_no_proof() -> None:
             check(signed(claims={"htu": URL}), expected_htu=URL + path)
 
 
+def test_iat_may_have_a_fraction_and_is_meant_to_it() -> None:
+    for iat in (NOW + 0.5, NOW + 59.9, NOW - 60.0, float(NOW)):
+        check(signed(claims={"iat": iat}))
+    check(signed(claims={"iat": NOW + 60}), now=NOW + 0.5)
+    with pytest.raises(InvalidProof):
+        check(signed(claims={"iat": NOW - 60}), now=NOW + 0.5)
+
+
+def test_true_is_no_time() -> None:
+    for iat in (True, False):
+        with pytest.raises(InvalidProof):
+            check(signed(claims={"iat": iat}), now=1)
+    check(signed(claims={"iat": 1}), now=1)
+
+
+def test_a_proof_that_names_a_development_server_by_its_number_is_told_so() -> None:
+    named = "http://localhost:8000/transfers"
+    for host in ("127.0.0.1", "[::1]"):
+        with pytest.raises(InvalidProof) as caught:
+            check(signed(claims={"htu": f"http://{host}:8000/transfers"}), expected_htu=named)
+        assert "localhost" in str(caught.value.detail)
+    for htu, expected in (("http://127.0.0.1:9000/transfers", named), ("http://127.0.0.1/transfers", URL)):
+        with pytest.raises(InvalidProof) as caught:
+            check(signed(claims={"htu": htu}), expected_htu=expected)
+        assert caught.value.detail is None
+
+
+def test_a_proof_for_the_very_dot_segments_of_a_request_is_refused() -> None:
+    for path in ("/a/../transfers", "/%2e%2e/transfers", "/.%2E"):
+        with pytest.raises(InvalidProof):
+            check(signed(claims={"htu": URL + path}), expected_htu=URL + path)
+
+
+def test_a_percent_sign_in_a_path_that_is_known_only_decoded_has_no_proof() -> None:
+    with pytest.raises(InvalidProof):
+        check(signed(claims={"htu": URL + "/a%25"}), expected_htu=URL + "/a%25", path_decoded=True)
+    check(signed(claims={"htu": URL + "/a%20b%40"}), expected_htu=URL + "/a%20b%40", path_decoded=True)
+
+
+def test_the_url_in_a_proof_that_is_made_is_normalised() -> None:
+    made = create_proof(KEY, htm="GET", htu="HTTPS://API.example.com:443/a/../%7eb%2f?q#f", now=NOW, jti="j")
+    assert jwt.decode(made, options={"verify_signature": False})["htu"] == "https://api.example.com/~b%2F"
+
+
 def test_a_demanded_nonce_must_be_there() -> None:
     check(signed(claims={"nonce": "n"}), expected_nonce="n")
     for claims in ({}, {"nonce": "other"}, {"nonce": 1}):
@@ -156,11 +205,23 @@ def test_what_is_made_is_accepted(htm: str, path: str, jti: str) -> None:
     assert (proof.jkt, proof.jti) == (jwk_thumbprint(JWK), jti)
 
 
+def test_claims_of_any_spelling_are_signed_as_a_proof_is() -> None:
+    check(_with_claims(CLAIMS))
+
+
 def test_a_refusal_never_shows_the_proof() -> None:
     proof = signed(claims={"htm": "GET"})
     with pytest.raises(InvalidProof) as caught:
         check(proof)
     assert all(part not in str(caught.value) for part in proof.split("."))
+
+
+def _with_claims(claims: dict[str, Any]) -> str:
+    """Signed whatever it is: PyJWT would not write each of them."""
+    header = base64url_encode(json.dumps({**HEADER, "alg": "ES256"}).encode())
+    signing_input = f"{header}.{base64url_encode(json.dumps(claims).encode())}"
+    signature = jwt.get_algorithm_by_name("ES256").sign(signing_input.encode(), KEY)
+    return f"{signing_input}.{base64url_encode(signature)}"
 
 
 def _with_payload(proof: str, payload: bytes) -> str:

@@ -157,6 +157,12 @@ def test_nothing_is_sent_as_null() -> None:
     assert b"null" not in token.to_json()
 
 
+def test_the_time_of_an_authentication_may_have_a_fraction_and_a_whole_one_has_none() -> None:
+    for written in (b'"auth_time":1800000000}', b'"auth_time":1800000000.5}'):
+        body = b'{"access_token":"t","token_type":"DPoP",' + written
+        assert TokenResponse.from_json(body).to_json() == body
+
+
 def test_an_unknown_token_type_is_refused() -> None:
     with pytest.raises(MalformedMessage):
         TokenResponse.from_members({"access_token": "t", "token_type": "mac"})
@@ -171,6 +177,9 @@ def test_an_unknown_token_type_is_refused() -> None:
         {"access_token": "tö"},
         {"expires_in": 2**53},
         {"expires_in": -1},
+        {"auth_time": True},
+        {"auth_time": "1800000000"},
+        {"auth_time": float("inf")},
         {"auth_time": 10**400},
         {"auth_time": -1},
     ],

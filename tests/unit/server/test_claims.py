@@ -122,6 +122,26 @@ def test_the_schema_takes_what_issuers_send() -> None:
     )
 
 
+@pytest.mark.requirement("rfc7519-2-numericdate")
+@pytest.mark.parametrize("name", ["iat", "exp", "auth_time"])
+def test_a_time_is_read_with_its_fraction(name: str) -> None:
+    claims = Claims(Issuer(identifier=URL), frozenset({URL}), leeway=0)
+    field = {"iat": "issued_at", "exp": "expires_at"}.get(name, name)
+    for time in (NOW + 0.5, NOW, 1.5e9):
+        assert getattr(claims.read(json.dumps({**PLAIN, name: time}).encode(), NOW), field) == time
+    odd: list[Any] = ["1800000000", True, False, [NOW], -1, -0.5, 2**53, 1e300, float("inf"), float("nan")]
+    for value in odd:
+        with pytest.raises(InvalidToken, match=f"the claim {name} is missing or not a time"):
+            claims.read(json.dumps({**PLAIN, name: value}).encode(), NOW)
+
+
+def test_not_before_is_meant_to_the_fraction() -> None:
+    claims, payload = Claims(Issuer(identifier=URL), frozenset({URL}), leeway=0), {**PLAIN, "nbf": NOW + 0.5}
+    assert claims.read(json.dumps(payload).encode(), NOW + 0.5)
+    with pytest.raises(InvalidToken, match="not good yet"):
+        claims.read(json.dumps(payload).encode(), NOW + 0.4)
+
+
 def test_details_that_are_handed_on_are_json() -> None:
     claims = Claims(Issuer(identifier=URL), frozenset({URL}), leeway=0)
     details = [{"type": "payment", "amount": "5.00"}]

@@ -74,6 +74,33 @@ def test_whatever_is_admitted_quickly_the_careful_way_admits_as_the_same(
         quick.carefully(request, requirement, now)  # so that it knows the token the next time
 
 
+_SCOPE_SETS = [frozenset[str](), {"payments"}, {"admin"}, {"payments", "admin"}, {"payments", "admin", "audit"}]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    held=st.lists(st.sampled_from(["", "payments", "admin payments", "audit admin payments"]), min_size=1, max_size=3),
+    calls=st.lists(st.tuples(st.sampled_from(_SCOPE_SETS), st.integers(0, 2), st.booleans()), min_size=3, max_size=12),
+)
+def test_what_was_remembered_for_one_set_of_scopes_is_nothing_to_another(
+    held: list[str], calls: list[tuple[set[str], int, bool]]
+) -> None:
+    """The quick way only ever admits what the careful way admits, whatever sets of scopes one guard is asked with."""
+    quick, careful = Resource(), Resource()
+    kept: list[Any] = []  # as an application keeps its guards
+    for named, which, in_order in calls:
+        scopes = held[which % len(held)]
+        requirement = Requirement(acr="mfa", scope=sorted(named, reverse=in_order))
+        kept.append(quick.guard.admission(requirement))
+        request = bearer(token(scope=scopes))
+        admitted = kept[-1].admit(request.headers, NOW)
+        judged = careful.carefully(request, requirement, NOW)
+        event(f"admitted: {admitted is not None}")
+        assert (judged is not None) is named.issubset(scopes.split())
+        assert admitted is None or admitted == judged
+        quick.carefully(request, requirement, NOW)
+
+
 def _remembering(requirement: Requirement = RECENT, **claims: Any) -> tuple[Resource, Any, list[tuple[bytes, bytes]]]:
     """A server whose quick way has admitted a token: it, the question to it, and the call."""
     resource = Resource()

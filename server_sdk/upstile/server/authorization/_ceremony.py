@@ -29,7 +29,7 @@ class Ceremony:
 
     login: BaseLogin
     subject_jti: str
-    subject_expires_at: int
+    subject_expires_at: float
     generation: int = 0
     client_id: str
     jkt: str | None = None

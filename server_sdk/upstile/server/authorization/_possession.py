@@ -61,9 +61,15 @@ class ProofOfPossession:
         if len(lines) != 1:
             raise _refused("exactly one DPoP header is needed")
         try:
-            proof = verify_proof(lines[0], expected_htm=request.method, expected_htu=self._url + request.path, now=now)
+            proof = verify_proof(
+                lines[0],
+                expected_htm=request.method,
+                expected_htu=self._url + request.path,
+                path_decoded=request.path_decoded,
+                now=now,
+            )
         except InvalidProof as error:
-            raise _refused(str(error)) from error
+            raise _refused(error.detail or str(error)) from error
         if self._replays is None:
             return Possession(jkt=proof.jkt, keys=(self._names("proof", f"{proof.jkt}\x00{proof.jti}"),))
         if not self._replays.first_use(proof):

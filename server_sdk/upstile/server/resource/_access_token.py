@@ -12,7 +12,7 @@ class AccessToken(NamedTuple):
         audience: the resources that it is for.
         scope: what it may do.
         acr, amr, auth_time: how, and when (epoch seconds), the user authenticated; missing means weak and old.
-        issued_at, expires_at: epoch seconds.
+        issued_at, expires_at: epoch seconds; like `auth_time` they may have a fraction (RFC 7519 §2).
         jti: its identifier.
         sid: the base login that it stems from.
         jkt: the thumbprint of the key that it is bound to, or `None` for a bearer token.
@@ -27,9 +27,9 @@ class AccessToken(NamedTuple):
     scope: frozenset[str]
     acr: str | None
     amr: tuple[str, ...]
-    auth_time: int | None
-    issued_at: int
-    expires_at: int
+    auth_time: float | None
+    issued_at: float
+    expires_at: float
     jti: str
     sid: str | None
     jkt: str | None

@@ -111,6 +111,7 @@ class Admission:
                 expected_htm=request.method,
                 expected_htu=self._url + request.path,
                 expected_ath=base64url_encode(digest),
+                path_decoded=request.path_decoded,
                 now=now,
             )
             proven = verified.jkt == known[0].jkt and self._replays.first_use(verified)

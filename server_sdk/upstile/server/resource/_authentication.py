@@ -70,7 +70,7 @@ class Authentication:
         return self.token.amr
 
     @property
-    def auth_time(self) -> int | None:
+    def auth_time(self) -> float | None:
         """When the user authenticated, in epoch seconds."""
         return self.token.auth_time
 

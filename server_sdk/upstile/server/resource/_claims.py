@@ -183,12 +183,11 @@ def _texts(name: str, values: Any) -> tuple[str, ...]:
     return tuple(values)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
-def _time(claims: dict[str, Any], name: str) -> int:
+def _time(claims: dict[str, Any], name: str) -> float:
+    """A NumericDate (RFC 7519 §2): a number, with its fraction if it has one."""
     value = claims.get(name)
-    if type(value) is int and 0 <= value < _END_OF_TIME:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _END_OF_TIME:
         return value
-    if type(value) is float and 0 <= value < _END_OF_TIME:
-        return int(value)
     raise InvalidToken(f"the claim {name} is missing or not a time")
 
 

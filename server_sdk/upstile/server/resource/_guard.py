@@ -240,10 +240,11 @@ class Guard:
                 expected_htm=request.method,
                 expected_htu=self._url + request.path,
                 expected_ath=base64url_encode(digest),
+                path_decoded=request.path_decoded,
                 now=now,
             )
         except InvalidProof as error:
-            raise self.refusals.invalid_proof(str(error)) from error
+            raise self.refusals.invalid_proof(str(error), detail=error.detail) from error
         if proof.jkt != token.jkt:
             raise self.refusals.invalid_token("dpop", "the proof is by another key than the token's", token)
         if self._noted is not None and request.method not in self._noted:

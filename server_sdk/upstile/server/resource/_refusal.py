@@ -62,9 +62,9 @@ class Refusals:
         """Row 2: the token cannot be accepted (RFC 6750 §3.1)."""
         return self._refuse(scheme, "invalid_token", description, token)
 
-    def invalid_proof(self, description: str) -> Rejection:
-        """Row 2: the DPoP proof cannot be accepted (RFC 9449 §7.1)."""
-        return self._refuse("dpop", "invalid_dpop_proof", description)
+    def invalid_proof(self, description: str, *, detail: str | None = None) -> Rejection:
+        """Row 2: the DPoP proof cannot be accepted (RFC 9449 §7.1); `detail` says what to change in the app."""
+        return self._refuse("dpop", "invalid_dpop_proof", description, detail=detail)
 
     def insufficient_scope(self, scheme: str, requirement: Requirement, token: AccessToken) -> Rejection:
         """Row 3: only scope is missing (RFC 6750 §3.1)."""
@@ -101,9 +101,11 @@ class Refusals:
         later = (("retry-after", str(RETRY_AFTER)),)
         return _rejection("temporarily-unavailable", 503, [], headers=later)
 
-    def _refuse(self, scheme: str, error: str, description: str, token: AccessToken | None = None) -> Rejection:
+    def _refuse(
+        self, scheme: str, error: str, description: str, token: AccessToken | None = None, *, detail: str | None = None
+    ) -> Rejection:
         line = self._challenge(scheme, {"error": error, "error_description": description})
-        return _rejection(error, 401, [line], what=description, token=token)
+        return _rejection(error, 401, [line], what=description, detail=detail, token=token)
 
     def _challenge(self, scheme: str, params: Mapping[str, str | int]) -> str:
         members = {**params, "resource_metadata": self.resource_metadata}
@@ -130,6 +132,7 @@ def _rejection(
     requirement: Requirement | None = None,
     *,
     what: str | None = None,
+    detail: str | None = None,
     token: AccessToken | None = None,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Rejection:
@@ -141,7 +144,7 @@ def _rejection(
         type=problem_type(code.replace("_", "-")),
         title=words.sentences if authors else words.title,
         status=status,
-        detail=asked.reason if authors else words.next_step,
+        detail=asked.reason if authors else detail or words.next_step,
         hint=words.hint_about(what),
         instance=instance,
         acr_values=asked.acr or None,

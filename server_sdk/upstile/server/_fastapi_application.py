@@ -1,0 +1,102 @@
+"""What `install` does to an application, and to those below it: answers, the checks of its routes, OpenAPI."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Match
+from starlette.types import Scope
+
+from upstile.server._errors import ConfigurationError
+from upstile.server._fastapi_guard import Guarded, guards
+from upstile.server._fastapi_routes import applications_below, declared_routes
+from upstile.server._starlette import EmbeddedRoutes
+
+_SAID = "says_scopes_of_guards"
+
+
+def applications(app: Starlette) -> Iterator[Starlette]:
+    """An application and all that are mounted below it."""
+    yield app
+    for below in applications_below(app):
+        yield from applications(below)
+
+
+def answer_errors(app: Starlette, handlers: dict[type[Exception], Any]) -> None:
+    """Say in an application, and in those below it, how our errors are answered; one that knows is left as it is."""
+    for each in applications(app):
+        for kind, handler in handlers.items():
+            if kind not in each.exception_handlers:
+                each.add_exception_handler(kind, handler)
+
+
+def check_guards(app: Starlette) -> None:
+    """Check every guard of an application, and of those below it, with the scopes that are named where it is used.
+
+    Raises:
+        ConfigurationError: one of them could never let anybody in; the message names the route.
+    """
+    for each in applications(app):
+        for route in declared_routes(each):
+            try:
+                for _ in guards(route.dependant):
+                    pass
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{route}: {error}") from error
+
+
+def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
+    """Check that nothing before the embedded server's entry answers in its place.
+
+    Raises:
+        ConfigurationError: a route was put before it that does, or the entry is gone.
+    """
+    routes = app.router.routes
+    if entry not in routes:
+        raise ConfigurationError("what server.install(app) put into the router was taken out of it")
+    for route in routes[: routes.index(entry)]:
+        for method, path in entry.fixed:
+            if route.matches(_request(method, path))[0] is Match.FULL:
+                raise ConfigurationError(f"{route!r} stands first and hides {path}: add it after server.install(app)")
+
+
+def say_scopes(app: Starlette) -> None:
+    """Let the OpenAPI document of an application, and of those below it, name all scopes that its guards ask for."""
+    for each in applications(app):
+        if isinstance(each, FastAPI) and not hasattr(each.openapi, _SAID):
+            each.openapi = _saying_scopes(each, each.openapi)  # type: ignore[method-assign]
+
+
+def _saying_scopes(app: FastAPI, made: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    said: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        nonlocal said
+        document = made()
+        if document is not said:  # FastAPI makes it once
+            for route in declared_routes(app):
+                scopes = list(
+                    dict.fromkeys(name for guard in guards(route.dependant) for name in guard.requirement.scope)
+                )
+                for method in route.methods:
+                    _say(document.get("paths", {}).get(route.path, {}).get(method.lower(), {}), scopes)
+            said = document
+        return document
+
+    setattr(openapi, _SAID, True)
+    return openapi
+
+
+def _say(operation: dict[str, Any], scopes: list[str]) -> None:
+    ways: list[dict[str, Any]] = []
+    for way in operation.get("security", ()):
+        told = {name: scopes if name == Guarded.scheme_name else named for name, named in way.items()}
+        if told not in ways:  # before FastAPI 0.123 each guard of a route is a way of its own
+            ways.append(told)
+    if ways:
+        operation["security"] = ways
+
+
+def _request(method: str, path: str) -> Scope:
+    return {"type": "http", "method": method, "path": path, "root_path": "", "headers": [], "query_string": b""}
