@@ -23,8 +23,10 @@ from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._endpoints import Endpoints
+from upstile.server.authorization._ends import Ends
 from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
+from upstile.server.authorization._help_desk import HelpDesk, Users
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._revocation import Revoker
 from upstile.server.authorization._sign_in import SignIn
@@ -60,6 +62,8 @@ class Settings:
         replay: whether a DPoP proof is remembered by the node or by the deployment; `None` goes by the method.
         rotate_keys_after: seconds after which a new signing key is made; `None`: only on command.
         max_revocation_age: seconds for which the list of revocations may be used without having been read.
+        login_life: seconds that a base login lasts.
+        users: knows who exists, for the help desk.
         clock: the time in epoch seconds.
         events: is told what happens.
     """
@@ -75,6 +79,8 @@ class Settings:
     replay: Literal["node", "shared"] | None
     rotate_keys_after: float | None
     max_revocation_age: float
+    login_life: float
+    users: Users | None
     clock: Callable[[], float]
     events: Events
 
@@ -109,8 +115,20 @@ def embedded(settings: Settings) -> Deployment:
         names=shared.names,
         revocations=shared.revocations,
         events=settings.events,
+        life=settings.login_life,
     )
-    endpoints = _endpoints(settings, shared, mint)
+    ends = Ends(storage=settings.storage, names=shared.names, revocations=shared.revocations)
+    help_desk = HelpDesk(
+        issuer=settings.url,
+        storage=settings.storage,
+        names=shared.names,
+        revocations=shared.revocations,
+        ends=ends,
+        events=settings.events,
+        users=settings.users,
+        clock=settings.clock,
+    )
+    endpoints = _endpoints(settings, shared, mint, ends)
     documents = {
         RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
         SERVER_METADATA_PATH: lambda: _server_metadata(settings, shared.methods).to_members(),
@@ -122,6 +140,7 @@ def embedded(settings: Settings) -> Deployment:
         guard=shared.guard,
         routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
+        help_desk=help_desk,
         possession=shared.possession,
         signing=shared.signing,
         seal=settings.seal,
@@ -179,7 +198,7 @@ def _methods(settings: Settings) -> tuple[Method, ...]:
     )
 
 
-def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoints:
+def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends) -> Endpoints:
     url, storage, events, names = settings.url, settings.storage, settings.events, shared.names
     revocations, verifier = shared.revocations, shared.verifier
     enrollment_uri = f"{url}{PREFIX}/authenticators"
@@ -212,7 +231,12 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=Enrolment(
-            guard=shared.guard, rights=rights, methods=shared.methods, durable=storage.durable, events=events
+            guard=shared.guard,
+            rights=rights,
+            methods=shared.methods,
+            durable=storage.durable,
+            ends=ends,
+            events=events,
         ),
         refusals=shared.guard.refusals,
     )

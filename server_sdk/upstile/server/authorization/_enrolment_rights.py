@@ -50,7 +50,7 @@ class EnrolmentRights:
             await self.to_change(call, records, now)
             return False
         if not await self._may_enrol_first(call, records, code, now):
-            raise _first_enrolment()
+            raise first_enrolment()
         return True
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
@@ -60,7 +60,7 @@ class EnrolmentRights:
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
             if record is None or record.value != call.token.subject.encode():
-                raise _first_enrolment()
+                raise first_enrolment()
             return {key: None}, None
 
         await self._store.update_many([key], take, now)
@@ -100,6 +100,7 @@ class EnrolmentRights:
         return BaseLogin.read((await self._store.get_many([key], now)).get(key))
 
 
-def _first_enrolment() -> Rejection:
+def first_enrolment() -> Rejection:
+    """What is said to who may not begin a first enrolment."""
     title = "A first authenticator needs a fresh sign-in by an app that proves its key, or an enrolment code"
     return problem("first-enrolment", 403, title)
