@@ -104,6 +104,7 @@ class UserState:
         failures: wrong answers by unknown keys, by authenticator.
         sign_outs: when base logins of unknown keys were signed out, the oldest first.
         first_login, first_proof: the generations that are still good; a copy of those in the account.
+        seen: whether the user ever signed in; a name that the help desk misspelt never did.
     """
 
     unknown: Row = Row()
@@ -114,6 +115,7 @@ class UserState:
     sign_outs: tuple[float, ...] = ()
     first_login: int = 0
     first_proof: int = 0
+    seen: bool = False
 
     @classmethod
     def read(cls, record: Record | None) -> "UserState":

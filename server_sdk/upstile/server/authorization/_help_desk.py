@@ -25,6 +25,7 @@ Users = Callable[[str], bool | Awaitable[bool]]
 _OPEN_DATA = frozenset({"id", "public_key", "aaguid", "device_type", "backed_up"})
 """What a method keeps that is no secret. A seed is one, sealed or not."""
 
+_NOTHING = UserState()
 _log = logging.getLogger("upstile.server")
 
 
@@ -197,9 +198,10 @@ def unlocked(user: UserState) -> UserState:
 
 
 def _status(account: Account, state: UserState | None) -> UserStatus:
+    counted = replace(state or _NOTHING, first_login=0, first_proof=0) != _NOTHING  # an end is kept of any name
     return UserStatus(
         subject=account.user.subject,
-        seen=bool(account.authenticators or account.logins or account.proofs or state is not None),
+        seen=bool(account.authenticators) or counted,
         authenticators=sum(record.state == "active" for record in account.authenticators),
     )
 

@@ -1,6 +1,7 @@
 """What the application tells us on its own word: who signed in, how and when."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
 from secrets import token_urlsafe
 
@@ -102,7 +103,8 @@ class SignIn:
         key, user_key = self._names("login", login.sid), self._names("user", subject)
 
         def keep(found: Found) -> tuple[Kept, None]:
-            seen = {} if user_key in found else {user_key: UserState().record(now)}  # so that the help desk knows them
+            state = UserState.read(found.get(user_key))
+            seen = {} if state.seen else {user_key: replace(state, seen=True).record(now)}
             return {**possession.used(found, now), **seen, key: login.record()}, None
 
         await self._storage.one_time.update_many([key, user_key, *possession.keys], keep, now)
