@@ -54,8 +54,9 @@ class Folder:
         environment |= {} if app is None else {"UPSTILE_APP": app}
         command = [sys.executable, "-m", "upstile.server.cli", *arguments]
         pipe = subprocess.PIPE
-        pipes = {"stdin": pipe, "stdout": pipe, "stderr": pipe}
-        return subprocess.Popen(command, cwd=self.path, env=environment, text=True, **pipes)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
+            command, cwd=self.path, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
 
     def run(
         self, *arguments: str, app: str | None = "bank:server", keys: str = OLD, at: float = NOW, typed: str = ""
