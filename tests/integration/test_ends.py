@@ -39,6 +39,7 @@ async def _code(app: WireApp) -> tuple[Started, str]:
     return started, str(reply.json()["authorization_code"])
 
 
+@pytest.mark.requirement("profile-8-ends")
 async def test_tokens_and_codes_of_a_removed_phone_are_dead_and_the_token_that_removed_it_goes_on(
     tmp_path: Path,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.own_app import OwnApp, own_app
-from support.wire_driver import error_of, new_key
+from support.wire_driver import error_of, new_key, problem_of
 from upstile.server import ConfigurationError, SecurityEvent, UnknownUser
 from upstile.server.storage import Account, User
 
@@ -138,3 +138,17 @@ async def test_an_export_holds_all_that_is_stored_and_no_secret(tmp_path: Path) 
         seed = next(record.data["seed"] for record in account.authenticators if record.method == "totp")
         assert seed not in text
         assert len(stored["counted"]["known"]) == 1
+
+
+@pytest.mark.parametrize("end", ["end_sessions", "disable_authenticators", "forget_user"])
+async def test_an_enrolment_code_that_was_talked_out_of_the_help_desk_does_not_outlive_the_reset(
+    tmp_path: Path, end: str
+) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        talked_out = await app.server.enrolment_code("ada")
+        await getattr(app.server, end)("ada")
+        await app.sign_in()  # the thief knows the password
+        assert problem_of(await app.enroll_totp(enrolment_code=talked_out)) == "first-enrolment"
+        code = await app.server.enrolment_code("ada")
+        assert (await app.enroll_totp(enrolment_code=code)).status_code == 200

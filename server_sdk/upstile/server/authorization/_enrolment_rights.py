@@ -13,7 +13,7 @@ from upstile.server.authorization._offers import strongest_reachable
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeStore
+from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeStore, Record, generation_of
 
 FRESH_LOGIN = 600
 """Seconds for which a base login may enrol the first authenticator."""
@@ -59,7 +59,7 @@ class EnrolmentRights:
 
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
-            if record is None or record.value != call.token.subject.encode():
+            if not _is_for(record, call):
                 raise first_enrolment()
             return {key: None}, None
 
@@ -88,7 +88,7 @@ class EnrolmentRights:
         if code is not None:
             key = self._names("enrolment", code)
             record = (await self._store.get_many([key], now)).get(key)
-            return record is not None and record.value == call.token.subject.encode()
+            return _is_for(record, call)
         if any(record.state == "disabled" for record in records):
             return False  # it counts as enrolled: only the deployment can help
         login = await self._login(call, now)
@@ -98,6 +98,16 @@ class EnrolmentRights:
     async def _login(self, call: GuardedCall, now: float) -> BaseLogin | None:
         key = self._names("login", call.token.sid or "")
         return BaseLogin.read((await self._store.get_many([key], now)).get(key))
+
+
+def enrolment_code_for(subject: str, generation: int) -> bytes:
+    """What an enrolment code says: for whom, and of which generation of sign-ins. With these it ends as well."""
+    return f"{generation} {subject}".encode()
+
+
+def _is_for(record: Record | None, call: GuardedCall) -> bool:
+    generation = generation_of(call.token.sid or "")
+    return record is not None and record.value == enrolment_code_for(call.token.subject, generation)
 
 
 def first_enrolment() -> Rejection:

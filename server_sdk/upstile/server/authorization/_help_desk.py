@@ -15,6 +15,7 @@ from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server.authorization._account import at_least, disabled, reopened, signed_out
 from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._ends import Ends
+from upstile.server.authorization._enrolment_rights import enrolment_code_for
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_LIFE
 from upstile.server.authorization._sign_in import check_subject
 from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, Names, Record, Revocations, Storage, User
@@ -89,10 +90,11 @@ class HelpDesk:
 
     async def enrolment_code(self, subject: str, *, by: str | None = None, reason: str | None = None) -> str:
         """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
-        await self._look(subject)
+        account, _ = await self._look(subject)
+        account, _ = at_least(account, *self._revocations.first_good(account.user))
         code, now = token_urlsafe(16), self._clock()
-        key = self._names("enrolment", code)
-        record = Record(value=subject.encode(), expires_at=now + ENROLMENT_CODE_LIFE)
+        key, value = self._names("enrolment", code), enrolment_code_for(subject, account.logins)
+        record = Record(value=value, expires_at=now + ENROLMENT_CODE_LIFE)
         await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
         await self._tell("enrolment-code-issued", subject, by, reason)
         return code
