@@ -118,16 +118,6 @@ def embedded(settings: Settings) -> Deployment:
         life=settings.login_life,
     )
     ends = Ends(storage=settings.storage, names=shared.names, revocations=shared.revocations)
-    help_desk = HelpDesk(
-        issuer=settings.url,
-        storage=settings.storage,
-        names=shared.names,
-        revocations=shared.revocations,
-        ends=ends,
-        events=settings.events,
-        users=settings.users,
-        clock=settings.clock,
-    )
     endpoints = _endpoints(settings, shared, mint, ends)
     documents = {
         RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
@@ -140,7 +130,7 @@ def embedded(settings: Settings) -> Deployment:
         guard=shared.guard,
         routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
-        help_desk=help_desk,
+        help_desk=_help_desk(settings, shared, ends),
         possession=shared.possession,
         signing=shared.signing,
         seal=settings.seal,
@@ -182,6 +172,19 @@ def _shared(settings: Settings) -> _Shared:
             names=names,
             replay=settings.replay,
         ),
+    )
+
+
+def _help_desk(settings: Settings, shared: _Shared, ends: Ends) -> HelpDesk:
+    return HelpDesk(
+        issuer=settings.url,
+        storage=settings.storage,
+        names=shared.names,
+        revocations=shared.revocations,
+        ends=ends,
+        events=settings.events,
+        users=settings.users,
+        clock=settings.clock,
     )
 
 

@@ -26,10 +26,6 @@ STARTS = 10
 """Ceremonies started in the window, per base login by unknown keys, and per known key."""
 STARTS_OF_UNKNOWN = 40
 
-SIGN_OUTS_WINDOW = 3600
-SIGN_OUTS = 60
-"""Base logins that are signed out in the window, by unknown keys together, and by each known key."""
-
 STARTED_LOGINS = 64
 """Base logins without a wrong answer whose starts are remembered: more than unknown keys may start with guesses."""
 
@@ -231,21 +227,6 @@ def count_start(user: UserState, login: BaseLogin, side: Side, now: float, *, gu
     used = replace(_login(user, login), starts=(*starts, now))
     of_unknown = (*of_unknown, now) if guessable else of_unknown
     return replace(user, starts=of_unknown, logins=_with_login(user, login, used, now))
-
-
-def count_sign_out(user: UserState, side: Side, now: float) -> UserState | int:
-    """Count the end of one base login, which is a row of the log; the seconds to wait where there were too many.
-
-    Who can sign in again and again has no use for it: they could have another token at once.
-    """
-    before = user.sign_outs if side is None else user.known[side].sign_outs
-    recent = tuple(at for at in before if now - at < SIGN_OUTS_WINDOW)
-    if len(recent) >= SIGN_OUTS:
-        return whole_seconds(recent[-SIGN_OUTS] + SIGN_OUTS_WINDOW - now)
-    recent = (*recent, now)
-    if side is None:
-        return replace(user, sign_outs=recent)
-    return _with_key(user, side, replace(user.known[side], sign_outs=recent))
 
 
 def remember_key(user: UserState, jkt: str | None, authenticators: Collection[str], now: float) -> UserState:

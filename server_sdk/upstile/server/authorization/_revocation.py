@@ -1,11 +1,13 @@
 """Token revocation (RFC 7009): an app signs out, or gives an elevated token back."""
 
+from dataclasses import replace
+
 from pydantic import Field
 
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
 from upstile.server._events import Events, SecurityEvent
-from upstile.server.authorization._budgets import UserState, count_sign_out, side_of
+from upstile.server.authorization._budgets import Side, UserState, side_of, whole_seconds
 from upstile.server.authorization._lives import LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._response import temporarily_unavailable
@@ -13,6 +15,10 @@ from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._jwt import Verifier
 from upstile.server.storage import Found, Kept, Names, OneTimeStore, Revocations, User
+
+SIGN_OUTS_WINDOW = 3600
+SIGN_OUTS = 60
+"""Base logins that are signed out in the window, by unknown keys together, and by each known key."""
 
 
 class RevocationRequest(Message):
@@ -78,3 +84,19 @@ class Revoker:
             return {key: counted.record(now)}, None
 
         await self._store.update_many([key], count, now)
+
+
+def count_sign_out(user: UserState, side: Side, now: float) -> UserState | int:
+    """Count the end of one base login, which is a row of the log; the seconds to wait where there were too many.
+
+    Who can sign in again and again has no use for it: they could have another token at once.
+    """
+    before = user.sign_outs if side is None else user.known[side].sign_outs
+    recent = tuple(at for at in before if now - at < SIGN_OUTS_WINDOW)
+    if len(recent) >= SIGN_OUTS:
+        return whole_seconds(recent[-SIGN_OUTS] + SIGN_OUTS_WINDOW - now)
+    recent = (*recent, now)
+    if side is None:
+        return replace(user, sign_outs=recent)
+    known = {**user.known, side: replace(user.known[side], sign_outs=recent)}
+    return replace(user, known=known)
