@@ -188,6 +188,18 @@ def _help_desk(settings: Settings, shared: _Shared, ends: Ends) -> HelpDesk:
     )
 
 
+def _enrolment(settings: Settings, shared: _Shared, ends: Ends) -> Enrolment:
+    storage, methods = settings.storage, shared.methods
+    return Enrolment(
+        guard=shared.guard,
+        rights=EnrolmentRights(guard=shared.guard, methods=methods, store=storage.one_time, names=shared.names),
+        methods=methods,
+        durable=storage.durable,
+        ends=ends,
+        events=settings.events,
+    )
+
+
 def _methods(settings: Settings) -> tuple[Method, ...]:
     """All methods, the strongest first: to add one, add it here."""
     return (
@@ -207,7 +219,6 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends)
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=shared.methods, enrollment_uri=enrollment_uri)
-    rights = EnrolmentRights(guard=shared.guard, methods=shared.methods, store=storage.one_time, names=names)
     return Endpoints(
         clock=settings.clock,
         possession=shared.possession,
@@ -233,14 +244,7 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends)
         ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
-        enrolment=Enrolment(
-            guard=shared.guard,
-            rights=rights,
-            methods=shared.methods,
-            durable=storage.durable,
-            ends=ends,
-            events=events,
-        ),
+        enrolment=_enrolment(settings, shared, ends),
         refusals=shared.guard.refusals,
     )
 
