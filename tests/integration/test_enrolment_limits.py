@@ -1,5 +1,6 @@
 """Who may finish an enrolment, how many there may be, and what an enrolment code is good for (upstile profile §8)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,19 @@ async def test_the_login_that_began_an_enrolment_does_not_finish_it_with_another
         assert (await _finish(app, pending)).status_code == 200
 
 
-async def test_a_user_has_at_most_twenty_authenticators(tmp_path: Path) -> None:
+async def test_a_user_has_at_most_twenty_authenticators_and_pending_ones_take_nobodys_place(tmp_path: Path) -> None:
     async with bank_app(tmp_path) as app:
         await app.sign_in()
-        replies = [await app.call("POST", PATH, json=PHONE) for _ in range(21)]
-        assert [reply.status_code for reply in replies] == [201] * 20 + [400]
-        assert problem_of(replies[-1]) == "invalid-request"
-        assert len((await app.call("GET", PATH)).json()["authenticators"]) == 20
+        assert (await app.enroll_totp()).status_code == 200
+        token = await app.elevate(scope="authenticators", max_age="60")
+        for _ in range(5):
+            assert (await app.call("POST", PATH, json=PHONE, token=token)).status_code == 201
+        await _fill_up(tmp_path, 20)
+        reply = await app.call("POST", PATH, json=PHONE, token=token)
+        assert (reply.status_code, problem_of(reply)) == (400, "invalid-request")
+        pending = next(e for e in (await app.call("GET", PATH)).json()["authenticators"] if e["state"] == "pending")
+        reply = await app.call("POST", f"{PATH}/{pending['id']}/verify", token=token, json={"otp": "000000"})
+        assert problem_of(reply) == "verification-failed"
 
 
 async def test_where_all_are_disabled_a_fresh_login_enrols_nothing_and_an_enrolment_code_does(tmp_path: Path) -> None:
@@ -128,6 +135,18 @@ async def _finish(app: OwnApp, id: str) -> Any:
     return await app.call("POST", f"{PATH}/{id}/verify", json={"otp": app.code()})
 
 
+async def _fill_up(folder: Path, number: int) -> None:
+    """Enrol copies until there are so many."""
+
+    def filled(account: Account) -> tuple[Account, None]:
+        records = list(account.authenticators)
+        active = [record for record in records if record.state == "active"]
+        copies = [replace(active[0], id=f"copy-{n}") for n in range(number - len(active))]
+        return replace(account, authenticators=(*records, *copies)), None
+
+    await _change(folder, filled)
+
+
 async def _disable(folder: Path, id: str) -> None:
     """What the help desk does, to one authenticator."""
 
@@ -135,9 +154,13 @@ async def _disable(folder: Path, id: str) -> None:
         records = [replace(r, state="disabled") if r.id == id else r for r in account.authenticators]
         return replace(account, authenticators=tuple(records)), None
 
+    await _change(folder, disabled)
+
+
+async def _change(folder: Path, decide: Callable[[Account], tuple[Account, None]]) -> None:
     store = SqliteStore(folder / "bank.db", URL)
     await store.prepare()
-    await store.change_account(User(URL, "ada"), disabled)
+    await store.change_account(User(URL, "ada"), decide)
     await store.aclose()
 
 

@@ -28,7 +28,9 @@ async def test_every_change_of_the_authenticators_is_notified(tmp_path: Path) ->
         assert {event.user for event in told} == {User(URL, "ada")}
         assert [(e.kind, e.method, e.client_id) for e in told if "enrol" in e.kind or "authenticator" in e.kind] == [
             ("enrolment-code-issued", None, None),
+            ("enrolment-begun", "totp", "bank-cli"),
             ("authenticator-added", "totp", "bank-cli"),
+            ("enrolment-begun", "webauthn", "bank-cli"),
             ("authenticator-added", "webauthn", "bank-cli"),
             ("authenticator-renamed", "totp", "bank-cli"),
             ("authenticator-removed", "totp", "bank-cli"),
@@ -50,6 +52,7 @@ async def test_every_attempt_success_and_lock_is_notified(tmp_path: Path) -> Non
         await _five_wrong_answers(app)
         assert [event.kind for event in told] == [
             "login",
+            "enrolment-begun",
             "authenticator-added",
             "ceremony-started",
             "answer-rejected",

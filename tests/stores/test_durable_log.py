@@ -86,6 +86,44 @@ async def test_a_generation_that_goes_up_is_in_the_log(durable_place: Place, kin
         assert len(_after(storage)) == 2
 
 
+async def test_the_token_that_asked_stands_in_the_log_before_the_end_of_all_others(durable_place: Place) -> None:
+    def decide(account: Account) -> tuple[Account, None]:
+        return replace(account, proofs=account.proofs + 1), None
+
+    async with durable_place.opened() as storage:
+        await storage.durable.change_account(USER, decide, spared="0.asked")
+        found = [(entry.kind, entry.name, entry.below) for entry in _after(storage)]
+        assert found == [("spared", "0.asked", 1), ("proofs", "ada", 1)]
+        await storage.durable.change_account(USER, lambda account: (account, None), spared="1.asked")
+        assert len(_after(storage)) == 2  # nothing ended
+
+
+async def test_a_forgotten_user_leaves_nothing_but_the_end_of_what_they_had(durable_place: Place) -> None:
+    def raised(account: Account) -> tuple[Account, None]:
+        return replace(account, logins=4, proofs=2), None
+
+    async with durable_place.opened() as storage:
+        await enrol(storage, authenticator())
+        await storage.durable.change_account(USER, raised)
+        last = _after(storage)[-1].number
+        assert await storage.durable.forget_account(USER) == Account(user=USER, logins=5, proofs=3)
+        assert await storage.durable.account(USER) == Account(user=USER)
+        assert await storage.durable.authenticators_after("", 10) == []
+        found = [(entry.kind, entry.name, entry.below) for entry in _after(storage, last)]
+        assert found == [("logins", "ada", 5), ("proofs", "ada", 3)]
+        await enrol(storage, authenticator(method="webauthn", data={"id": "cred"}))  # their place is free again
+
+
+async def test_the_same_end_said_later_is_told_again(durable_place: Place) -> None:
+    """Of a user who was forgotten twice: the first entry may be swept at any moment."""
+    async with durable_place.opened() as storage:
+        await storage.durable.revoke(Revocation(kind="logins", name="ada", below=1, expires_at=1))
+        first = _after(storage)[-1].number
+        await storage.durable.forget_account(USER)
+        assert [(entry.kind, entry.below) for entry in _after(storage, first)] == [("logins", 1), ("proofs", 1)]
+        assert len(_after(storage)) == 2
+
+
 async def test_a_generation_whose_change_fails_is_not_in_the_log(durable_place: Place) -> None:
     def decide(account: Account) -> tuple[Account, None]:
         return replace(account, authenticators=(authenticator(),), logins=1), None

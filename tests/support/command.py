@@ -19,7 +19,7 @@ from upstile.server.fastapi import App, StepUp
 
 def note(event):
     with Path("events.txt").open("a") as file:
-        file.write(event.kind + "\\n")
+        file.write(event.kind + (f" by {event.by}: {event.reason}" if event.by else "") + "\\n")
 
 server = StepUp.embedded(
     url="https://bank.example",
@@ -54,12 +54,16 @@ class Folder:
         environment |= {} if app is None else {"UPSTILE_APP": app}
         command = [sys.executable, "-m", "upstile.server.cli", *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.path, env=environment, stdout=pipe, stderr=pipe, text=True)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
+            command, cwd=self.path, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
 
-    def run(self, *arguments: str, app: str | None = "bank:server", keys: str = OLD, at: float = NOW) -> "Done":
-        """The command to its end."""
+    def run(
+        self, *arguments: str, app: str | None = "bank:server", keys: str = OLD, at: float = NOW, typed: str = ""
+    ) -> "Done":
+        """The command to its end, with what is typed to its questions."""
         process = self.start(*arguments, app=app, keys=keys, at=at)
-        out, error = process.communicate(timeout=120)
+        out, error = process.communicate(typed, timeout=120)
         return Done(process.returncode, out, error)
 
     def files(self) -> list[str]:

@@ -42,7 +42,7 @@ class MemoryLedger:
         await self._reached("account")
         return self.accounts.get(user, Account(user=user))
 
-    async def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
         await self._reached("change_account")
         async with self._lock:
             found = self.accounts.get(user, Account(user=user))
@@ -50,6 +50,9 @@ class MemoryLedger:
             await asyncio.sleep(0)
             self.accounts[user], result = decide(found)
             return result
+
+    async def forget_account(self, user: User) -> Account:
+        raise NotImplementedError
 
     async def use(self, use: Use) -> bool:
         raise NotImplementedError

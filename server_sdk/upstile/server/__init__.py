@@ -15,9 +15,11 @@ from upstile.server._errors import (  # noqa: E402
     ConfigurationError,
     Rejection,
     StorageUnavailable,
+    UnknownUser,
 )
 from upstile.server._events import Notify, SecurityEvent  # noqa: E402
 from upstile.server.authorization._apps import App  # noqa: E402
+from upstile.server.authorization._help_desk import UserStatus  # noqa: E402
 from upstile.server.resource._access_token import AccessToken  # noqa: E402
 from upstile.server.resource._authentication import Authentication  # noqa: E402
 from upstile.server.resource._issuer import Issuer  # noqa: E402
@@ -38,6 +40,8 @@ __all__ = [
     "SecurityEvent",
     "StorageUnavailable",
     "TokenResponse",
+    "UnknownUser",
     "UpstileError",
+    "UserStatus",
     "VerificationKeys",
 ]

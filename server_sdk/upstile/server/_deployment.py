@@ -14,6 +14,7 @@ from upstile.server._health import Health
 from upstile.server._http import HttpRequest
 from upstile.server._keeper import Keeper
 from upstile.server._route import Route
+from upstile.server.authorization._help_desk import HelpDesk
 from upstile.server.authorization._possession import Possession, ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
 from upstile.server.keys._seal import Seal
@@ -36,6 +37,7 @@ class Deployment:
         guard: judges calls.
         routes: the endpoints that an adapter mounts.
         sign_in: the seam to the application's own sign-in.
+        help_desk: what is done for users, on the word of the application.
         possession: checks the DPoP proof of a sign-in.
         signing: the keys, loaded by `prepare`.
         seal: encrypts secrets at rest.
@@ -52,6 +54,7 @@ class Deployment:
     guard: Guard
     routes: tuple[Route, ...]
     sign_in: SignIn
+    help_desk: HelpDesk
     possession: ProofOfPossession
     signing: SigningKeys
     seal: Seal
@@ -78,13 +81,22 @@ class Deployment:
         """
         if self._ready:
             return
+        await self.open()
+        await self.signing.prepare(self.clock())
+        self._keeper.start()
+        self._ready = True
+
+    async def open(self) -> None:
+        """Open the stores and read what has ended: as much as the help desk needs."""
         for store in self.storage.stores:
             await store.prepare()
         self.names.load(await self.storage.durable.secret("names", token_bytes(32)))
-        await self.signing.prepare(self.clock())
         await asyncio.to_thread(self.revocations.look, self.clock())
-        self._keeper.start()
-        self._ready = True
+
+    async def desk(self) -> HelpDesk:
+        """The help desk of a running deployment."""
+        await self.prepare()
+        return self.help_desk
 
     async def ping(self) -> None:
         """Whether all stores can be read.
@@ -144,6 +156,7 @@ class Deployment:
         request: HttpRequest | None,
         client_id: str | None,
         account: str | None,
+        auth_time: float | None = None,
     ) -> TokenResponse:
         """Begin a base login; bound to the key of the request's DPoP proof, if it has one."""
         await self.prepare()
@@ -151,23 +164,14 @@ class Deployment:
         proven = request is not None and bool(request.lines(b"dpop"))
         possession = self.possession.of(request, now) if request is not None and proven else Possession()
         return await self.sign_in.start_session(
-            subject, amr=amr, now=now, possession=possession, client_id=client_id, account_name=account
+            subject,
+            amr=amr,
+            now=now,
+            possession=possession,
+            client_id=client_id,
+            account_name=account,
+            auth_time=auth_time,
         )
-
-    async def enrolment_code(self, subject: str) -> str:
-        """A code for a first enrolment."""
-        await self.prepare()
-        return await self.sign_in.enrolment_code(subject, self.clock())
-
-    async def disable_authenticators(self, subject: str) -> None:
-        """Take all that a user has enrolled out of use."""
-        await self.prepare()
-        await self.sign_in.disable_authenticators(subject, self.clock())
-
-    async def unlock(self, subject: str, *, reason: str | None = None, by: str | None = None) -> None:
-        """Let unknown devices try a user's authenticators again."""
-        await self.prepare()
-        await self.sign_in.unlock(subject, self.clock(), reason=reason, by=by)
 
     def forked(self) -> None:
         """Know, in a forked process, that nothing is open here."""

@@ -24,8 +24,10 @@ from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._endpoints import Endpoints
+from upstile.server.authorization._ends import Ends
 from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
+from upstile.server.authorization._help_desk import HelpDesk, Users
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._revocation import Revoker
 from upstile.server.authorization._sign_in import SignIn
@@ -61,6 +63,8 @@ class Settings:
         replay: whether a DPoP proof is remembered by the node or by the deployment; `None` goes by the method.
         rotate_keys_after: seconds after which a new signing key is made; `None`: only on command.
         max_revocation_age: seconds for which the list of revocations may be used without having been read.
+        login_life: seconds that a base login lasts.
+        users: knows who exists, for the help desk.
         clock: the time in epoch seconds.
         events: is told what happens.
     """
@@ -76,6 +80,8 @@ class Settings:
     replay: Literal["node", "shared"] | None
     rotate_keys_after: float | None
     max_revocation_age: float
+    login_life: float
+    users: Users | None
     clock: Callable[[], float]
     events: Events
 
@@ -110,10 +116,11 @@ def embedded(settings: Settings) -> Deployment:
         storage=settings.storage,
         names=shared.names,
         revocations=shared.revocations,
-        closings=shared.closings,
         events=settings.events,
+        life=settings.login_life,
     )
-    endpoints = _endpoints(settings, shared, mint)
+    ends = Ends(storage=settings.storage, names=shared.names, revocations=shared.revocations)
+    endpoints = _endpoints(settings, shared, mint, ends)
     documents = {
         RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
         SERVER_METADATA_PATH: lambda: _server_metadata(settings, shared.methods).to_members(),
@@ -125,6 +132,7 @@ def embedded(settings: Settings) -> Deployment:
         guard=shared.guard,
         routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
+        help_desk=_help_desk(settings, shared, ends),
         possession=shared.possession,
         signing=shared.signing,
         seal=settings.seal,
@@ -170,6 +178,33 @@ def _shared(settings: Settings) -> _Shared:
     )
 
 
+def _help_desk(settings: Settings, shared: _Shared, ends: Ends) -> HelpDesk:
+    return HelpDesk(
+        issuer=settings.url,
+        storage=settings.storage,
+        names=shared.names,
+        revocations=shared.revocations,
+        ends=ends,
+        closings=shared.closings,
+        events=settings.events,
+        users=settings.users,
+        clock=settings.clock,
+    )
+
+
+def _enrolment(settings: Settings, shared: _Shared, ends: Ends) -> Enrolment:
+    storage, methods = settings.storage, shared.methods
+    return Enrolment(
+        guard=shared.guard,
+        rights=EnrolmentRights(guard=shared.guard, methods=methods, store=storage.one_time, names=shared.names),
+        methods=methods,
+        durable=storage.durable,
+        ends=ends,
+        closings=shared.closings,
+        events=settings.events,
+    )
+
+
 def _methods(settings: Settings) -> tuple[Method, ...]:
     """All methods, the strongest first: to add one, add it here."""
     return (
@@ -183,7 +218,7 @@ def _methods(settings: Settings) -> tuple[Method, ...]:
     )
 
 
-def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoints:
+def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends) -> Endpoints:
     url, storage, events, names = settings.url, settings.storage, settings.events, shared.names
     revocations, verifier = shared.revocations, shared.verifier
     enrollment_uri = f"{url}{PREFIX}/authenticators"
@@ -215,20 +250,8 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
         ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
-        enrolment=_enrolment(settings, shared),
+        enrolment=_enrolment(settings, shared, ends),
         refusals=shared.guard.refusals,
-    )
-
-
-def _enrolment(settings: Settings, shared: _Shared) -> Enrolment:
-    guard, methods, storage = shared.guard, shared.methods, settings.storage
-    return Enrolment(
-        guard=guard,
-        rights=EnrolmentRights(guard=guard, methods=methods, store=storage.one_time, names=shared.names),
-        methods=methods,
-        durable=storage.durable,
-        closings=shared.closings,
-        events=settings.events,
     )
 
 

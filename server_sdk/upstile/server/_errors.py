@@ -3,6 +3,7 @@
 UpstileError
 ├── ConfigurationError      the deployment is set up wrongly; raised at start-up wherever that is possible
 ├── StorageUnavailable      state cannot be read or written: the call is refused with 503
+├── UnknownUser             the help desk is asked about a user whom nobody knows
 ├── CredentialTaken         a new credential is enrolled already
 ├── Rejection               the resource server refuses a call; carries the whole response
 └── AuthorizationError      the authorization server refuses a request; carries the OAuth error
@@ -25,6 +26,12 @@ class StorageUnavailable(UpstileError):
     """State that must be consumed exactly once is out of reach, so nothing that depends on it is accepted."""
 
     code = "storage_unavailable"
+
+
+class UnknownUser(UpstileError):
+    """The help desk names a user whom neither this server nor the application knows; nothing was done."""
+
+    code = "unknown_user"
 
 
 class CredentialTaken(UpstileError):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from upstile.protocol import normalized_htu
 from upstile.server._errors import ConfigurationError
+from upstile.server.authorization._lives import LOGIN_LIFE
 
 C = TypeVar("C", bound=str)
 _LOOPBACK = "localhost"
@@ -70,6 +71,20 @@ def check_positive(option: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{option}={value!r} must be a number of seconds, more than 0")
     return value
+
+
+def check_login_life(seconds: float) -> float:
+    """Check how long a base login lasts.
+
+    Raises:
+        ConfigurationError: it is less than a minute, or more than the log of revocations and the signing keys last.
+    """
+    if not 60 <= check_positive("login_life", seconds) <= LOGIN_LIFE:
+        raise ConfigurationError(
+            f"login_life={seconds!r} must be 60 to {LOGIN_LIFE} seconds: a sign-in that lasts longer is renewed with "
+            "start_session(auth_time=…)"
+        )
+    return seconds
 
 
 def check_webauthn_origins(rp_id: str, origins: Sequence[str]) -> None:

@@ -30,15 +30,23 @@ from upstile.server import (
     Rejection,
     StorageUnavailable,
 )
-from upstile.server._deployment import Deployment
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
 from upstile.server._fastapi_application import answer_errors, check_first, check_guards, say_scopes
 from upstile.server._fastapi_guard import Guarded
-from upstile.server._settings import check_choice, check_origin, check_positive, check_webauthn_origins
+from upstile.server._help_desk import HelpDeskVerbs
+from upstile.server._settings import (
+    check_choice,
+    check_login_life,
+    check_origin,
+    check_positive,
+    check_webauthn_origins,
+)
 from upstile.server._starlette import EmbeddedRoutes, answer, head
 from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
+from upstile.server.authorization._help_desk import Users
+from upstile.server.authorization._lives import LOGIN_LIFE
 from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
@@ -50,11 +58,8 @@ from upstile.server.storage._url import read_one_time, read_storage
 __all__ = ["App", "Authentication", "StepUp"]
 
 
-class StepUp:
+class StepUp(HelpDeskVerbs):
     """Step-up authentication for a FastAPI application; made by `StepUp.embedded(...)`."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
 
     @classmethod
     def embedded(
@@ -72,6 +77,8 @@ class StepUp:
         one_time: str | None = None,
         replay: Literal["node", "shared"] | None = None,
         max_revocation_age: float = BOUND,
+        login_life: float = LOGIN_LIFE,
+        users: Users | None = None,
         shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
@@ -98,6 +105,8 @@ class StepUp:
                 HEAD, OPTIONS and TRACE are the node's, every other method is shared.
             max_revocation_age: seconds for which the last known list of revocations holds while storage cannot be
                 read; after that guarded calls are refused with 503.
+            login_life: seconds that a base login lasts, at most twelve hours.
+            users: says whether there is a user of a name; with it the help desk cannot act for nobody.
             shared_storage: several deployments share this storage, and this one may be new there. They never meet.
                 Without it, a storage that knows only another `url` is refused.
             allow_group_files: accept an SQLite file that its group may read and write.
@@ -135,6 +144,8 @@ class StepUp:
             replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
             rotate_keys_after=rotate_keys_after,
             max_revocation_age=check_positive("max_revocation_age", max_revocation_age),
+            login_life=check_login_life(login_life),
+            users=users,
             clock=clock,
             events=Events(notify),
         )
@@ -204,6 +215,7 @@ class StepUp:
         request: Request | None = None,
         client_id: str | None = None,
         account: str | None = None,
+        auth_time: float | None = None,
     ) -> TokenResponse:
         """Begin a base login after the application's own sign-in; return the result to the app as it is.
 
@@ -213,41 +225,17 @@ class StepUp:
             request: the sign-in request; if it carries a DPoP proof, the token is bound to that key.
             client_id: the app; may be left out where one is registered.
             account: what the user calls the account, e.g. the e-mail address; prompts show it masked.
+            auth_time: when the user signed in (epoch seconds), where this only renews a sign-in: what was proved then
+                grows old from then on.
 
         Raises:
+            ConfigurationError: an argument makes no sense, such as an `auth_time` in the future.
             AuthorizationError: the DPoP proof is not acceptable, or the client is unknown.
         """
         neutral = None if request is None else head(request)
         return await self._deployment.start_session(
-            subject, amr=amr, request=neutral, client_id=client_id, account=account
+            subject, amr=amr, request=neutral, client_id=client_id, account=account, auth_time=auth_time
         )
-
-    async def enrolment_code(self, subject: str) -> str:
-        """A code with which a user enrols a first authenticator, to be handed over on a channel that is safe.
-
-        It is good once, for ten minutes.
-        """
-        return await self._deployment.enrolment_code(subject)
-
-    async def disable_authenticators(self, subject: str) -> None:
-        """Take all that a user has enrolled out of use, for the help desk of a person who lost their only device.
-
-        All that came of it ends as well: sign-ins, tokens, keys that were known. What is enrolled next needs an
-        `enrolment_code`, so make sure who is asking before you hand one over.
-        """
-        await self._deployment.disable_authenticators(subject)
-
-    async def unlock(self, subject: str, *, reason: str | None = None, by: str | None = None) -> None:
-        """Let devices that a user has not used before try again, for the help desk.
-
-        A hundred wrong codes from such devices close an authenticator to them; this opens all of the user's, and ends
-        the lock that is running. Devices that the user has used before need nothing of this.
-
-        Args:
-            subject: the user.
-            reason, by: why, and who does it; both go into the audit log.
-        """
-        await self._deployment.unlock(subject, reason=reason, by=by)
 
     def _look_at(self, app: FastAPI, entry: EmbeddedRoutes) -> None:
         """At `install`, and again when the application starts: what was added or mounted in between is known then."""

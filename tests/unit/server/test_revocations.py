@@ -116,6 +116,36 @@ def test_a_generation_ends_the_users_older_logins_or_proofs_and_nobody_elses(
     assert not revocations.covers(token(sid="2.s", jti="of-a-base-login"))
 
 
+def test_one_token_is_spared_by_the_end_that_it_asked_for_and_by_no_later_one(
+    revocations: Revocations, log: Log
+) -> None:
+    asked = Revocation(kind="spared", name="0.asked", below=1, expires_at=int(NOW) + 300)
+    log.write(asked)
+    log.write(Revocation(kind="proofs", name="ada", below=1, expires_at=int(NOW) + 300))
+    revocations.look(NOW)
+    assert not revocations.covers(token(jti="0.asked"))
+    assert not revocations.names("0.asked", "0.s", ADA)
+    assert revocations.covers(token(jti="0.other"))
+    log.write(Revocation(kind="proofs", name="ada", below=2, expires_at=int(NOW) + 300))
+    log.write(asked)  # an older entry brings nothing back
+    revocations.look(NOW)
+    assert revocations.covers(token(jti="0.asked"))
+
+
+def test_a_spared_token_ends_with_its_login(revocations: Revocations) -> None:
+    revocations.ended(Account(user=ADA, logins=0, proofs=1), NOW + 300, spared="0.asked")
+    assert not revocations.covers(token(jti="0.asked"))
+    revocations.ended(Account(user=ADA, logins=1, proofs=1), NOW + 300)
+    assert revocations.covers(token(jti="0.asked"))
+
+
+def test_what_the_account_says_outdates_a_token_that_the_list_does_not_name_yet(revocations: Revocations) -> None:
+    assert revocations.outdates(Account(user=ADA, proofs=1), token())
+    assert revocations.outdates(Account(user=ADA, logins=1), token(jti="of-a-base-login"))
+    assert not revocations.outdates(Account(user=ADA, proofs=1), token(jti="of-a-base-login"))
+    assert not revocations.covers(token())
+
+
 def test_an_older_entry_brings_nothing_back(revocations: Revocations) -> None:
     revocations.ended(Account(user=ADA, logins=3, proofs=2), NOW + 300)
     revocations.ended(Account(user=ADA, logins=1, proofs=1), NOW + 300)
@@ -132,6 +162,7 @@ def test_each_entry_is_read_once(revocations: Revocations, log: Log) -> None:
 
 def test_what_expired_leaves_memory(revocations: Revocations, log: Log, elapsed: Elapsed) -> None:
     log.write(Revocation(kind="token", name="0.j", expires_at=int(NOW) + 60))
+    log.write(Revocation(kind="spared", name="0.asked", below=1, expires_at=int(NOW) + 60))
     log.write(Revocation(kind="proofs", name="ada", below=1, expires_at=int(NOW) + 60))
     revocations.look(NOW)
     assert revocations.covers(token(jti="0.other"))
@@ -140,7 +171,7 @@ def test_what_expired_leaves_memory(revocations: Revocations, log: Log, elapsed:
         elapsed.now += 61
         revocations.look(NOW + later)
     assert not revocations.covers(token())
-    assert (revocations._dead, revocations._ended) == ({}, {})
+    assert (revocations._dead, revocations._ended, revocations._spared) == ({}, {}, {})
 
 
 def test_while_the_log_cannot_be_read_the_last_known_list_holds_for_ten_seconds(

@@ -8,6 +8,13 @@ from upstile.server.storage import Account, AuthenticatorRecord
 
 CONFIRM_TRIES = 5
 """First proofs of a pending authenticator that are judged; its `counter` counts them."""
+MOST_AUTHENTICATORS = 20
+"""Of a user, those in use and disabled ones together."""
+PENDING_EACH = 5
+"""Pending ones of a beginner: a base login and a key, or none."""
+MOST_PENDING = 100
+"""Pending ones of a user, whoever signs in again and again to begin more."""
+_WITH_CODE = "enrolment-code "
 
 
 def live(account: Account, now: float) -> list[AuthenticatorRecord]:
@@ -20,9 +27,46 @@ def find(account: Account, id: str, now: float) -> AuthenticatorRecord | None:
     return next((record for record in live(account, now) if record.id == id), None)
 
 
-def added(account: Account, record: AuthenticatorRecord, now: float) -> tuple[Account, None]:
-    """One more, pending."""
-    return _with(account, [*live(account, now), record]), None
+def beginner(sid: str | None, jkt: str | None) -> str:
+    """Who begins an enrolment: a base login with a key, or with none."""
+    return f"{sid} {jkt}"
+
+
+def is_begun_by(record: AuthenticatorRecord, who: str) -> bool:
+    """Whether this beginner may finish a pending authenticator."""
+    return record.state == "pending" and record.begun_by is not None and record.begun_by.removeprefix(_WITH_CODE) == who
+
+
+def is_full(account: Account) -> bool:
+    """Whether the user has as many authenticators as they may; pending ones take nobody's place."""
+    return sum(record.state != "pending" for record in account.authenticators) >= MOST_AUTHENTICATORS
+
+
+def added(
+    account: Account, record: AuthenticatorRecord, now: float, *, with_code: bool = False
+) -> tuple[Account, bool]:
+    """One more, pending: a beginner's sixth replaces their oldest. Whether it may begin.
+
+    By the rule for first ones nothing begins while what an enrolment code let begin is pending.
+    """
+    records = live(account, now)
+    if record.first and not with_code and any(map(_is_by_code, records)):
+        return account, False
+    own = [other for other in records if other.state == "pending" and other.begun_by == record.begun_by]
+    theirs = [other for other in records if other.state == "pending" and other not in own and not _is_by_code(other)]
+    gone = {other.id for other in own[: max(0, len(own) - PENDING_EACH + 1)]}
+    gone |= {other.id for other in theirs[: max(0, len(theirs) - MOST_PENDING + PENDING_EACH)]}
+    return _with(account, [*(other for other in records if other.id not in gone), record]), True
+
+
+def preferred(account: Account, id: str, now: float) -> tuple[Account, bool]:
+    """An enrolment code was used up for a pending one: what others began is forgotten, and it goes before the rule."""
+    record = find(account, id, now)
+    if record is None or record.begun_by is None:
+        return account, False
+    who = record.begun_by
+    records = [other for other in live(account, now) if other.state != "pending" or is_begun_by(other, who)]
+    return _replaced(_with(account, records), replace(record, begun_by=_WITH_CODE + who, first=False)), True
 
 
 def tried(account: Account, id: str, now: float) -> tuple[Account, tuple[AuthenticatorRecord, bool] | None]:
@@ -45,7 +89,9 @@ def activated(
     record = find(account, id, now)
     if record is None or record.state != "pending":
         return account, None
-    if record.first and any(other.state == "active" for other in account.authenticators):
+    if is_full(account):
+        return account, None
+    if record.first and any(other.state == "active" or _is_by_code(other) for other in live(account, now)):
         return account, None
     active = replace(
         record,
@@ -69,12 +115,16 @@ def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, 
 
 
 def removed(account: Account, id: str) -> tuple[Account, bool]:
-    """One less, if another active one remains or it was pending; whether it was removed."""
+    """One less, if another active one remains or it was pending; whether it was removed.
+
+    All proofs up to now have ended with it, unless it never was one.
+    """
     gone = next((record for record in account.authenticators if record.id == id), None)
     others = [record for record in account.authenticators if record.id != id]
     if gone is None or (gone.state != "pending" and all(other.state != "active" for other in others)):
         return account, False
-    return _with(account, others), True
+    proofs = account.proofs + (gone.state != "pending")
+    return replace(_with(account, others), proofs=proofs), True
 
 
 def discarded(account: Account, id: str) -> tuple[Account, None]:
@@ -87,11 +137,28 @@ def with_closed(account: Account, ids: Collection[str], *, closed: bool) -> Acco
     return _with(account, (replace(r, closed=closed) if r.id in ids else r for r in account.authenticators))
 
 
-def ended(account: Account) -> tuple[Account, Account]:
-    """All out of use, those that were never active forgotten; all sign-ins and tokens up to now have ended."""
-    records = [replace(record, state="disabled") for record in account.authenticators if record.state != "pending"]
+def signed_out(account: Account) -> tuple[Account, Account]:
+    """All sign-ins and tokens up to now have ended, and what was begun in them."""
+    records = [record for record in account.authenticators if record.state != "pending"]
     account = replace(_with(account, records), logins=account.logins + 1, proofs=account.proofs + 1)
     return account, account
+
+
+def disabled(account: Account) -> tuple[Account, Account]:
+    """The same, and all authenticators are out of use."""
+    account, _ = signed_out(account)
+    account = _with(account, (replace(record, state="disabled") for record in account.authenticators))
+    return account, account
+
+
+def at_least(account: Account, logins: int, proofs: int) -> tuple[Account, Account]:
+    """The generations of a user who was forgotten and comes back while the log still knows of their end."""
+    account = replace(account, logins=max(account.logins, logins), proofs=max(account.proofs, proofs))
+    return account, account
+
+
+def _is_by_code(record: AuthenticatorRecord) -> bool:
+    return record.state == "pending" and record.begun_by is not None and record.begun_by.startswith(_WITH_CODE)
 
 
 def _with(account: Account, records: Iterable[AuthenticatorRecord]) -> Account:

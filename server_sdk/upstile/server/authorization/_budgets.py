@@ -61,10 +61,12 @@ class KnownKey:
         successes: how many ceremonies it completed.
         last_used: when it completed the last one (epoch seconds).
         starts: when it started ceremonies, the oldest first.
+        sign_outs: when base logins of it were signed out, the oldest first.
     """
 
     row: Row = Row()
     wrong: int = 0
+    sign_outs: tuple[float, ...] = ()
     authenticators: tuple[str, ...] = ()
     successes: int = 0
     last_used: float
@@ -96,7 +98,9 @@ class UserState:
         logins: the base logins that unknown keys used, by `sid`.
         starts: when unknown keys started ceremonies that offer what can be guessed, the oldest first.
         failures: wrong answers by unknown keys, by authenticator.
+        sign_outs: when base logins of unknown keys were signed out, the oldest first.
         first_login, first_proof: the generations that are still good; a copy of those in the account.
+        seen: whether the user ever signed in; a name that the help desk misspelt never did.
     """
 
     unknown: Row = Row()
@@ -104,8 +108,10 @@ class UserState:
     logins: dict[str, Login] = field(default_factory=dict[str, Login])
     starts: tuple[float, ...] = ()
     failures: dict[str, int] = field(default_factory=dict[str, int])
+    sign_outs: tuple[float, ...] = ()
     first_login: int = 0
     first_proof: int = 0
+    seen: bool = False
 
     @classmethod
     def read(cls, record: Record | None) -> "UserState":

@@ -61,6 +61,8 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
     """
     session = _open_session(answer, found, now)
     user, login = UserState.read(found.get(answer.user)), answer.ceremony.login
+    if answer.ceremony.generation < user.first_proof:
+        raise no_session()
     side = side_of(user, answer.possession.jkt, now)
     active = active_of(answer.method, open_to(answer.account.authenticators, user, side))
     before, tries = session.head.claim, session.head.tries

@@ -17,18 +17,31 @@ from upstile.protocol import (
 from upstile.server._errors import CredentialTaken, Rejection
 from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpRequest, HttpResponse, json_response
-from upstile.server.authorization._account import activated, added, discarded, find, live, removed, renamed, tried
+from upstile.server.authorization._account import (
+    activated,
+    added,
+    beginner,
+    discarded,
+    find,
+    is_begun_by,
+    is_full,
+    live,
+    preferred,
+    removed,
+    renamed,
+    tried,
+)
 from upstile.server.authorization._closing import Closings
-from upstile.server.authorization._enrolment_rights import EnrolmentRights
+from upstile.server.authorization._ends import Ends, TokenEnded
+from upstile.server.authorization._enrolment_rights import EnrolmentRights, first_enrolment
 from upstile.server.authorization._lives import PENDING_LIFE
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import Account, AuthenticatorRecord, DurableStore, User
-
-MOST_AUTHENTICATORS = 20
+from upstile.server.storage import Account, AuthenticatorRecord, DecideAccount, DurableStore, User
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 Path = Mapping[str, str]
 """The parameters of the path."""
 
@@ -41,6 +54,7 @@ class Enrolment:
         rights: decides whether the caller may change something.
         methods: what can be enrolled.
         durable: the authenticators.
+        ends: changes them, and ends what came of those that go.
         closings: opens what wrong answers closed.
         events: is told.
     """
@@ -52,6 +66,7 @@ class Enrolment:
         rights: EnrolmentRights,
         methods: tuple[Method, ...],
         durable: DurableStore,
+        ends: Ends,
         closings: Closings,
         events: Events,
     ) -> None:
@@ -59,6 +74,7 @@ class Enrolment:
         self._rights = rights
         self._methods = {method.name: method for method in methods}
         self._durable = durable
+        self._ends = ends
         self._closings = closings
         self._events = events
 
@@ -73,11 +89,12 @@ class Enrolment:
         """`POST`: a pending authenticator, and what the user's device needs."""
         call = await self._authenticated(request, now)
         user, wanted = _user(call), _read(EnrollRequest, request)
-        records = live(await self._durable.account(user), now)
-        method = self._methods.get(wanted.method)
-        if method is None or len(records) >= MOST_AUTHENTICATORS:
+        account = await self._durable.account(user)
+        records = live(account, now)
+        method, code = self._methods.get(wanted.method), wanted.enrolment_code
+        if method is None or is_full(account):
             raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
-        first = await self._rights.to_add(call, records, wanted.enrolment_code, now)
+        first = await self._rights.to_add(call, records, code, now)
         existing = [record for record in records if record.method == method.name]
         id = token_urlsafe(12)
         data, members = method.enroll(user, id, await self._rights.account(call, now), existing)
@@ -92,20 +109,23 @@ class Enrolment:
             first=first,
             expires_at=int(now) + PENDING_LIFE,
         )
-        await self._durable.change_account(user, lambda account: added(account, record, now))
-        if first and wanted.enrolment_code is not None:  # last, so that a storage that fails does not cost the code
-            await self._rights.use_code(call, wanted.enrolment_code, now)
+        if not await self._change(call, lambda found: added(found, record, now, with_code=code is not None), now):
+            raise first_enrolment()
+        if first and code is not None:  # only now, so that a storage that fails does not cost the code
+            await self._rights.use_code(call, code, now)
+            if not await self._change(call, lambda found: preferred(found, id, now), now):
+                raise _not_found()
+        await self._tell("enrolment-begun", call, record, now)
         reply = EnrollResponse(id=record.id, state="pending", expires_in=PENDING_LIFE, **members)
         return json_response(201, reply.to_members())
 
     async def verify(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`POST /{id}/verify`: the first proof; who began it finishes it, whatever the token's age."""
         call = await self._authenticated(request, now)
-        user = _user(call)
         _, record = await self._found(call, path["id"], now)
-        if record.state != "pending" or record.begun_by != _beginner(call):
+        if not is_begun_by(record, _beginner(call)):
             raise _not_found()
-        active = await self._confirm(user, record, _read(VerifyRequest, request), now)
+        active = await self._confirm(call, record, _read(VerifyRequest, request), now)
         await self._tell("authenticator-added", call, record, now)
         return json_response(200, _entry(active, now).to_members())
 
@@ -113,18 +133,16 @@ class Enrolment:
         """`PATCH /{id}`: another name."""
         call, record = await self._changeable(request, path["id"], now)
         name = _read(RenameRequest, request).name
-        changed = await self._durable.change_account(
-            _user(call), lambda account: renamed(account, record.id, name, now)
-        )
+        changed = await self._change(call, lambda account: renamed(account, record.id, name, now), now)
         if changed is None:
             raise _not_found()
         await self._tell("authenticator-renamed", call, record, now)
         return json_response(200, _entry(changed, now).to_members())
 
     async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
-        """`DELETE /{id}`: one less; the last one stays."""
+        """`DELETE /{id}`: one less, and what came of all of them ends; the last one stays."""
         call, record = await self._changeable(request, path["id"], now)
-        if not await self._durable.change_account(_user(call), lambda account: removed(account, record.id)):
+        if not await self._change(call, lambda account: removed(account, record.id), now):
             raise problem("last-authenticator", 409)
         await self._tell("authenticator-removed", call, record, now)
         return HttpResponse(status=204)
@@ -153,28 +171,34 @@ class Enrolment:
         await self._rights.to_change(call, live(account, now), now)
         return call, record
 
+    async def _change(self, call: GuardedCall, decide: DecideAccount[T], now: float) -> T:
+        try:
+            return await self._ends.change(call.token, decide, now)
+        except TokenEnded as error:
+            raise self._guard.refusals.invalid_token(call.scheme, "revoked", call.token) from error
+
     async def _confirm(
-        self, user: User, record: AuthenticatorRecord, proof: VerifyRequest, now: float
+        self, call: GuardedCall, record: AuthenticatorRecord, proof: VerifyRequest, now: float
     ) -> AuthenticatorRecord:
-        method, change = self._methods[record.method], self._durable.change_account
+        user, method = _user(call), self._methods[record.method]
         try:
             response = method.read_first(proof)
         except MalformedMessage as error:
             raise _invalid(str(error)) from error
-        counted = await change(user, lambda account: tried(account, record.id, now))
+        counted = await self._change(call, lambda account: tried(account, record.id, now), now)
         if counted is None:
             raise _not_found()
         pending, is_last = counted
         confirmed = method.confirm(user, pending, response, now)
         try:
             if confirmed is not None:
-                active = await change(user, lambda account: activated(account, record.id, confirmed, now))
+                active = await self._change(call, lambda account: activated(account, record.id, confirmed, now), now)
                 if active is not None:
                     return active
         except CredentialTaken:
             pass
         if confirmed is not None or not method.guessable or is_last:  # its proof served: another try begins anew
-            await change(user, lambda account: discarded(account, record.id))
+            await self._change(call, lambda account: discarded(account, record.id), now)
         raise problem("verification-failed", 400)
 
     async def _found(self, call: GuardedCall, id: str, now: float) -> tuple[Account, AuthenticatorRecord]:
@@ -194,7 +218,7 @@ def _user(call: GuardedCall) -> User:
 
 
 def _beginner(call: GuardedCall) -> str:
-    return f"{call.token.sid} {call.token.jkt}"
+    return beginner(call.token.sid, call.token.jkt)
 
 
 def _entry(record: AuthenticatorRecord, now: float) -> Authenticator:

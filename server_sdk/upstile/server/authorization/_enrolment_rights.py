@@ -12,7 +12,7 @@ from upstile.server.authorization._offers import bar_for_changes
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeStore
+from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeStore, Record, generation_of
 
 FRESH_LOGIN = 600
 """Seconds for which a base login may enrol the first authenticator."""
@@ -46,7 +46,7 @@ class EnrolmentRights:
             Whether it may only by the rule for the first one; an enrolment code has to be used up then (`use_code`).
         """
         if code is not None and not await self._is_right(call, code, now):
-            raise _first_enrolment()
+            raise first_enrolment()
         bar = bar_for_changes(self._methods, records, now)
         if bar:
             await self._reached(call, bar, now)
@@ -60,8 +60,8 @@ class EnrolmentRights:
 
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
-            if record is None or record.value != call.token.subject.encode():
-                raise _first_enrolment()
+            if not _is_for(record, call):
+                raise first_enrolment()
             return {key: None}, None
 
         await self._store.update_many([key], take, now)
@@ -97,17 +97,28 @@ class EnrolmentRights:
         login = await self._login(call, now)
         fresh = login is not None and login.jti == call.token.jti and now - login.auth_time <= FRESH_LOGIN
         if disabled or not fresh or call.token.jkt is None:  # the guard has seen the proof by this key
-            raise _first_enrolment()
+            raise first_enrolment()
 
     async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
         key = self._names("enrolment", code)
         record = (await self._store.get_many([key], now)).get(key)
-        return record is not None and record.value == call.token.subject.encode()
+        return _is_for(record, call)
 
     async def _login(self, call: GuardedCall, now: float) -> BaseLogin | None:
         key = self._names("login", call.token.sid or "")
         return BaseLogin.read((await self._store.get_many([key], now)).get(key))
 
 
-def _first_enrolment() -> Rejection:
+def enrolment_code_for(subject: str, generation: int) -> bytes:
+    """What an enrolment code says: for whom, and of which generation of sign-ins. With these it ends as well."""
+    return f"{generation} {subject}".encode()
+
+
+def _is_for(record: Record | None, call: GuardedCall) -> bool:
+    generation = generation_of(call.token.sid or "")
+    return record is not None and record.value == enrolment_code_for(call.token.subject, generation)
+
+
+def first_enrolment() -> Rejection:
+    """What is said to who may not begin a first enrolment."""
     return problem("first-enrolment", 403)

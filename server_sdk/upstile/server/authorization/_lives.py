@@ -13,7 +13,7 @@ LIFE = 300
 LONGEST_LIFE = 3600
 """and a bound one at most, if the route's `max_age` is that long."""
 LOGIN_LIFE = 12 * 3600
-"""A base login lasts; as long as its factors count towards `mfa`."""
+"""A base login lasts, unless the deployment says less; as long as its factors count towards `mfa`."""
 ENROLMENT_CODE_LIFE = 600
 """An enrolment code is good."""
 PENDING_LIFE = 600

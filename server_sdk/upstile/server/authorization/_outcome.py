@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from upstile.server._http import HttpResponse
 from upstile.server.authorization._budgets import UserState, remember_key, succeed
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._claim import Answer, Claimed, being_judged
+from upstile.server.authorization._claim import Answer, Claimed, being_judged, no_session
 from upstile.server.authorization._codes import has_ended
 from upstile.server.authorization._sessions import Session, seal_reply
-from upstile.server.authorization._subject import refused
 from upstile.server.authorization.methods import Verified
 from upstile.server.storage import Found, Kept, Storage, Use
 
@@ -62,7 +61,7 @@ async def write_right(
     """Write all that a right answer brings about.
 
     Raises:
-        AuthorizationError: somebody else judges this answer now, or the user's sign-ins were ended.
+        AuthorizationError: somebody else judges this answer now, or the user's sign-ins or proofs were ended.
         UsedBefore: the same code was accepted elsewhere in the meantime.
     """
     sealed = seal_reply(answer.name, outcome.reply)
@@ -74,7 +73,7 @@ async def write_right(
         closed = _closed(answer, claimed, found, sealed, now)
         user = UserState.read(found.get(answer.user))
         if has_ended(proved, user):
-            raise refused("the user's authenticators were changed: start again")
+            raise no_session()
         counted = _counted(answer, claimed, user, proved, authenticator, outcome, now)
         return {**outcome.kept, **counted, **closed}, None
 

@@ -21,9 +21,9 @@ def error_response(error: AuthorizationError) -> HttpResponse:
     return json_response(error.status, members, *headers)
 
 
-def temporarily_unavailable(description: str) -> AuthorizationError:
-    """Nothing was judged and nothing was counted: the same request may come again in a moment."""
-    return AuthorizationError("temporarily_unavailable", description, status=503, retry_after=RETRY_AFTER)
+def temporarily_unavailable(description: str, retry_after: int = RETRY_AFTER) -> AuthorizationError:
+    """Nothing was judged and nothing was counted: the same request may come again, usually in a moment."""
+    return AuthorizationError("temporarily_unavailable", description, status=503, retry_after=retry_after)
 
 
 def unavailable(error: StorageUnavailable) -> HttpResponse:

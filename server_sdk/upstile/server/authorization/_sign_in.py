@@ -1,36 +1,39 @@
-"""What the application tells us on its own word: who signed in, and who may begin anew."""
+"""What the application tells us on its own word: who signed in, how and when."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isfinite
 from secrets import token_urlsafe
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, TokenResponse
 from upstile.server._errors import ConfigurationError
 from upstile.server._events import Events, SecurityEvent
-from upstile.server.authorization._account import ended
+from upstile.server.authorization._account import at_least
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import UserState
-from upstile.server.authorization._closing import Closings
-from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_LIFE
+from upstile.server.authorization._lives import LOGIN_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import TokenMint
-from upstile.server.storage import Found, Kept, Names, Record, Revocations, Storage, User
+from upstile.server.storage import Account, Found, Kept, Names, Revocations, Storage, User
+
+SKEW = 60
+"""Seconds by which the clocks of the application's machines may differ."""
 
 
 class SignIn:
-    """Begins base logins and issues enrolment codes, on the application's word.
+    """Begins base logins.
 
     Args:
         issuer: our issuer identifier, and the resource that base tokens are for.
         apps: the registered apps.
         mint: makes the tokens of base logins.
-        storage: the users, their base logins, and enrolment codes.
+        storage: the users, and their base logins.
         names: makes the keys of one-time state.
-        revocations: where sign-ins end.
-        closings: open what wrong answers closed.
+        revocations: what has ended.
         events: is told.
+        life: seconds that a base login lasts.
     """
 
     def __init__(
@@ -42,8 +45,8 @@ class SignIn:
         storage: Storage,
         names: Names,
         revocations: Revocations,
-        closings: Closings,
         events: Events,
+        life: float = LOGIN_LIFE,
     ) -> None:
         self._issuer = issuer
         self._apps = apps
@@ -51,8 +54,8 @@ class SignIn:
         self._storage = storage
         self._names = names
         self._revocations = revocations
-        self._closings = closings
         self._events = events
+        self._life = int(life)
 
     async def start_session(
         self,
@@ -63,8 +66,11 @@ class SignIn:
         possession: Possession,
         client_id: str | None = None,
         account_name: str | None = None,
+        auth_time: float | None = None,
     ) -> TokenResponse:
         """A base login and its token.
+
+        It is of the generation that the account has when it is read: a reset that comes after that ends it.
 
         Args:
             subject: the user.
@@ -73,74 +79,64 @@ class SignIn:
             possession: the key that the token will be bound to, if the app proved one.
             client_id: the app; may be left out where one is registered.
             account_name: what the user calls the account; prompts show it masked.
+            auth_time: when the user signed in, where that was earlier (epoch seconds).
 
         Raises:
-            ConfigurationError: `subject` or `amr` make no sense.
+            ConfigurationError: `subject`, `amr` or `auth_time` make no sense.
         """
-        if not subject or not isinstance(subject, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"subject={subject!r} must be a text that names the user")
+        check_subject(subject)
         check_amr(amr)
+        signed_in_at = _checked_time(auth_time, now)
         client = self._apps.only() if client_id is None else self._apps.get(client_id)
-        user = User(self._issuer, subject)
-        account = await self._storage.durable.account(user)
+        account = await self._account(User(self._issuer, subject))
         login = BaseLogin(
             sid=f"{account.logins}.{token_urlsafe(16)}",
             jti=token_urlsafe(16),
             subject=subject,
             client_id=client.client_id,
             amr=tuple(amr),
-            auth_time=int(now),
+            auth_time=signed_in_at,
             jkt=possession.jkt,
             account=account_name,
-            expires_at=int(now) + LOGIN_LIFE,
+            expires_at=int(now) + self._life,
         )
-        key = self._names("login", login.sid)
+        key, user_key = self._names("login", login.sid), self._names("user", subject)
 
         def keep(found: Found) -> tuple[Kept, None]:
-            return {**possession.used(found, now), key: login.record()}, None
+            state = UserState.read(found.get(user_key))
+            seen = {} if state.seen else {user_key: replace(state, seen=True).record(now)}
+            return {**possession.used(found, now), **seen, key: login.record()}, None
 
-        await self._storage.one_time.update_many([key, *possession.keys], keep, now)
-        await self._events.tell(SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now))
+        await self._storage.one_time.update_many([key, user_key, *possession.keys], keep, now)
+        await self._events.tell(SecurityEvent(kind="login", user=account.user, client_id=client.client_id, at=now))
         scope = client.scopes - {AUTHENTICATORS_SCOPE}  # which only a ceremony grants (upstile profile §8)
         return self._mint.base(login, resource=self._issuer, scope=scope, now=now)
 
-    async def enrolment_code(self, subject: str, now: float) -> str:
-        """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
-        code = token_urlsafe(16)
-        user = User(self._issuer, subject)
-        key = self._names("enrolment", code)
-        record = Record(value=subject.encode(), expires_at=now + ENROLMENT_CODE_LIFE)
-        await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
-        await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
-        return code
+    async def _account(self, user: User) -> Account:
+        """The account; one that was forgotten goes on with its numbers as long as the log knows of its end."""
+        account = await self._storage.durable.account(user)
+        logins, proofs = self._revocations.first_good(user)
+        if account.logins >= logins and account.proofs >= proofs:
+            return account
+        return await self._storage.durable.change_account(user, lambda found: at_least(found, logins, proofs))
 
-    async def unlock(self, subject: str, now: float, *, reason: str | None = None, by: str | None = None) -> None:
-        """Let devices that a user has not used before try all authenticators again, and end the lock they are under.
 
-        Args:
-            subject: the user.
-            now: epoch seconds.
-            reason, by: why, and on whose behalf; both go into the audit.
-        """
-        user = User(self._issuer, subject)
-        await self._closings.unlock(user, now)
-        await self._events.tell(SecurityEvent(kind="user-unlocked", user=user, at=now, reason=reason, by=by))
+def check_subject(subject: object) -> None:
+    """Refuse what names nobody.
 
-    async def disable_authenticators(self, subject: str, now: float) -> None:
-        """Take all that a user has enrolled out of use, and end what came of it: sign-ins, tokens, known keys."""
-        user, key = User(self._issuer, subject), self._names("user", subject)
-        account = await self._storage.durable.change_account(user, ended)
-        self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_LIFE)
+    Raises:
+        ConfigurationError: it is empty, or no text.
+    """
+    if not subject or not isinstance(subject, str):
+        raise ConfigurationError(f"subject={subject!r} must be a text that names the user")
 
-        def forget(found: Found) -> tuple[Kept, None]:
-            state = UserState.read(found.get(key))
-            state = replace(
-                state,
-                known={},
-                first_login=max(state.first_login, account.logins),
-                first_proof=max(state.first_proof, account.proofs),
-            )
-            return {key: state.record(now)}, None
 
-        await self._storage.one_time.update_many([key], forget, now)
-        await self._events.tell(SecurityEvent(kind="authenticator-disabled", user=user, at=now))
+def _checked_time(auth_time: float | None, now: float) -> int:
+    if auth_time is None:
+        return int(now)
+    is_number = isinstance(auth_time, int | float) and not isinstance(auth_time, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_number or not isfinite(auth_time) or not 0 <= auth_time <= now + SKEW:
+        raise ConfigurationError(
+            f"auth_time={auth_time!r} must be when the user signed in, in epoch seconds: not later"
+        )
+    return int(min(auth_time, now))

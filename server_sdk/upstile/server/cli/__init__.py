@@ -1,4 +1,4 @@
-"""The command `upstile-server`, with which a deployment's keys and schema are looked after."""
+"""The command `upstile-server`, with which a deployment's keys, schema and users are looked after."""
 
 import sys
 

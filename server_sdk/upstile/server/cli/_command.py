@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from upstile.server.cli import _db, _keys
+from upstile.server.cli import _db, _keys, _user
 
 command = typer.Typer(
-    help="""Look after a deployment: its signing keys, its secret keys and its database.
+    help="""Look after a deployment: its signing keys, its secret keys, its database and its users.
 
     The command loads the StepUp object of your application, so that storage, issuer and keys are said once. Run it
     where you start the server, with the same environment.
@@ -16,6 +16,7 @@ command = typer.Typer(
     Examples:
       upstile-server --app bank:server keys status
       upstile-server --app bank:server keys rotate
+      upstile-server --app bank:server user ada show
       UPSTILE_APP=bank:server upstile-server db check
 
     \b
@@ -28,6 +29,7 @@ command = typer.Typer(
 )
 command.add_typer(_keys.command, name="keys")
 command.add_typer(_db.command, name="db")
+command.add_typer(_user.command, name="user")
 
 
 @command.callback()

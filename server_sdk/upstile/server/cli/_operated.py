@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from upstile.server._events import SecurityEvent
+from upstile.server.authorization._help_desk import HelpDesk
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._issuer import Issuer
@@ -53,6 +54,19 @@ class Operated(Protocol):
     @property
     def events(self) -> Told:
         """Who is told."""
+        ...
+
+    @property
+    def help_desk(self) -> HelpDesk:
+        """Acts for users."""
+        ...
+
+    async def open(self) -> None:
+        """Open all stores."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close them."""
         ...
 
     @property

@@ -28,8 +28,8 @@ def signing_keys(issuer: str, keys: Sequence[KeyLife], now: float) -> None:
     table.add_column("made")
     table.add_column("state")
     for key in keys:
-        table.add_row(key.record.kid, _time(key.record.created), _state(key))
-    _console().print(table if keys else f"{issuer} has no signing key yet: the server makes one when it starts")
+        table.add_row(key.record.kid, time_of(key.record.created), _state(key))
+    console().print(table if keys else f"{issuer} has no signing key yet: the server makes one when it starts")
 
 
 def secret_keys(seal: Seal, found: Needs) -> None:
@@ -40,39 +40,39 @@ def secret_keys(seal: Seal, found: Needs) -> None:
     configured = seal.names
     for name in (*configured, *sorted(found.keys - set(configured))):
         table.add_row(name, _role(name, seal), *(str(found.counts[label, name]) for label in _LABELS))
-    console = _console()
+    shown = console()
     if configured or found.keys:
-        console.print(table)
+        shown.print(table)
     for sentence in _advice(seal, found):
-        console.print(sentence, soft_wrap=True)
+        shown.print(sentence, soft_wrap=True)
 
 
 @contextmanager
 def progress() -> Generator[Told]:
     """Shows how far sealing anew is: a line that changes on a terminal, else one from time to time."""
-    console = _console(stderr=True)
+    shown_on = console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+    with Progress(*columns, console=shown_on, transient=True, disable=not shown_on.is_terminal) as shown:
         task = shown.add_task("sealing anew")
 
         def told(work: Resealed) -> None:
             looked_at = work.done + work.current + len(work.failed)
-            if console.is_terminal:
+            if shown_on.is_terminal:
                 shown.update(task, description=f"{looked_at} values looked at, {work.done} sealed anew")
             elif looked_at % _EVERY == 0:
-                console.print(f"{looked_at} values looked at, {work.done} sealed anew")
+                shown_on.print(f"{looked_at} values looked at, {work.done} sealed anew")
 
         yield told
 
 
 def resealed(work: Resealed) -> None:
     """What sealing anew did."""
-    console = _console()
-    console.print(f"{work.done} values were sealed anew, {work.current} needed nothing", soft_wrap=True)
+    shown = console()
+    shown.print(f"{work.done} values were sealed anew, {work.current} needed nothing", soft_wrap=True)
     for what, why in list(work.failed.items())[:_SHOWN]:
-        console.print(f"{what} was left as it is: {why}", soft_wrap=True, markup=False)
+        shown.print(f"{what} was left as it is: {why}", soft_wrap=True, markup=False)
     if len(work.failed) > _SHOWN:
-        console.print(f"and {len(work.failed) - _SHOWN} more")
+        shown.print(f"and {len(work.failed) - _SHOWN} more")
 
 
 def _advice(seal: Seal, found: Needs) -> Generator[str]:
@@ -97,18 +97,20 @@ def _role(name: str, seal: Seal) -> str:
 
 def _state(key: KeyLife) -> str:
     if key.phase == "published":
-        return f"published; signs from {_time(key.record.signs_from)}"
+        return f"published; signs from {time_of(key.record.signs_from)}"
     if key.until is None:
         return "signs"
-    return f"verifies until {_time(key.until)}"
+    return f"verifies until {time_of(key.until)}"
 
 
-def _time(at: float) -> str:
+def time_of(at: float) -> str:
+    """A time as an operator reads it."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    if console.width < _NARROWEST and not console.is_terminal:
-        console.width = _NARROWEST  # into a file or another program, where a row belongs into one line
-    return console
+def console(*, stderr: bool = False) -> Console:
+    """Where it is printed."""
+    shown = Console(stderr=stderr, highlight=False)
+    if shown.width < _NARROWEST and not shown.is_terminal:
+        shown.width = _NARROWEST  # into a file or another program, where a row belongs into one line
+    return shown

@@ -9,6 +9,7 @@ from typing import TypeVar
 import typer
 
 from upstile.protocol import UpstileError
+from upstile.server.authorization._help_desk import HelpDesk
 from upstile.server.cli._load import CannotLoad, load
 from upstile.server.cli._operated import Operated
 
@@ -44,6 +45,20 @@ def opened(operated: Operated, work: Callable[[Operated], Awaitable[T]]) -> T:
             return await work(operated)
         finally:
             await store.aclose()
+
+    return asyncio.run(whole())
+
+
+def at_the_desk(operated: Operated, work: Callable[[HelpDesk], Awaitable[T]]) -> T:
+    """Do some work for users with all stores open, on a schema that fits."""
+
+    async def whole() -> T:
+        await asyncio.to_thread(operated.storage.durable.check_schema)
+        await operated.open()
+        try:
+            return await work(operated.help_desk)
+        finally:
+            await operated.aclose()
 
     return asyncio.run(whole())
 

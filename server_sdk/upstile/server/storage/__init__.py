@@ -12,11 +12,21 @@ from upstile.server.storage._records import (
     User,
 )
 from upstile.server.storage._revocations import Revocations, generation_of
-from upstile.server.storage._stores import DurableStore, Found, Kept, OneTimeStore, Storage, TwoStores, use_once
+from upstile.server.storage._stores import (
+    DecideAccount,
+    DurableStore,
+    Found,
+    Kept,
+    OneTimeStore,
+    Storage,
+    TwoStores,
+    use_once,
+)
 
 __all__ = [
     "Account",
     "AuthenticatorRecord",
+    "DecideAccount",
     "DurableStore",
     "Found",
     "Kept",

@@ -123,13 +123,14 @@ class Revocation:
 
     Attributes:
         kind: `token` (a `jti`) and `login` (a `sid`) name one thing; `logins` and `proofs` end all generations of a
-            user below `below`.
+            user below `below`; `spared` is the one token that goes on through such an end of proofs, because it asked
+            for it. It stands before that end.
         name: the `jti`, the `sid`, or the user's `sub`.
         expires_at: when it is dead anyway (epoch seconds).
         number: its place in the log; numbers become visible in their order. 0 until it is written.
     """
 
-    kind: Literal["token", "login", "logins", "proofs"]
+    kind: Literal["token", "login", "logins", "proofs", "spared"]
     name: str
     expires_at: int
     below: int = 0

@@ -1,5 +1,5 @@
-"""What ended before its time (RFC 7009, RFC 6749 §4.1.2, `disable_authenticators`), in memory, without a look at the
-store on each call.
+"""What ended before its time (RFC 7009, RFC 6749 §4.1.2, upstile profile §8), in memory, without a look at the store on
+each call.
 
 The log lies in the durable store. A thread of each process reads what is newer, each second; what this process revokes
 itself holds at once.
@@ -17,6 +17,7 @@ BOUND = 10.0
 """Seconds for which the last known list holds while the store cannot be read."""
 _PRUNE_EVERY = 60.0
 _NOTHING_ENDED = (0, 0, 0)
+_NOT_SPARED = (0, 0)
 
 
 class _Token(Protocol):
@@ -52,6 +53,7 @@ class Revocations:
         self._lock = Lock()
         self._dead: dict[str, int] = {}
         self._ended: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._spared: dict[str, tuple[int, int]] = {}
         self._last = 0
         self._read_at: float | None = None
         self._pruned_at = elapsed()
@@ -67,12 +69,24 @@ class Revocations:
         if token.jti in dead or token.sid in dead:
             return True
         ended = self._ended.get((token.issuer, token.subject))
-        return ended is not None and _is_of_earlier(token.jti, token.sid, ended)
+        return ended is not None and self._is_of_earlier(token.jti, token.sid, ended)
 
     def names(self, jti: str, sid: str | None, user: User) -> bool:
         """The same of what a token says."""
         ended = self._ended.get(user)
-        return jti in self._dead or sid in self._dead or (ended is not None and _is_of_earlier(jti, sid, ended))
+        return jti in self._dead or sid in self._dead or (ended is not None and self._is_of_earlier(jti, sid, ended))
+
+    def outdates(self, account: Account, token: _Token) -> bool:
+        """Whether a token is of a generation that has ended by what the account itself says.
+
+        That is exact, while the list may be a second old. Only that another node has spared the token may be unknown
+        here: then look, and ask again.
+        """
+        return self._is_of_earlier(token.jti, token.sid, (account.logins, account.proofs, 0))
+
+    def first_good(self, user: User) -> tuple[int, int]:
+        """The generations of logins and of proofs that have not ended, as far as the list says."""
+        return self._ended.get(user, _NOTHING_ENDED)[:2]
 
     async def revoke(self, kind: Literal["token", "login"], name: str, expires_at: float) -> None:
         """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds)."""
@@ -80,9 +94,17 @@ class Revocations:
         await self._store.revoke(entry)
         self._apply(entry)
 
-    def ended(self, account: Account, expires_at: float) -> None:
-        """Note at once which generations of a user are still good; the store has written it to the log."""
+    def ended(self, account: Account, expires_at: float, spared: str | None = None) -> None:
+        """Note at once which generations of a user are still good; the store has written it to the log.
+
+        Args:
+            account: with its generations as they are now.
+            expires_at: when everything of earlier ones is dead anyway (epoch seconds).
+            spared: the `jti` of the one elevated token that goes on.
+        """
         name, until = account.user.subject, int(expires_at)
+        if spared is not None:
+            self._apply(Revocation(kind="spared", name=spared, below=account.proofs, expires_at=until))
         self._apply(Revocation(kind="logins", name=name, below=account.logins, expires_at=until))
         self._apply(Revocation(kind="proofs", name=name, below=account.proofs, expires_at=until))
 
@@ -110,6 +132,11 @@ class Revocations:
             if entry.kind in ("token", "login"):
                 self._dead[entry.name] = entry.expires_at
                 return
+            if entry.kind == "spared":
+                self._spared[entry.name] = max(
+                    self._spared.get(entry.name, _NOT_SPARED), (entry.below, entry.expires_at)
+                )
+                return
             user = User(self._issuer, entry.name)
             logins, proofs, until = self._ended.get(user, _NOTHING_ENDED)
             if entry.kind == "logins":
@@ -122,12 +149,14 @@ class Revocations:
         with self._lock:
             self._dead = {name: expires_at for name, expires_at in self._dead.items() if expires_at > now - GRACE}
             self._ended = {user: ended for user, ended in self._ended.items() if ended[2] > now - GRACE}
+            self._spared = {jti: spared for jti, spared in self._spared.items() if spared[1] > now - GRACE}
 
-
-def _is_of_earlier(jti: str, sid: str | None, ended: tuple[int, int, int]) -> bool:
-    """Whether a token, or its base login, is of a generation that has ended."""
-    logins, proofs, _ = ended
-    return (sid is not None and generation_of(sid) < logins) or ("." in jti and generation_of(jti) < proofs)
+    def _is_of_earlier(self, jti: str, sid: str | None, ended: tuple[int, int, int]) -> bool:
+        """Whether a token, or its base login, is of a generation that has ended; a later end reaches a spared one."""
+        logins, proofs, _ = ended
+        if sid is not None and generation_of(sid) < logins:
+            return True
+        return "." in jti and generation_of(jti) < proofs and self._spared.get(jti, _NOT_SPARED)[0] < proofs
 
 
 def generation_of(identifier: str) -> int:

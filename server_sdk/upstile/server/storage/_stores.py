@@ -85,11 +85,24 @@ class DurableStore(Store, Protocol):
         """One user, as they are now; an account that was never written is empty."""
         ...
 
-    async def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
         """Read, decide, write. A generation that goes up is written into the log of revocations with it.
+
+        Args:
+            user: whose account.
+            decide: the account as it is, to what it shall be and a result.
+            spared: the `jti` of the one elevated token that goes on where the generation of proofs goes up.
 
         Raises:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
+        """
+        ...
+
+    async def forget_account(self, user: User) -> Account:
+        """Delete all that is kept of a user; what they had has ended, and the log says so.
+
+        Returns:
+            What the account is from now on: nothing, but for its next generations.
         """
         ...
 

@@ -129,13 +129,17 @@ class PostgresStore:
         statements = (*_statements.BEGIN, _statements.use(use), "COMMIT")
         return await self._pool.run("; ".join(statements), _is_first, again=False)
 
-    async def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
         """Read, decide, write. A generation that goes up is written into the log of revocations with it.
 
         Raises:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
-        return await self._in_thread(lambda ledger: ledger.change_account(user, decide))
+        return await self._in_thread(lambda ledger: ledger.change_account(user, decide, spared=spared))
+
+    async def forget_account(self, user: User) -> Account:
+        """Delete all that is kept of a user; what they had has ended."""
+        return await self._in_thread(lambda ledger: ledger.forget_account(user))
 
     async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """The next authenticators of this issuer, in the order of their ids."""

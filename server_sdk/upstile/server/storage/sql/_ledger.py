@@ -11,7 +11,7 @@ from upstile.server.storage._stores import DecideAccount, DecideKeys
 from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
 from upstile.server.storage.schema import _tables as tables
 from upstile.server.storage.sql import _log
-from upstile.server.storage.sql._rows import read_account, read_authenticators, write_account
+from upstile.server.storage.sql._rows import delete_account, read_account, read_authenticators, write_account
 from upstile.server.storage.sql._sweep import sweep
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class SqlLedger:
         """One user, as they are now."""
         return read(self._engine, lambda connection: read_account(connection, user))
 
-    def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+    def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
         """Read, decide, write; a generation that goes up is in the log when this returns.
 
         Raises:
@@ -54,9 +54,20 @@ class SqlLedger:
             before = read_account(connection, user, lock=True)
             after, result = decide(before)
             write_account(connection, before, after)
-            expires_at = int(self._clock()) + _log.ENDS_AFTER
-            _log.append(connection, user.issuer, _log.ended(before, after, expires_at))
+            self._note(connection, before, after, spared)
             return result
+
+        return write(self._engine, work, lock_number("account", *user))
+
+    def forget_account(self, user: User) -> Account:
+        """Delete all that is kept of a user; what they had has ended when this returns."""
+
+        def work(connection: sa.Connection) -> Account:
+            before = read_account(connection, user, lock=True)
+            after = Account(user=user, logins=before.logins + 1, proofs=before.proofs + 1)
+            delete_account(connection, user)
+            self._note(connection, before, after)
+            return after
 
         return write(self._engine, work, lock_number("account", *user))
 
@@ -119,6 +130,10 @@ class SqlLedger:
         """Delete some of what is dead; once a minute, sooner while there is more."""
         if abs(now - self._tidied) >= TIDY_EVERY and not write(self._engine, lambda connection: sweep(connection, now)):
             self._tidied = now
+
+    def _note(self, connection: sa.Connection, before: Account, after: Account, spared: str | None = None) -> None:
+        expires_at = int(self._clock()) + _log.ENDS_AFTER
+        _log.append(connection, before.user.issuer, _log.ended(before, after, expires_at, spared))
 
     def _signing_keys(self, connection: sa.Connection) -> list[SigningKeyRecord]:
         query = (

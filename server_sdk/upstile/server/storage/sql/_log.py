@@ -14,13 +14,15 @@ ENDS_AFTER = 13 * 3600
 _log = tables.revocations.c
 
 
-def ended(before: Account, after: Account, expires_at: int) -> list[Revocation]:
-    """What the log has to say when generations go up."""
+def ended(before: Account, after: Account, expires_at: int, spared: str | None = None) -> list[Revocation]:
+    """What the log has to say when generations go up; `spared` is the `jti` that goes on."""
     name = before.user.subject
     entries: list[Revocation] = []
     if after.logins > before.logins:
         entries.append(Revocation(kind="logins", name=name, below=after.logins, expires_at=expires_at))
     if after.proofs > before.proofs:
+        if spared is not None:  # first, so that nobody who reads along ever sees it ended
+            entries.append(Revocation(kind="spared", name=spared, below=after.proofs, expires_at=expires_at))
         entries.append(Revocation(kind="proofs", name=name, below=after.proofs, expires_at=expires_at))
     return entries
 
@@ -34,6 +36,9 @@ def append(connection: sa.Connection, issuer: str, entries: Sequence[Revocation]
     if entries:
         take_lock(connection, LOG_LOCK)
     for entry in entries:
+        if entry.below:  # said before of a user who was forgotten since: then it may be about to be swept
+            earlier = (*_same(issuer, entry), _log.expires_at < entry.expires_at)
+            connection.execute(sa.delete(tables.revocations).where(*earlier))
         if not is_there(connection, issuer, entry):
             values = {"kind": entry.kind, "name": entry.name, "below": entry.below, "expires_at": entry.expires_at}
             connection.execute(sa.insert(tables.revocations), {"issuer": issuer, **values})
@@ -41,8 +46,7 @@ def append(connection: sa.Connection, issuer: str, entries: Sequence[Revocation]
 
 def is_there(connection: sa.Connection, issuer: str, entry: Revocation) -> bool:
     """Whether the log says this already."""
-    same = (_log.issuer == issuer, _log.kind == entry.kind, _log.name == entry.name, _log.below == entry.below)
-    return connection.execute(sa.select(_log.number).where(*same)).first() is not None
+    return connection.execute(sa.select(_log.number).where(*_same(issuer, entry))).first() is not None
 
 
 def after(connection: sa.Connection, issuer: str, number: int, now: float) -> list[Revocation]:
@@ -53,3 +57,7 @@ def after(connection: sa.Connection, issuer: str, number: int, now: float) -> li
         .order_by(_log.number)
     )
     return [Revocation(**row) for row in connection.execute(query).mappings()]
+
+
+def _same(issuer: str, entry: Revocation) -> tuple[sa.ColumnElement[bool], ...]:
+    return _log.issuer == issuer, _log.kind == entry.kind, _log.name == entry.name, _log.below == entry.below

@@ -55,6 +55,13 @@ def write_account(connection: sa.Connection, before: Account, after: Account) ->
         _write_generations(connection, after)
 
 
+def delete_account(connection: sa.Connection, user: User) -> None:
+    """Delete all rows of a user."""
+    connection.execute(sa.delete(tables.authenticators).where(*_of(user)))
+    own = (_accounts.issuer == user.issuer, _accounts.subject == user.subject)
+    connection.execute(sa.delete(tables.accounts).where(*own))
+
+
 def _write_generations(connection: sa.Connection, account: Account) -> None:
     values = {"logins": account.logins, "proofs": account.proofs}
     if _generations(connection, account.user) is None:

@@ -116,13 +116,17 @@ class SqliteStore:
         """Whether the file can be read."""
         await tried(self._phases().ping)
 
-    async def change_account(self, user: User, decide: DecideAccount[T]) -> T:
+    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
         """Read, decide, write, so that a power cut does not undo it.
 
         Raises:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
-        return await asyncio.to_thread(self._here().ledger.change_account, user, decide)
+        return await asyncio.to_thread(self._here().ledger.change_account, user, decide, spared=spared)
+
+    async def forget_account(self, user: User) -> Account:
+        """Delete all that is kept of a user; what they had has ended."""
+        return await asyncio.to_thread(self._here().ledger.forget_account, user)
 
     async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """The next authenticators of this issuer, in the order of their ids."""

@@ -1,0 +1,97 @@
+"""What ends when a user's authenticators change (upstile profile §8): ends are numbers, and every place learns them.
+
+The account counts generations of sign-ins and of proofs, in the transaction that changes it; the log says it to all
+nodes. What is counted for the user gets a copy, which ceremonies and codes are compared with, and forgets keys.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TypeVar
+
+from upstile.server.authorization._budgets import UserState
+from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_LIFE
+from upstile.server.resource._access_token import AccessToken
+from upstile.server.storage import Account, DecideAccount, Found, Kept, Names, Revocations, Storage, User
+
+T = TypeVar("T")
+
+
+class TokenEnded(Exception):
+    """The token that asks for a change has ended, by what the account says now."""
+
+
+class Ends:
+    """Makes changes that end something, and makes the ends known.
+
+    Args:
+        storage: the accounts, and what is counted for users.
+        names: makes the keys of the latter.
+        revocations: what this node knows of ends.
+    """
+
+    def __init__(self, *, storage: Storage, names: Names, revocations: Revocations) -> None:
+        self._storage = storage
+        self._names = names
+        self._revocations = revocations
+
+    async def change(self, token: AccessToken, decide: DecideAccount[T], now: float) -> T:
+        """Change a user's authenticators, as the bearer of a token asks; the token itself goes on.
+
+        Where the change ends proofs, that has happened when this returns.
+
+        Raises:
+            TokenEnded: the token is of an earlier generation. Another node may have ended it a moment ago.
+        """
+        try:
+            before, after, result = await self._change(token, decide)
+        except TokenEnded:  # or another node let it go on through the last end
+            await asyncio.to_thread(self._revocations.look, now)
+            before, after, result = await self._change(token, decide)
+        if after.proofs > before.proofs:
+            await self.spread(after, now, gone=_active(before) - _active(after), spared=token.jti)
+        return result
+
+    async def spread(
+        self, account: Account, now: float, *, gone: Collection[str] | None, spared: str | None = None
+    ) -> None:
+        """Make known which generations of a user are still good.
+
+        Args:
+            account: as it is now.
+            now: epoch seconds.
+            gone: authenticators; keys that are known through one of them are forgotten. `None`: all keys.
+            spared: the `jti` of the token that goes on.
+        """
+        self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_LIFE, spared)
+        key = self._names("user", account.user.subject)
+
+        def note(found: Found) -> tuple[Kept, None]:
+            return {key: after_end(UserState.read(found.get(key)), account, gone).record(now)}, None
+
+        await self._storage.one_time.update_many([key], note, now)
+
+    async def _change(self, token: AccessToken, decide: DecideAccount[T]) -> tuple[Account, Account, T]:
+        def checked(account: Account) -> tuple[Account, tuple[Account, Account, T]]:
+            if self._revocations.outdates(account, token):
+                raise TokenEnded
+            after, result = decide(account)
+            return after, (account, after, result)
+
+        user = User(token.issuer, token.subject)
+        return await self._storage.durable.change_account(user, checked, spared=token.jti)
+
+
+def after_end(user: UserState, account: Account, gone: Collection[str] | None) -> UserState:
+    """What is counted for a user once an end is known."""
+    known = {} if gone is None else {jkt: it for jkt, it in user.known.items() if not {*it.authenticators} & {*gone}}
+    return replace(
+        user,
+        known=known,
+        first_login=max(user.first_login, account.logins),
+        first_proof=max(user.first_proof, account.proofs),
+    )
+
+
+def _active(account: Account) -> set[str]:
+    return {record.id for record in account.authenticators if record.state == "active"}

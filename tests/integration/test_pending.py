@@ -1,0 +1,147 @@
+"""Pending enrolments: five for each beginner, and what an enrolment code let begin goes first (upstile profile §8)."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.own_app import OwnApp, own_app
+from support.stores import authenticator
+from support.totp import seed_in
+from support.wire_driver import new_key, problem_of
+from upstile.server import SecurityEvent
+from upstile.server.storage import Account, User
+
+pytestmark = pytest.mark.anyio
+PATH = "/stepup/authenticators"
+PHONE = {"method": "totp", "name": "phone"}
+
+
+async def _thief(app: OwnApp, client: str = "bank-cli") -> OwnApp:
+    """Somebody who knows the password, with a key of their own."""
+    thief = app.as_client(client)
+    thief.key = new_key()
+    await thief.sign_in()
+    return thief
+
+
+async def _begin(app: OwnApp, **extra: Any) -> Any:
+    reply = await app.call("POST", PATH, json={**PHONE, **extra})
+    if reply.status_code == 201:
+        app.seed = seed_in(str(reply.json()["otpauth_uri"]).partition("secret=")[2].partition("&")[0])
+    return reply
+
+
+async def _finish(app: OwnApp, id: str) -> Any:
+    return await app.call("POST", f"{PATH}/{id}/verify", json={"otp": app.code()})
+
+
+async def _entries(app: OwnApp) -> list[Any]:
+    entries: list[Any] = (await app.call("GET", PATH)).json()["authenticators"]
+    return entries
+
+
+async def test_twenty_pending_entries_of_a_thief_do_not_keep_the_owner_from_enrolling(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        thief = await _thief(app)
+        for number in range(20):
+            if number % 7 == 0:
+                await thief.sign_in()
+            assert (await _begin(thief)).status_code == 201
+        await app.sign_in()
+        begun = await _begin(app)
+        assert begun.status_code == 201
+        assert (await _finish(app, begun.json()["id"])).status_code == 200
+
+
+async def test_the_sixth_replaces_its_beginners_oldest_and_nobody_elses(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        owners = (await _begin(app)).json()["id"]
+        thief, begun = await _thief(app), list[str]()
+        for _ in range(7):
+            app.clock.now += 1
+            begun.append((await _begin(thief)).json()["id"])
+        assert [entry["id"] for entry in await _entries(app)] == [owners, *begun[2:]]
+        assert problem_of(await _finish(thief, begun[1])) == "not-found"
+        assert (await _finish(app, owners)).status_code == 200
+
+
+async def test_who_signs_in_again_and_again_begins_a_hundred_at_the_most(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        thief = await _thief(app)
+        for number in range(108):
+            if number % 5 == 0:
+                await thief.sign_in()
+            assert (await _begin(thief)).status_code == 201
+        assert len(await _entries(thief)) <= 100
+
+
+async def test_each_beginning_is_notified(tmp_path: Path) -> None:
+    told: list[SecurityEvent] = []
+    async with own_app(tmp_path, notify=told.append) as app:
+        await app.sign_in()
+        await _begin(app)
+        event = told[-1]
+        user = event.user.subject if event.user else None
+        assert (event.kind, event.method, event.client_id, user) == ("enrolment-begun", "totp", "bank-cli", "ada")
+        assert (await _begin(app, enrolment_code="wrong")).status_code == 403
+        assert [event.kind for event in told].count("enrolment-begun") == 1
+
+
+async def test_an_enrolment_code_clears_what_others_began(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        thief = await _thief(app)
+        theirs = [(await _begin(thief)).json()["id"] for _ in range(3)]
+        await app.sign_in()
+        own = (await _begin(app)).json()["id"]
+        begun = (await _begin(app, enrolment_code=await app.server.enrolment_code("ada"))).json()["id"]
+        assert {entry["id"] for entry in await _entries(app)} == {own, begun}
+        assert problem_of(await _finish(thief, theirs[-1])) == "not-found"
+        assert (await _finish(app, begun)).status_code == 200
+
+
+async def test_while_what_a_code_began_is_pending_a_thief_begins_and_finishes_nothing(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        own = (await _begin(app)).json()["id"]
+        own_seed = app.seed
+        begun = (await _begin(app, enrolment_code=await app.server.enrolment_code("ada"))).json()["id"]
+        code_seed = app.seed
+        thief = await _thief(app)
+        refused = await _begin(thief)
+        assert (refused.status_code, problem_of(refused)) == (403, "first-enrolment")
+        app.seed = own_seed  # not even the owner, by the rule
+        assert problem_of(await _finish(app, own)) == "verification-failed"
+        app.seed = code_seed
+        app.clock.now += 30
+        assert (await _finish(app, begun)).status_code == 200
+
+
+async def test_what_a_code_began_is_finished_also_when_another_one_is_active_by_then(tmp_path: Path) -> None:
+    """A thief with a fresh login who was first in the moment before the code came."""
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        code = await app.server.enrolment_code("ada")
+        begun = (await _begin(app, enrolment_code=code)).json()["id"]
+        await _make_another_one_active(app)
+        assert (await _finish(app, begun)).status_code == 200
+
+
+async def test_when_what_a_code_began_has_expired_the_rule_holds_again(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await _begin(app, enrolment_code=await app.server.enrolment_code("ada"))
+        app.clock.now += 600
+        await app.sign_in()
+        begun = await _begin(app)
+        assert begun.status_code == 201
+        assert (await _finish(app, begun.json()["id"])).status_code == 200
+
+
+async def _make_another_one_active(app: OwnApp) -> None:
+    def more(account: Account) -> tuple[Account, None]:
+        return replace(account, authenticators=(*account.authenticators, authenticator("thief's"))), None
+
+    await app.server._deployment.storage.durable.change_account(User(app.url, "ada"), more)
