@@ -94,4 +94,6 @@ async def test_a_weak_fresh_login_is_no_first_one_once_something_is_enrolled(tmp
         assert (wrong.status_code, problem_of(wrong)) == (403, "first-enrolment")
         await owner.server.disable_authenticators("ada")
         await owner.sign_in()
-        assert (await owner.call("POST", PATH, json=wanted)).status_code == 201  # the code stayed good
+        assert (await owner.call("POST", PATH, json=wanted)).status_code == 403  # a reset ends codes as well
+        wanted["enrolment_code"] = await owner.server.enrolment_code("ada")
+        assert (await owner.call("POST", PATH, json=wanted)).status_code == 201
