@@ -10,6 +10,7 @@ from upstile.server._errors import Rejection
 from upstile.server.authorization._acr import BaseFactors
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import strongest_reachable
+from upstile.server.authorization._spoken_code import compared
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
@@ -55,7 +56,7 @@ class EnrolmentRights:
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
         """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
-        key = self._names("enrolment", code)
+        key = self._names("enrolment", compared(code))
 
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
@@ -86,7 +87,7 @@ class EnrolmentRights:
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
     ) -> bool:
         if code is not None:
-            key = self._names("enrolment", code)
+            key = self._names("enrolment", compared(code))
             record = (await self._store.get_many([key], now)).get(key)
             return record is not None and record.value == call.token.subject.encode()
         if any(record.state == "disabled" for record in records):

@@ -14,6 +14,7 @@ from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
+from upstile.server.authorization._spoken_code import compared, new_code
 from upstile.server.authorization._tokens import TokenMint
 from upstile.server.storage import Found, Kept, Names, Record, Revocations, Storage, User
 
@@ -101,9 +102,9 @@ class SignIn:
 
     async def enrolment_code(self, subject: str, now: float) -> str:
         """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
-        code = token_urlsafe(16)
+        code = new_code()
         user = User(self._issuer, subject)
-        key = self._names("enrolment", code)
+        key = self._names("enrolment", compared(code))
         record = Record(value=subject.encode(), expires_at=now + ENROLMENT_CODE_LIFE)
         await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
         await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
