@@ -58,7 +58,8 @@ class Refusals:
         """Row 3: only scope is missing (RFC 6750 §3.1)."""
         params = {"error": "insufficient_scope", "scope": " ".join(requirement.scope)}
         lines = [self._challenge(scheme, params)]
-        return _rejection("insufficient_scope", 403, "The access token lacks a scope", lines, token=token)
+        title = "The access token lacks a scope"
+        return _rejection("insufficient_scope", 403, title, lines, detail=requirement.reason, token=token)
 
     def step_up(
         self,
