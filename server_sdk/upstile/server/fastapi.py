@@ -34,7 +34,14 @@ from upstile.server._deployment import Deployment
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._events import Events
 from upstile.server._fastapi_guard import Guarded
-from upstile.server._settings import check_choice, check_origin, check_positive, check_webauthn_origins
+from upstile.server._no_store import NoStore, token_goes_out
+from upstile.server._settings import (
+    check_choice,
+    check_name,
+    check_origin,
+    check_positive,
+    check_webauthn_origins,
+)
 from upstile.server._starlette import EmbeddedRoutes, head, response
 from upstile.server._termination import on_termination
 from upstile.server.authorization._apps import Apps
@@ -67,6 +74,7 @@ class StepUp:
         rotate_keys_after: float | None = ROTATED_AFTER,
         rp_id: str | None = None,
         webauthn_origins: Iterable[str] = (),
+        sign_count: Literal["refuse", "report"] = "refuse",
         dpop: Literal["required", "optional"] = "required",
         one_time: str | None = None,
         replay: Literal["node", "shared"] | None = None,
@@ -91,6 +99,8 @@ class StepUp:
                 `upstile-server keys rotate`.
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
+            sign_count: what follows when a security key counts lower than before, so that there may be a copy of it
+                (WebAuthn §7.2): `refuse` its answer, or only `report` it. It is an event in either case.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
             one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
             replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
@@ -127,9 +137,10 @@ class StepUp:
                 shared=shared_storage,
                 allow_group_files=allow_group_files,
             ),
-            name=name or origin.host,
+            name=check_name(name or origin.host),
             rp_id=party,
             webauthn_origins=origins,
+            refuse_copies=check_choice("sign_count", sign_count, ("refuse", "report")) == "refuse",
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
             replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
             rotate_keys_after=rotate_keys_after,
@@ -148,14 +159,17 @@ class StepUp:
         uvicorn does.
 
         Raises:
-            ConfigurationError: it ran already.
+            ConfigurationError: it ran already, or the application has started.
         """
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
+        if app.middleware_stack is not None:
+            raise ConfigurationError("call install(app) before the application starts")
         deployment = self._deployment
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
         app.router.routes.insert(0, EmbeddedRoutes(routes, deployment.prepare))
         self._answer_refusals_of(app)
+        app.add_middleware(NoStore)
         app.router.lifespan_context = self._around(app.router.lifespan_context)
 
     def requirement(
@@ -197,6 +211,9 @@ class StepUp:
     ) -> TokenResponse:
         """Begin a base login after the application's own sign-in; return the result to the app as it is.
 
+        The response gets `Cache-Control: no-store` (RFC 6749 §5.1) in the application that `install` was called with,
+        and in those mounted below it. In another one, set it yourself.
+
         Args:
             subject: the user, by a name that never changes.
             amr: what the sign-in checked (RFC 8176), e.g. `["pwd"]`; it may count towards `mfa`.
@@ -208,6 +225,7 @@ class StepUp:
             AuthorizationError: the DPoP proof is not acceptable, or the client is unknown.
         """
         neutral = None if request is None else head(request)
+        token_goes_out()
         return await self._deployment.start_session(
             subject, amr=amr, request=neutral, client_id=client_id, account=account
         )

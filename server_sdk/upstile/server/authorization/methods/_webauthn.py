@@ -130,7 +130,7 @@ class WebAuthn:
             expected_rp_id=self._rp_id,
             expected_origin=self._origins,
             credential_public_key=base64url_decode(str(record.data["public_key"])),
-            credential_current_sign_count=record.counter,
+            credential_current_sign_count=0,  # NOTE: one that went back is told apart below
             require_user_verification=bool(state["user_verification"]),
         )
         if verified is None or verified.credential_device_type.value != record.data["device_type"]:
@@ -138,7 +138,10 @@ class WebAuthn:
         proof = self.potential(user_verification=verified.user_verified, now=now)
         backed_up = verified.credential_backed_up
         data = None if backed_up == record.data["backed_up"] else {**record.data, "backed_up": backed_up}
-        return Verified(authenticator=record, proof=proof, counter=verified.new_sign_count, data=data)
+        count = verified.new_sign_count
+        went_back = count <= record.counter and (count, record.counter) != (0, 0)  # 0: it does not count
+        back_from = record.counter if went_back else None
+        return Verified(authenticator=record, proof=proof, counter=count, back_from=back_from, data=data)
 
     def enroll(
         self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
@@ -199,7 +202,7 @@ def user_handle(user: User) -> bytes:
 
 def _same_user(response: AuthenticationCredential, user: User) -> bool:
     handle = response.response.user_handle
-    return handle is None or handle == user_handle(user)
+    return not handle or handle == user_handle(user)  # NOTE: some browsers write "" where there is none
 
 
 def _cross_origin(response: AuthenticationCredential) -> bool:
