@@ -1,9 +1,11 @@
 """Names of authenticators are shown to people: what hides something is refused, and nothing is altered."""
 
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from support.own_app import own_app
 from support.wire_driver import bank_app, enrolled_app, problem_of
 
 pytestmark = pytest.mark.anyio
@@ -40,3 +42,12 @@ async def test_a_name_is_kept_as_it_was_given(tmp_path: Path) -> None:
         await app.sign_in()
         name = "  \u0915\u094d\u200d\u0937 \U0001f469\u200d\U0001f4bb <b>'; --  "
         assert (await app.enroll_totp(name)).json()["name"] == name
+
+
+async def test_an_account_that_hides_something_is_shown_without_it(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in("\u202eada\u200b:\x1b[2J" + "x" * 200)
+        options = (await app.call("POST", PATH, json={"method": "webauthn", "name": "key"})).json()["options"]
+        assert options["user"]["name"] == ("ada : [2J" + "x" * 200)[:100]
+        uri = (await app.call("POST", PATH, json={"method": "totp", "name": "phone"})).json()["otpauth_uri"]
+        assert unquote(urlsplit(uri).path) == "/localhost:" + ("ada [2J" + "x" * 200)[:98]

@@ -55,6 +55,17 @@ async def test_a_first_code_and_an_enrolment_code_are_right_in_every_spelling(
         assert (await app.call("POST", f"{PATH}/{begun.json()['id']}/verify", json={"otp": first})).status_code == 200
 
 
+async def test_an_enrolment_code_is_right_with_letters_for_the_digits_that_look_like_them(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        app.clock.now += 700
+        code = ""
+        while not {"0", "1"} <= set(code):
+            code = await app.server.enrolment_code("ada")
+        heard = code.translate(str.maketrans("01", "Ol"))
+        assert (await app.enroll_totp(enrolment_code=heard)).json()["state"] == "active"
+
+
 def test_an_enrolment_code_has_eighty_bits_and_no_letters_that_look_alike() -> None:
     codes = {new_code() for _ in range(200)}
     assert len(codes) == 200

@@ -46,3 +46,14 @@ def test_what_is_not_ours_to_name_stays_within_its_segment(server: respx.MockRou
     with client() as bank:
         bank.authenticators.remove("../login?x#y")
     assert removed.calls[0].request.url.raw_path == b"/authenticators/..%2Flogin%3Fx%23y"
+
+
+@pytest.mark.parametrize("name", ["", " ", "phone\u202e", "a\nb", "pho\u200bne", "n" * 101])
+def test_a_name_that_no_server_takes_is_refused_before_anybody_is_asked(server: respx.MockRouter, name: str) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    with client() as bank:
+        with pytest.raises(ValueError, match="something to see"):
+            bank.authenticators.enroll(WebAuthn(list), name)
+        with pytest.raises(ValueError, match="something to see"):
+            bank.authenticators.rename("a", name)
+    assert not server.calls

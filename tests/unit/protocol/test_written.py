@@ -37,6 +37,11 @@ def test_every_message_that_brings_a_code_reads_it_in_every_spelling(spelling: S
     assert enrolment.enrolment_code == "012345"
 
 
+def test_letters_of_a_code_are_the_same_in_either_case_and_in_full_width() -> None:
+    for code in ("7qkm-0zcd", "\uff17\uff31\uff2b\uff2d\uff10\uff3a\uff23\uff24", "7\u212am0ZCD".replace("7", "7q")):
+        assert plain_code(code) == "7QKM0ZCD"
+
+
 @given(st.text())
 def test_a_plain_code_is_its_own_plain_code(text: str) -> None:
     plain = plain_code(text)

@@ -10,6 +10,7 @@ from upstile.server._errors import Rejection
 from upstile.server.authorization._acr import BaseFactors
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import strongest_reachable
+from upstile.server.authorization._shown import shown
 from upstile.server.authorization._spoken_code import compared
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
@@ -81,7 +82,7 @@ class EnrolmentRights:
     async def account(self, call: GuardedCall, now: float) -> str:
         """What the user calls the account, for the authenticator's own display."""
         login = await self._login(call, now)
-        return (login.account if login else None) or call.token.subject
+        return shown((login.account if login else None) or call.token.subject) or "account"
 
     async def _may_enrol_first(
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float

@@ -9,10 +9,8 @@ from base64 import b32encode
 from unicodedata import normalize
 from urllib.parse import quote
 
-from upstile.protocol import hides_something
+from upstile.server.authorization._shown import shown
 
-_LONGEST = 100
-"""Characters of a part: a picture of much more cannot be scanned."""
 _NAMELESS = "account"
 
 
@@ -27,16 +25,12 @@ def key_uri(seed: bytes, *, issuer: str, account: str, digits: int, period: int)
         period: seconds for which a code is shown.
     """
     secret = b32encode(seed).decode("ascii").rstrip("=")
-    shown = quote(label_part(issuer), safe="")
-    label = f"{shown}:{quote(label_part(account), safe='@')}"
+    shown = quote(_part(issuer), safe="")
+    label = f"{shown}:{quote(_part(account), safe='@')}"
     return f"otpauth://totp/{label}?secret={secret}&issuer={shown}&digits={digits}&period={period}&algorithm=SHA1"
 
 
-def label_part(text: str) -> str:
-    """A name as the label can hold it: no colon, nothing that hides, no blank at its ends."""
-    clean = "".join(" " if _unfit(character) else character for character in text)
-    return " ".join(clean.split())[:_LONGEST].rstrip() or _NAMELESS
-
-
-def _unfit(character: str) -> bool:
-    return ":" in normalize("NFKC", character) or hides_something(f"x{character}")
+def _part(text: str) -> str:
+    """A name as the label can hold it: no colon, and nothing that Unicode calls another form of one."""
+    without = "".join(" " if ":" in normalize("NFKC", character) else character for character in text)
+    return shown(without) or _NAMELESS
