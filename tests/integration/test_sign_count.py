@@ -104,10 +104,3 @@ async def test_a_copy_that_answers_at_the_same_moment_is_seen(
         replies.append(await app.assert_passkey(copy, count=6))
         assert [reply.status_code for reply in replies] == [200, status]
         assert watched.went_back() == ["6 after 8"]
-
-
-@pytest.mark.parametrize("handle", ["", None])
-async def test_an_empty_user_handle_is_an_absent_one(tmp_path: Path, handle: str | None) -> None:
-    async with own_app(tmp_path) as app:
-        await with_key(app, 1)
-        assert (await app.assert_passkey(await app.start(acr_values="phr"), handle=b"")).status_code == 200

@@ -76,8 +76,9 @@ def test_another_method_can_be_chosen(terminal: Terminal, typed: str, chosen: st
     typing.join()
 
 
-def test_a_code_is_read_from_the_terminal(terminal: Terminal, capfd: pytest.CaptureFixture[str]) -> None:
-    typing = terminal.types(" 123456 \n", after="Code: ")
+@pytest.mark.parametrize("typed", [" 123456 \n", "\n\u200b\n123456\n"], ids=["blanks", "nothing to see at first"])
+def test_a_code_is_read_from_the_terminal(terminal: Terminal, capfd: pytest.CaptureFixture[str], typed: str) -> None:
+    typing = terminal.types(typed, after="Code: ")
     assert TerminalPrompter(terminal.device).code("Code", Event()) == "123456"
     typing.join()
     assert capfd.readouterr() == ("", "")

@@ -33,6 +33,7 @@ from upstile.protocol import (
     base64url_decode,
     base64url_encode,
     bound_challenge,
+    json_object,
 )
 from upstile.server.authorization._acr import Factor, Proof
 from upstile.server.authorization.methods._cbor import check_attestation, check_authenticator_data
@@ -104,7 +105,8 @@ class WebAuthn:
         """The `AuthenticationResponseJSON`."""
         if answer.authn_response is None:
             raise MalformedMessage("authn_response is missing")
-        response = _judged(parse_authentication_credential_json, answer.authn_response)
+        members = _understood(_judged(json_object, answer.authn_response) or {})
+        response = _judged(parse_authentication_credential_json, members)
         if response is None:
             raise MalformedMessage("authn_response is not an AuthenticationResponseJSON")
         return response
@@ -177,7 +179,7 @@ class WebAuthn:
             return None
         verified = _judged(
             verify_registration_response,
-            credential=response,
+            credential=_understood(response),
             expected_challenge=base64url_decode(str(record.data["challenge"])),
             expected_rp_id=self._rp_id,
             expected_origin=self._origins,
@@ -220,6 +222,11 @@ def _judged(judge: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Non
         return judge(*args, **kwargs)
     except Exception:
         return None
+
+
+def _understood(credential: Mapping[str, Any]) -> dict[str, Any]:
+    """A credential without a hint on which nothing depends: a value that is empty or new is as none (WebAuthn §5.1)."""
+    return {name: value for name, value in credential.items() if name != "authenticatorAttachment"}
 
 
 def _attestation_object(response: dict[str, Any]) -> bytes:
