@@ -164,6 +164,21 @@ async def test_a_token_for_one_call_that_lacks_a_scope_is_refused_and_not_used_u
         assert (await app.call("DELETE", "/all", token=token)).json() == "removed"
 
 
+@pytest.mark.parametrize("reason", ["Confirm before the books are closed", None])
+async def test_a_missing_scope_is_refused_with_the_words_of_the_apis_author(tmp_path: Path, reason: str | None) -> None:
+    async with own_app(tmp_path, clients=[BANK_CLI, App("back-office", scopes="admin")]) as app:
+        guard = app.server.require(acr="mfa", max_age=300, scope="admin", reason=reason)
+        app.api.post("/admin", dependencies=[Depends(guard)])(_removed)
+        await app.sign_in()
+        await app.enroll_totp()
+        reply = await app.call("POST", "/admin", token=await app.elevate())
+        assert (reply.status_code, problem_of(reply)) == (403, "insufficient-scope")
+        body = reply.json()
+        assert body.get("detail") == reason
+        assert ("detail" in body) is (reason is not None)
+        assert not {"acr_values", "max_age"} & set(body)
+
+
 async def test_a_token_that_cannot_be_used_up_serves_no_call(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         token = await app.elevate(max_age="0")

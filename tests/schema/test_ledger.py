@@ -98,6 +98,15 @@ def test_a_key_without_a_counter_is_used_again_and_what_it_taught_is_kept(ledger
     assert ledger.account(ADA).authenticators[0].data == data
 
 
+def test_a_counter_that_went_back_is_taken_only_from_the_one_it_was_compared_with(ledger: SqlLedger) -> None:
+    enrol(ledger, ADA, dataclasses.replace(PASSKEY, counter=7))
+    lower = Use(user=ADA, id="p", counter=3, at=NOW)
+    assert not ledger.use(lower)
+    assert not ledger.use(dataclasses.replace(lower, back_from=6))
+    assert ledger.use(dataclasses.replace(lower, back_from=7))
+    assert ledger.account(ADA).authenticators[0].counter == 3
+
+
 @pytest.mark.parametrize("state", ["pending", "disabled"])
 def test_what_is_not_active_is_not_used(ledger: SqlLedger, state: Literal["pending", "disabled"]) -> None:
     enrol(ledger, ADA, dataclasses.replace(TOTP, state=state))

@@ -127,6 +127,29 @@ async def test_a_key_without_a_counter_may_be_used_again(durable_place: Place) -
         assert [await storage.durable.use(use(counter)) for counter in (0, 0, 1, 0)] == [True, True, True, False]
 
 
+async def test_a_counter_that_went_back_is_taken_only_from_the_one_it_was_compared_with(durable_place: Place) -> None:
+    async with durable_place.opened() as storage:
+        await enrol(storage, authenticator(counter=7))
+        assert not await storage.durable.use(use(3))
+        assert not await storage.durable.use(use(3, back_from=6))  # somebody else used it in between
+        assert not await storage.durable.use(use(9, back_from=8))
+        assert (await _stored(storage)).counter == 7
+        assert await storage.durable.use(use(3, back_from=7))
+        assert not await storage.durable.use(use(3, back_from=7))
+        assert await storage.durable.use(use(3, back_from=3))  # it stands still
+        assert await storage.durable.use(use(0, back_from=3))
+        assert await storage.durable.use(use(5))
+        assert (await _stored(storage)).counter == 5
+
+
+async def test_a_counter_that_went_back_is_settled_with_its_outcome(place: Place) -> None:
+    async with place.opened() as storage:
+        await enrol(storage, authenticator(counter=7))
+        for back_from, right in ((6, False), (7, True)):
+            used = use(3, back_from=back_from)
+            assert await storage.settle(used, [], lambda _, first: ({}, first), 0) is right
+
+
 async def test_a_use_notes_when_and_what_was_learnt(durable_place: Place) -> None:
     async with durable_place.opened() as storage:
         await enrol(storage, authenticator())

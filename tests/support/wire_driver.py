@@ -110,10 +110,8 @@ class WireApp:
         reply = await self.call("POST", "/stepup/authenticators", json={"method": "totp", "name": name, **extra})
         if reply.status_code != 201:
             return reply
-        secret = parse_qs(urlsplit(reply.json()["otpauth_uri"]).query)["secret"][0]
-        self.seed = seed_in(secret)
-        path = f"/stepup/authenticators/{reply.json()['id']}/verify"
-        verified = await self.call("POST", path, json={"otp": self.code()})
+        code = self.first_code(reply.json()["otpauth_uri"])
+        verified = await self.call("POST", f"/stepup/authenticators/{reply.json()['id']}/verify", json={"otp": code})
         self.clock.now += 30
         return verified
 
@@ -127,6 +125,11 @@ class WireApp:
         path = f"/stepup/authenticators/{reply.json()['id']}/verify"
         response = self.passkey.register(reply.json()["options"])
         return await self.call("POST", path, token=token, json={"registration_response": response})
+
+    def first_code(self, key_uri: str) -> str:
+        """The authenticator app takes over the seed of a key URI and shows its first code."""
+        self.seed = seed_in(parse_qs(urlsplit(key_uri).query)["secret"][0])
+        return self.code()
 
     def code(self, steps: int = 0) -> str:
         """The authenticator app's code, now or some steps away."""

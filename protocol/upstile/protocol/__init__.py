@@ -64,6 +64,7 @@ from upstile.protocol._metadata import (
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
 from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
 from upstile.protocol._requirement import Requirement
+from upstile.protocol._written import hides_something, plain_code
 
 __all__ = [
     "ACCESS_TOKEN_TYPE",
@@ -117,6 +118,7 @@ __all__ = [
     "es256_verifier",
     "find_error",
     "find_step_up",
+    "hides_something",
     "is_code_challenge",
     "json_compact",
     "json_object",
@@ -125,6 +127,7 @@ __all__ = [
     "normalized_htu",
     "parse_challenges",
     "parse_form",
+    "plain_code",
     "problem_type",
     "read_request",
     "readable_challenges",

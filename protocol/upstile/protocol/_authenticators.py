@@ -4,9 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from upstile.protocol._ceremony import Name, OptionalSecret, Otp
+from upstile.protocol._ceremony import Name, OptionalSecret
 from upstile.protocol._encoding import json_compact
 from upstile.protocol._message import Message, WholeNumber
+from upstile.protocol._written import ShownName, WrittenCode
 
 AUTHENTICATORS_SCOPE = "authenticators"
 _MAX_REGISTRATION = 32_768
@@ -45,9 +46,9 @@ class EnrollRequest(Message):
     """Begin to enrol: which method, and what the user calls it."""
 
     method: Name
-    name: str = Field(min_length=1, max_length=100)
+    name: ShownName
     destination: str | None = Field(default=None, max_length=320)
-    enrolment_code: Otp | None = Field(default=None, repr=False)
+    enrolment_code: WrittenCode | None = Field(default=None, repr=False)
 
 
 class EnrollResponse(Message):
@@ -64,7 +65,7 @@ class EnrollResponse(Message):
 class VerifyRequest(Message):
     """The proof that the new authenticator works."""
 
-    otp: Otp | None = Field(default=None, repr=False)
+    otp: WrittenCode | None = Field(default=None, repr=False)
     registration_response: dict[str, Any] | None = Field(default=None, repr=False)
 
     @field_validator("registration_response")
@@ -82,4 +83,4 @@ class VerifyRequest(Message):
 class RenameRequest(Message):
     """A new name for an authenticator."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: ShownName

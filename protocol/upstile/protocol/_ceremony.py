@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from upstile.protocol._errors import MalformedMessage
 from upstile.protocol._message import Message, NumericDate, WholeNumber
 from upstile.protocol._pkce import is_code_challenge
+from upstile.protocol._written import WrittenCode
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
 B64TOKEN = r"^[A-Za-z0-9._~+/-]+=*$"
@@ -27,8 +28,6 @@ Token = Annotated[str, Field(max_length=32_768)]
 """An access token; some issuers put whole lists of groups into theirs."""
 Handle = Annotated[str, Field(max_length=512)]
 """A random value of the server's: an authorization code, an auth session."""
-Otp = Annotated[str, Field(max_length=256)]
-"""A code that a person typed or pasted, with whatever came along."""
 
 
 class StartRequest(Message):
@@ -66,7 +65,7 @@ class AnswerRequest(Message):
     authn_method: Name
     authn_id: Name | None = None
     authn_response: OptionalSecret = Field(default=None, max_length=16_384)
-    otp: Otp | None = Field(default=None, repr=False)
+    otp: WrittenCode | None = Field(default=None, repr=False)
 
 
 class TokenRequest(Message):

@@ -158,7 +158,11 @@ class Deployment:
         account: str | None,
         auth_time: float | None = None,
     ) -> TokenResponse:
-        """Begin a base login; bound to the key of the request's DPoP proof, if it has one."""
+        """Begin a base login; bound to the key of the request's DPoP proof, if it has one.
+
+        NOTE: no cache may keep the response that hands the token out. An adapter sees to it: over ASGI with
+        `_no_store`, elsewhere by setting `Cache-Control: no-store` on what the application answers.
+        """
         await self.prepare()
         now = self.clock()
         proven = request is not None and bool(request.lines(b"dpop"))

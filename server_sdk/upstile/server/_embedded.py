@@ -59,6 +59,7 @@ class Settings:
         storage: the stores.
         name: what people are shown.
         rp_id, webauthn_origins: the WebAuthn relying party, and the origins that its client data may name.
+        refuse_copies: whether a security key is refused that counts lower than before.
         dpop_required: whether ceremonies without DPoP are refused.
         replay: whether a DPoP proof is remembered by the node or by the deployment; `None` goes by the method.
         rotate_keys_after: seconds after which a new signing key is made; `None`: only on command.
@@ -76,6 +77,7 @@ class Settings:
     name: str
     rp_id: str
     webauthn_origins: tuple[str, ...]
+    refuse_copies: bool
     dpop_required: bool
     replay: Literal["node", "shared"] | None
     rotate_keys_after: float | None
@@ -247,6 +249,7 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends)
             closings=shared.closings,
             events=events,
             clock=settings.clock,
+            refuse_copies=settings.refuse_copies,
         ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
@@ -272,6 +275,7 @@ def _server_metadata(settings: Settings, methods: tuple[Method, ...]) -> ServerM
         issuer=url,
         authorization_challenge_endpoint=f"{url}{PREFIX}/challenge",
         token_endpoint=f"{url}{PREFIX}/token",
+        authorization_endpoint=f"{url}{PREFIX}/authorize",
         jwks_uri=f"{url}{PREFIX}/jwks",
         revocation_endpoint=f"{url}{PREFIX}/revoke",
         authenticators_endpoint=f"{url}{PREFIX}/authenticators",
@@ -282,6 +286,7 @@ def _server_metadata(settings: Settings, methods: tuple[Method, ...]) -> ServerM
         code_challenge_methods_supported=("S256",),
         acr_values_supported=OFFERED,
         dpop_signing_alg_values_supported=DPOP_ALGORITHMS,
+        authorization_response_iss_parameter_supported=True,
         authn_methods_supported=tuple(method.name for method in methods),
         upstile_profile_versions_supported=(PROFILE_VERSION,),
     )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from upstile.protocol import normalized_htu
+from upstile.protocol import hides_something, normalized_htu
 from upstile.server._errors import ConfigurationError
 from upstile.server.authorization._lives import LOGIN_LIFE
 
 C = TypeVar("C", bound=str)
 _LOOPBACK = "localhost"
+_LONGEST_NAME = 100
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
 _origin = re.compile(rf"[a-z]+://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[1-9][0-9]{{0,4}}))?/?")
 
@@ -60,6 +61,20 @@ def check_choice(option: str, value: C, choices: Sequence[C]) -> C:
     if value not in choices:
         raise ConfigurationError(f"{option}={value!r} must be one of {', '.join(choices)}")
     return value
+
+
+def check_name(name: str) -> str:
+    """Check the name that people are shown, on their devices and in their authenticator apps.
+
+    Raises:
+        ConfigurationError: it is too long, has nothing to see, or hides something.
+    """
+    if len(name) > _LONGEST_NAME or hides_something(name) or not name.strip(" :"):
+        raise ConfigurationError(
+            f"name={name[:_LONGEST_NAME]!r} must have 1 to {_LONGEST_NAME} characters, something to see, and no"
+            " control, bidirectional or invisible ones"
+        )
+    return name
 
 
 def check_positive(option: str, value: float) -> float:

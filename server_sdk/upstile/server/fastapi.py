@@ -35,9 +35,11 @@ from upstile.server._events import Events
 from upstile.server._fastapi_application import answer_errors, check_first, check_guards, say_scopes
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._help_desk import HelpDeskVerbs
+from upstile.server._no_store import NoStore, token_goes_out
 from upstile.server._settings import (
     check_choice,
     check_login_life,
+    check_name,
     check_origin,
     check_positive,
     check_webauthn_origins,
@@ -73,6 +75,7 @@ class StepUp(HelpDeskVerbs):
         rotate_keys_after: float | None = ROTATED_AFTER,
         rp_id: str | None = None,
         webauthn_origins: Iterable[str] = (),
+        sign_count: Literal["refuse", "report"] = "refuse",
         dpop: Literal["required", "optional"] = "required",
         one_time: str | None = None,
         replay: Literal["node", "shared"] | None = None,
@@ -99,6 +102,8 @@ class StepUp(HelpDeskVerbs):
                 `upstile-server keys rotate`.
             rp_id: the WebAuthn relying party identifier; the host by default.
             webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
+            sign_count: what follows when a security key counts lower than before, so that there may be a copy of it
+                (WebAuthn §7.2): `refuse` its answer, or only `report` it. It is an event in either case.
             dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
             one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
             replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
@@ -137,9 +142,10 @@ class StepUp(HelpDeskVerbs):
                 shared=shared_storage,
                 allow_group_files=allow_group_files,
             ),
-            name=name or origin.host,
+            name=check_name(name or origin.host),
             rp_id=party,
             webauthn_origins=origins,
+            refuse_copies=check_choice("sign_count", sign_count, ("refuse", "report")) == "refuse",
             dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
             replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
             rotate_keys_after=rotate_keys_after,
@@ -163,15 +169,19 @@ class StepUp(HelpDeskVerbs):
         are checked here and, those that were added later, when the application starts.
 
         Raises:
-            ConfigurationError: it ran already, or a guard asks for a scope that no client may have.
+            ConfigurationError: it ran already, the application has started, or a guard asks for a scope that no client
+                may have.
         """
         if Rejection in app.exception_handlers:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
+        if app.middleware_stack is not None:
+            raise ConfigurationError("call install(app) before the application starts")
         deployment = self._deployment
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
         entry = EmbeddedRoutes(routes, deployment.prepare)
         app.router.routes.insert(0, entry)
         self._look_at(app, entry)
+        app.add_middleware(NoStore)
         app.router.lifespan_context = self._around(app.router.lifespan_context, entry)
 
     def requirement(
@@ -219,6 +229,9 @@ class StepUp(HelpDeskVerbs):
     ) -> TokenResponse:
         """Begin a base login after the application's own sign-in; return the result to the app as it is.
 
+        The response gets `Cache-Control: no-store` (RFC 6749 §5.1) in the application that `install` was called with,
+        and in those mounted below it. In another one, set it yourself.
+
         Args:
             subject: the user, by a name that never changes.
             amr: what the sign-in checked (RFC 8176), e.g. `["pwd"]`; it may count towards `mfa`.
@@ -233,6 +246,7 @@ class StepUp(HelpDeskVerbs):
             AuthorizationError: the DPoP proof is not acceptable, or the client is unknown.
         """
         neutral = None if request is None else head(request)
+        token_goes_out()
         return await self._deployment.start_session(
             subject, amr=amr, request=neutral, client_id=client_id, account=account, auth_time=auth_time
         )

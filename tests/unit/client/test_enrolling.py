@@ -69,3 +69,14 @@ def test_where_enrolling_would_not_help_the_server_says_what_does(server: respx.
     with client() as bank, pytest.raises(NoMethodAvailable) as refused:
         bank.post("/transfers", json={})
     assert refused.value.next_step == said
+
+
+@pytest.mark.parametrize("name", ["", " ", "phone\u202e", "a\nb", "pho\u200bne", "n" * 101])
+def test_a_name_that_no_server_takes_is_refused_before_anybody_is_asked(server: respx.MockRouter, name: str) -> None:
+    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
+    with client() as bank:
+        with pytest.raises(ValueError, match="something to see"):
+            bank.authenticators.enroll(WebAuthn(list), name)
+        with pytest.raises(ValueError, match="something to see"):
+            bank.authenticators.rename("a", name)
+    assert not server.calls

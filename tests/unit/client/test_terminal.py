@@ -105,6 +105,17 @@ def test_a_code_is_read_from_the_terminal(terminal: Terminal, capfd: pytest.Capt
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_line_with_nothing_to_see_is_no_code(terminal: Terminal) -> None:
+    def type_twice() -> None:
+        for line in ("\u200b\n", "123456\n"):
+            terminal.types(line, after="Code: ").join()
+
+    typing = Thread(target=type_twice, daemon=True)
+    typing.start()
+    assert TerminalPrompter(terminal.device).code("Code", Event()) == "123456"
+    typing.join()
+
+
 def test_a_pin_is_not_echoed(terminal: Terminal) -> None:
     typing = terminal.types("2468\n", after="PIN (3 tries left): ")
     prompter = TerminalPrompter(terminal.device)

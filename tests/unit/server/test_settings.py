@@ -38,6 +38,11 @@ def deployment(folder: Path, **changed: Any) -> StepUp:
         ({"url": "ftp://api.example.com"}, "must be https"),
         ({"url": "https://ada:pw@api.example.com"}, "must be an origin"),
         ({"storage": "mysql://x"}, "is not known"),
+        ({"name": "Bank\u202e"}, "something to see"),
+        ({"name": "Bank\n"}, "something to see"),
+        ({"name": " : "}, "something to see"),
+        ({"name": "B" * 101}, "1 to 100 characters"),
+        ({"sign_count": "ignore"}, "must be one of refuse, report"),
         ({"storage": "sqlite:///:memory:"}, "name one"),
         ({"url": "https://:pw@api.example.com"}, "must be an origin"),
         ({"url": "https://api.example.com:port"}, "must be an origin"),
@@ -131,7 +136,7 @@ async def test_a_session_is_somebodys(tmp_path: Path, subject: Any) -> None:
 
 
 def test_a_name_may_have_any_letters(tmp_path: Path) -> None:
-    line = deployment(tmp_path, name="Bänk\n")._deployment.guard.refusals.missing_token().response.headers[0][1]
+    line = deployment(tmp_path, name="Bänk 銀行")._deployment.guard.refusals.missing_token().response.headers[0][1]
     assert line.startswith('Bearer realm="api.example.com"')
 
 

@@ -19,10 +19,12 @@ from upstile.protocol import (
     MalformedMessage,
     Message,
     Problem,
+    hides_something,
     well_known_url,
 )
 
 M = TypeVar("M", bound=Message)
+_LONGEST_NAME = 100
 _TRIES = 3
 """Times that the person may type the first code; the server allows five."""
 
@@ -49,10 +51,11 @@ class Authenticators:
 
         Args:
             method: which kind, e.g. `Totp()`.
-            name: what the user calls it.
-            enrolment_code: the deployment's word that this user may enrol a first one.
+            name: what the user calls it, 1 to 100 characters.
+            enrolment_code: the deployment's word that this user may enrol a first one, however it was typed.
 
         Raises:
+            ValueError: the name hides something, or has nothing to see.
             StepUpError: the confirmation did not succeed.
             CeremonyFailed: the server refused.
         """
@@ -68,7 +71,7 @@ class Authenticators:
 
     def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
-        return self._call(Authenticator, "PATCH", id, json={"name": name})
+        return self._call(Authenticator, "PATCH", id, json={"name": _fit(name)})
 
     def open(self, id: str) -> Authenticator:
         """Let new devices try a closed one again, which wrong codes from unknown devices have closed to them.
@@ -114,7 +117,7 @@ class AsyncAuthenticators:
 
     async def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
-        return await self._call(Authenticator, "PATCH", id, json={"name": name})
+        return await self._call(Authenticator, "PATCH", id, json={"name": _fit(name)})
 
     async def open(self, id: str) -> Authenticator:
         """Let new devices try a closed one again, as `Authenticators.open`."""
@@ -146,8 +149,18 @@ def _url(auth: StepUpFlow, path: Sequence[str]) -> str:
 
 
 def _wanted(method: Method, name: str, enrolment_code: str | None) -> dict[str, str]:
-    wanted = {"method": method.name, "name": name}
+    wanted = {"method": method.name, "name": _fit(name)}
     return wanted if enrolment_code is None else {**wanted, "enrolment_code": enrolment_code}
+
+
+def _fit(name: str) -> str:
+    """A name that the server takes: refused here, nobody is asked to confirm a change that cannot be made."""
+    if len(name) > _LONGEST_NAME or hides_something(name):
+        raise ValueError(
+            f"a name has 1 to {_LONGEST_NAME} characters, something to see, and none that are for control,"
+            " bidirectional or invisible"
+        )
+    return name
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.methods._method import Moment
-from upstile.protocol import EnrollResponse, Offer
+from upstile.protocol import EnrollResponse, Offer, plain_code
 
 
 class Totp:
@@ -29,7 +29,7 @@ class Totp:
 
 
 def _typed(moment: Moment, label: str) -> str:
-    code = moment.prompter.code(label, moment.cancel).strip()
+    code = plain_code(moment.prompter.code(label, moment.cancel))
     if not code:
         raise StepUpCancelled("No code was given")
     return code

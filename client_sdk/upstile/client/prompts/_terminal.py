@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from upstile.client._errors import NoMethodAvailable, StepUpCancelled
 from upstile.client._text import harmless
 from upstile.client.prompts._prompter import Occasion
+from upstile.protocol import plain_code
 
 _POLL = 0.1
 _LONGEST = 256
@@ -50,9 +51,9 @@ class TerminalPrompter:
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code; it is shown while it is typed, because it is good once."""
-        while not (code := self._ask(f"  {label}: ", cancel, hidden=False).strip()):
+        while not plain_code(code := self._ask(f"  {label}: ", cancel, hidden=False)):
             continue
-        return code
+        return code.strip()
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for a PIN, unseen."""

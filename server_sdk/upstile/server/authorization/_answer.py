@@ -4,7 +4,7 @@ Two transactions: `_claim` before anything is checked, `_outcome` after. A node 
 and what it would have written is written by nobody: after ten seconds the identical form is judged again, uncounted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any, Literal
@@ -25,7 +25,10 @@ from upstile.server.authorization._sessions import Session, open_reply
 from upstile.server.authorization._steps import Steps, temporarily_locked
 from upstile.server.authorization._subject import Subjects
 from upstile.server.authorization.methods import Method, Verified
-from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage
+from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
+
+_LOOKS = 2
+"""Times that an answer is held against the authenticators: of two that race, the later one sees what the first did."""
 
 
 class Answers:
@@ -40,6 +43,7 @@ class Answers:
         closings: closes what was guessed at too often.
         events: is told.
         clock: the time in epoch seconds; a process may have been stopped since it claimed an answer.
+        refuse_copies: whether a right answer is wrong whose authenticator's counter went back.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Answers:
         closings: Closings,
         events: Events,
         clock: Callable[[], float],
+        refuse_copies: bool,
     ) -> None:
         self._issuer = issuer
         self._storage = storage
@@ -62,6 +67,7 @@ class Answers:
         self._closings = closings
         self._events = events
         self._clock = clock
+        self._refuse_copies = refuse_copies
 
     async def handle(self, request: AnswerRequest, form: str, possession: Possession, now: float) -> HttpResponse:
         """Judge an answer.
@@ -125,25 +131,47 @@ class Answers:
         )
 
     async def _judge(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
-        method = answer.method
-        state = answer.ceremony.offered[method.name]
         worn_out = self._worn_out(answer, claimed)
         if worn_out:  # before it is known whether the last try is right, as all that is counted
             self._check_claim(claimed)
             await self._closings.close(answer.account.user, worn_out)
-        verified = method.verify(answer.response, state, answer.account.user, claimed.authenticators, now)
-        if verified is not None:
-            try:
-                reply = await self._right(answer, claimed, verified, now)
-            except UsedBefore:
-                pass
-            else:
-                if worn_out:
-                    await self._closings.keep_open(answer.account.user, worn_out)
-                return reply
+        reply = await self._reply_if_right(answer, claimed, now)
+        if reply is not None:
+            if worn_out:
+                await self._closings.keep_open(answer.account.user, worn_out)
+            return reply
         if worn_out:
             await self._tell("authenticator-closed", answer, now)
         return await self._wrong(answer, claimed, now)
+
+    async def _reply_if_right(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse | None:
+        method, user = answer.method, answer.account.user
+        state, authenticators = answer.ceremony.offered[method.name], claimed.authenticators
+        for _ in range(_LOOKS):
+            verified = method.verify(answer.response, state, user, authenticators, now)
+            if verified is None or await self._is_refused_copy(answer, verified, now):
+                break
+            try:
+                return await self._right(answer, claimed, verified, now)
+            except UsedBefore:
+                authenticators = await self._as_they_are(user, authenticators)
+        return None
+
+    async def _as_they_are(
+        self, user: User, authenticators: Sequence[AuthenticatorRecord]
+    ) -> tuple[AuthenticatorRecord, ...]:
+        """The same authenticators once more: another answer used one of them after they were read."""
+        ids = {record.id for record in authenticators}
+        account = await self._storage.durable.account(user)
+        return tuple(record for record in account.authenticators if record.id in ids and record.state == "active")
+
+    async def _is_refused_copy(self, answer: Answer, verified: Verified, now: float) -> bool:
+        """Report a counter that went back; whether the answer is refused for it (WebAuthn §7.2)."""
+        if verified.back_from is None:
+            return False
+        went = f"{verified.authenticator.id}: {verified.counter} after {verified.back_from}"
+        await self._tell("sign-count-went-back", answer, now, reason=went)
+        return self._refuse_copies
 
     async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
         proved = answer.ceremony.with_proof(verified.proof, now, verified.authenticator.id)
@@ -203,9 +231,11 @@ class Answers:
         failures = claimed.user.failures if claimed.side is None and answer.method.guessable else {}
         return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
-    async def _tell(self, kind: EventKind, answer: Answer, now: float) -> None:
+    async def _tell(self, kind: EventKind, answer: Answer, now: float, *, reason: str | None = None) -> None:
         user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.name
-        await self._events.tell(SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, at=now))
+        await self._events.tell(
+            SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, reason=reason, at=now)
+        )
 
 
 def _response(method: Method, request: AnswerRequest) -> Any:

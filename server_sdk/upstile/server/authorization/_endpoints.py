@@ -21,6 +21,7 @@ from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._enrolment import Enrolment
 from upstile.server.authorization._overload import Overload
+from upstile.server.authorization._page import METHODS, asked_by_apps
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._response import error_response, temporarily_unavailable, unavailable
 from upstile.server.authorization._revocation import RevocationRequest, Revoker
@@ -78,6 +79,7 @@ class Endpoints:
         return (
             *(_oauth_route(path, {"GET": _document(make)}) for path, make in documents.items()),
             *(_oauth_route(path, {"POST": endpoint}) for path, endpoint in forms.items()),
+            _page_route(f"{prefix}/authorize"),
             *(self._resource_route(path, handles) for path, handles in guarded.items()),
         )
 
@@ -136,6 +138,11 @@ class Endpoints:
 
 def _oauth_route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
     return Route(path=path, endpoints=endpoints, unavailable=unavailable)
+
+
+def _page_route(path: str) -> Route:
+    endpoints = dict.fromkeys(METHODS, asked_by_apps)
+    return Route(path=path, endpoints=endpoints, unavailable=unavailable, needs_storage=False)
 
 
 def _read_form(request: HttpRequest, read: Callable[[dict[str, str]], M]) -> M:

@@ -9,6 +9,8 @@ from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import bar_for_changes
+from upstile.server.authorization._shown import shown
+from upstile.server.authorization._spoken_code import compared
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
@@ -56,7 +58,7 @@ class EnrolmentRights:
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
         """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
-        key = self._names("enrolment", code)
+        key = self._names("enrolment", compared(code))
 
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
@@ -85,7 +87,7 @@ class EnrolmentRights:
     async def account(self, call: GuardedCall, now: float) -> str:
         """What the user calls the account, for the authenticator's own display."""
         login = await self._login(call, now)
-        return (login.account if login else None) or call.token.subject
+        return shown((login.account if login else None) or call.token.subject) or "account"
 
     async def _reached(self, call: GuardedCall, bar: tuple[str, ...], now: float) -> None:
         requirement = Requirement(acr=bar, max_age=CHANGE_MAX_AGE, scope=AUTHENTICATORS_SCOPE, reason=_REASON)
@@ -100,7 +102,7 @@ class EnrolmentRights:
             raise first_enrolment()
 
     async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
-        key = self._names("enrolment", code)
+        key = self._names("enrolment", compared(code))
         record = (await self._store.get_many([key], now)).get(key)
         return _is_for(record, call)
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from inspect import isawaitable
-from secrets import token_urlsafe
 from typing import Any
 
 from upstile.server._errors import UnknownUser
@@ -19,6 +18,7 @@ from upstile.server.authorization._ends import Ends
 from upstile.server.authorization._enrolment_rights import enrolment_code_for
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_LIFE
 from upstile.server.authorization._sign_in import check_subject
+from upstile.server.authorization._spoken_code import compared, new_code
 from upstile.server.storage import Account, AuthenticatorRecord, Names, Record, Revocations, Storage, User
 
 Users = Callable[[str], bool | Awaitable[bool]]
@@ -96,8 +96,8 @@ class HelpDesk:
         """A code that lets the user enrol a first authenticator: single use, ten minutes, over a safe channel."""
         account, _ = await self._look(subject)
         account, _ = at_least(account, *self._revocations.first_good(account.user))
-        code, now = token_urlsafe(16), self._clock()
-        key, value = self._names("enrolment", code), enrolment_code_for(subject, account.logins)
+        code, now = new_code(), self._clock()
+        key, value = self._names("enrolment", compared(code)), enrolment_code_for(subject, account.logins)
         record = Record(value=value, expires_at=now + ENROLMENT_CODE_LIFE)
         await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
         await self._tell("enrolment-code-issued", subject, by, reason)

@@ -77,7 +77,14 @@ async def write_right(
         counted = _counted(answer, claimed, user, proved, authenticator, outcome, now)
         return {**outcome.kept, **counted, **closed}, None
 
-    use = Use(user=answer.account.user, id=authenticator, counter=verified.counter, data=verified.data, at=int(now))
+    use = Use(
+        user=answer.account.user,
+        id=authenticator,
+        counter=verified.counter,
+        back_from=verified.back_from,
+        data=verified.data,
+        at=int(now),
+    )
     await storage.settle(use, [answer.session, answer.user, *outcome.kept], decide, now)
 
 

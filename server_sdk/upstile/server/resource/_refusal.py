@@ -70,7 +70,7 @@ class Refusals:
         """Row 3: only scope is missing (RFC 6750 §3.1)."""
         params = {"error": "insufficient_scope", "scope": " ".join(requirement.scope)}
         lines = [self._challenge(scheme, params)]
-        return _rejection("insufficient_scope", 403, lines, token=token)
+        return _rejection("insufficient_scope", 403, lines, detail=requirement.reason, token=token)
 
     def step_up(
         self,
@@ -144,7 +144,7 @@ def _rejection(
         type=problem_type(code.replace("_", "-")),
         title=words.sentences if authors else words.title,
         status=status,
-        detail=asked.reason if authors else detail or words.next_step,
+        detail=detail or (asked.reason if authors else words.next_step),
         hint=words.hint_about(what),
         instance=instance,
         acr_values=asked.acr or None,

@@ -90,6 +90,7 @@ class Use:
     Attributes:
         user, id: whose authenticator.
         counter: the step or sign count from now on; where it and the stored one are 0, there is none to compare.
+        back_from: where it is set, the stored counter is this one instead of lower: one that went back and is accepted.
         data: what the method learnt, `None` where nothing changed.
         at: when (epoch seconds).
     """
@@ -98,6 +99,7 @@ class Use:
     id: str
     counter: int
     at: int
+    back_from: int | None = None
     data: Mapping[str, Any] | None = None
 
 

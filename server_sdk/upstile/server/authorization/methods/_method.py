@@ -37,12 +37,15 @@ class Verified:
         authenticator: which one gave it.
         proof: what it proves.
         counter: what it uses up: the authenticator's counter from now on.
+        back_from: the counter that `counter` is not above, though it has to be: there may be a copy of the
+            authenticator (WebAuthn §7.2). `None` where all is well.
         data: what the authenticator keeps from now on, `None` where nothing changed.
     """
 
     authenticator: AuthenticatorRecord
     proof: Proof
     counter: int
+    back_from: int | None = None
     data: Mapping[str, Any] | None = None
 
 

@@ -1,13 +1,11 @@
 """Time-based one-time codes (RFC 6238 over RFC 4226)."""
 
 import hmac
-from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
 from secrets import token_bytes
 from struct import pack, unpack
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from upstile.protocol import (
     AnswerRequest,
@@ -18,6 +16,7 @@ from upstile.protocol import (
     base64url_encode,
 )
 from upstile.server.authorization._acr import Factor, Proof
+from upstile.server.authorization.methods._key_uri import key_uri
 from upstile.server.authorization.methods._method import Confirmed, Offered, Purpose, Verified
 from upstile.server.keys._seal import TOTP_SEED, Seal
 from upstile.server.storage import AuthenticatorRecord, User
@@ -71,8 +70,8 @@ class Totp:
         return Offered(offer=Offer(method=self.name), state={})
 
     def read(self, answer: AnswerRequest) -> str:
-        """The code; blanks do not matter, and a code is never malformed, only wrong."""
-        return _digits(answer.otp)
+        """The code; a code is never malformed, only wrong."""
+        return _code(answer.otp)
 
     def verify(
         self,
@@ -95,16 +94,13 @@ class Totp:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """A fresh seed, as the key URI that authenticator apps scan."""
         seed = token_bytes(_SEED_BYTES)
-        secret = b32encode(seed).decode("ascii").rstrip("=")
-        label = quote(f"{self._issuer_name}:{account}", safe=":@")
-        parameters = {"secret": secret, "issuer": self._issuer_name, "digits": DIGITS, "period": PERIOD}
-        uri = f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote)}&algorithm=SHA1"
+        uri = key_uri(seed, issuer=self._issuer_name, account=account, digits=DIGITS, period=PERIOD)
         sealed = self._seal.close(seed, label=TOTP_SEED, bound=_place(user, id))
         return {"seed": base64url_encode(sealed)}, {"otpauth_uri": uri}
 
     def read_first(self, proof: VerifyRequest) -> str:
         """The first code."""
-        return _digits(proof.otp)
+        return _code(proof.otp)
 
     def confirm(self, user: User, record: AuthenticatorRecord, response: str, now: float) -> Confirmed | None:
         """Judge the first code; its step counts as used."""
@@ -129,7 +125,7 @@ def _place(user: User, id: str) -> tuple[str, ...]:
     return user.issuer, user.subject, id, "seed"
 
 
-def _digits(otp: str | None) -> str:
+def _code(otp: str | None) -> str:
     if otp is None:
         raise MalformedMessage("otp is missing")
-    return otp.replace(" ", "").replace("-", "")
+    return otp

@@ -33,6 +33,7 @@ from upstile.protocol import (
     base64url_decode,
     base64url_encode,
     bound_challenge,
+    json_object,
 )
 from upstile.server.authorization._acr import Factor, Proof
 from upstile.server.authorization.methods._cbor import check_attestation, check_authenticator_data
@@ -104,7 +105,8 @@ class WebAuthn:
         """The `AuthenticationResponseJSON`."""
         if answer.authn_response is None:
             raise MalformedMessage("authn_response is missing")
-        response = _judged(parse_authentication_credential_json, answer.authn_response)
+        members = _understood(_judged(json_object, answer.authn_response) or {})
+        response = _judged(parse_authentication_credential_json, members)
         if response is None:
             raise MalformedMessage("authn_response is not an AuthenticationResponseJSON")
         return response
@@ -130,7 +132,7 @@ class WebAuthn:
             expected_rp_id=self._rp_id,
             expected_origin=self._origins,
             credential_public_key=base64url_decode(str(record.data["public_key"])),
-            credential_current_sign_count=record.counter,
+            credential_current_sign_count=0,  # NOTE: one that went back is told apart below
             require_user_verification=bool(state["user_verification"]),
         )
         if verified is None or verified.credential_device_type.value != record.data["device_type"]:
@@ -138,7 +140,10 @@ class WebAuthn:
         proof = self.potential(user_verification=verified.user_verified, now=now)
         backed_up = verified.credential_backed_up
         data = None if backed_up == record.data["backed_up"] else {**record.data, "backed_up": backed_up}
-        return Verified(authenticator=record, proof=proof, counter=verified.new_sign_count, data=data)
+        count = verified.new_sign_count
+        went_back = count <= record.counter and (count, record.counter) != (0, 0)  # 0: it does not count
+        back_from = record.counter if went_back else None
+        return Verified(authenticator=record, proof=proof, counter=count, back_from=back_from, data=data)
 
     def enroll(
         self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
@@ -174,7 +179,7 @@ class WebAuthn:
             return None
         verified = _judged(
             verify_registration_response,
-            credential=response,
+            credential=_understood(response),
             expected_challenge=base64url_decode(str(record.data["challenge"])),
             expected_rp_id=self._rp_id,
             expected_origin=self._origins,
@@ -199,7 +204,7 @@ def user_handle(user: User) -> bytes:
 
 def _same_user(response: AuthenticationCredential, user: User) -> bool:
     handle = response.response.user_handle
-    return handle is None or handle == user_handle(user)
+    return not handle or handle == user_handle(user)  # NOTE: some browsers write "" where there is none
 
 
 def _cross_origin(response: AuthenticationCredential) -> bool:
@@ -217,6 +222,11 @@ def _judged(judge: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Non
         return judge(*args, **kwargs)
     except Exception:
         return None
+
+
+def _understood(credential: Mapping[str, Any]) -> dict[str, Any]:
+    """A credential without a hint on which nothing depends: a value that is empty or new is as none (WebAuthn §5.1)."""
+    return {name: value for name, value in credential.items() if name != "authenticatorAttachment"}
 
 
 def _attestation_object(response: dict[str, Any]) -> bytes:

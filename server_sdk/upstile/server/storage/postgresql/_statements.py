@@ -80,6 +80,8 @@ def use(use: Use) -> str:
     """Compare-and-set what a proof uses up; it gives one row if this was the first use."""
     learnt = "" if use.data is None else f", data = {_text(json.dumps(dict(use.data)))}::json"
     counter = f"counter < {use.counter:d}" if use.counter else "counter = 0"
+    if use.back_from is not None:
+        counter = f"counter = {use.back_from:d}"
     return (
         f"UPDATE upstile_authenticators SET counter = {use.counter:d}, last_used = {use.at:d}{learnt}"
         f" WHERE issuer = {_text(use.user.issuer)} AND subject = {_text(use.user.subject)} AND id = {_text(use.id)}"

@@ -77,7 +77,9 @@ class SqlLedger:
 
     def use(self, use: Use) -> bool:
         """Compare-and-set what a proof uses up, in one statement."""
-        nothing_to_compare = sa.and_(_authenticators.counter == 0, sa.literal(use.counter) == 0)
+        fresh = _authenticators.counter < use.counter if use.counter else _authenticators.counter == 0
+        if use.back_from is not None:
+            fresh = _authenticators.counter == use.back_from
         statement = (
             sa.update(tables.authenticators)
             .where(
@@ -85,7 +87,7 @@ class SqlLedger:
                 _authenticators.issuer == use.user.issuer,
                 _authenticators.subject == use.user.subject,
                 _authenticators.state == "active",
-                sa.or_(_authenticators.counter < use.counter, nothing_to_compare),
+                fresh,
             )
             .values(counter=use.counter, last_used=use.at)
         )

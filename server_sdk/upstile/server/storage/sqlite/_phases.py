@@ -34,7 +34,8 @@ ORDER BY a.created, a.id
 _USE = """
 UPDATE upstile_authenticators SET counter = :counter, last_used = :at, data = coalesce(:data, data)
 WHERE issuer = :issuer AND subject = :subject AND id = :id AND state = 'active'
-    AND (counter < :counter OR (:counter = 0 AND counter = 0))
+    AND CASE WHEN :back_from IS NOT NULL THEN counter = :back_from
+        ELSE counter < :counter OR (:counter = 0 AND counter = 0) END
 """
 
 
@@ -151,6 +152,7 @@ def _use(connection: sqlite3.Connection, use: Use) -> bool:
         "subject": use.user.subject,
         "id": use.id,
         "counter": use.counter,
+        "back_from": use.back_from,
         "at": use.at,
         "data": None if use.data is None else json.dumps(use.data),
     }

@@ -1,0 +1,57 @@
+"""What a person writes: a code in any spelling, a name that can be shown to others."""
+
+import re
+from typing import Annotated
+from unicodedata import category, digit, normalize
+
+from pydantic import AfterValidator, Field
+
+_HIDING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of surrogate pairs, line and paragraph separators."""
+# The property Bidi_Control turns the text around it; the rest is invisible (Default_Ignorable_Code_Point).
+# NOTE: joiners and variation selectors stay: scripts and emoji are written with them.
+_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_INVISIBLE = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+)
+_hidden = re.compile(f"[{_BIDI}{_INVISIBLE}]")
+
+
+def plain_code(text: str) -> str:
+    """A code as it is compared, whatever a keyboard, a password manager or a chat made of it.
+
+    Letters and digits in one case and one script (NFKC; digits of all scripts are digits); all else is dropped: blanks,
+    hyphens, marks without width.
+    """
+    plain = normalize("NFKC", normalize("NFKC", text).upper())
+    return "".join(_plain(character) for character in plain)
+
+
+def hides_something(name: str) -> bool:
+    """Whether a name holds a control, bidirectional or invisible character, or nothing that can be seen.
+
+    Such a name could look like another one, or turn the text around it (upstile profile §8).
+    """
+    if any(category(character) in _HIDING for character in name) or _hidden.search(name):
+        return True
+    return not any(category(character)[0] in "LNPS" for character in name)
+
+
+def _plain(character: str) -> str:
+    number = digit(character, None)
+    if number is not None:
+        return str(number)
+    return character if category(character).startswith("L") else ""
+
+
+def _showable(name: str) -> str:
+    if hides_something(name):
+        raise ValueError("a name needs something to see, and no control, bidirectional or invisible characters")
+    return name
+
+
+ShownName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_showable)]
+"""What a person calls an authenticator: refused where it hides something, never altered (upstile profile §8)."""
+WrittenCode = Annotated[str, Field(max_length=256), AfterValidator(plain_code)]
+"""A code that a person typed or pasted, with whatever came along: read as `plain_code`."""
