@@ -18,6 +18,7 @@ import httpx
 
 from support.own_app import OwnApp, own_app
 from support.wire_driver import URL, new_key, with_passkey
+from upstile.protocol import plain_code
 from upstile.server import SecurityEvent
 from upstile.server.authorization.methods import Totp
 
@@ -195,7 +196,7 @@ def _counted(tally: Tally) -> Generator[None]:
     verify = Totp.verify
 
     def counting(self: Totp, response: str, state: Any, user: Any, authenticators: Any, now: float) -> Any:
-        tally.judged += response == _WRONG.replace(" ", "") and bool(authenticators)
+        tally.judged += response == plain_code(_WRONG) and bool(authenticators)
         return verify(self, response, state, user, authenticators, now)
 
     with patch.object(Totp, "verify", counting):
