@@ -62,7 +62,7 @@ from upstile.protocol._metadata import (
     well_known_url,
 )
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
-from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
+from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, is_instance, problem_type
 from upstile.protocol._requirement import Requirement
 
 __all__ = [
@@ -118,6 +118,7 @@ __all__ = [
     "find_error",
     "find_step_up",
     "is_code_challenge",
+    "is_instance",
     "json_compact",
     "json_object",
     "jwk_thumbprint",

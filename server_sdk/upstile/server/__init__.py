@@ -16,7 +16,7 @@ from upstile.server._errors import (  # noqa: E402
     Rejection,
     StorageUnavailable,
 )
-from upstile.server._events import Notify, SecurityEvent  # noqa: E402
+from upstile.server.audit import JsonLines, Notify, SecurityEvent  # noqa: E402
 from upstile.server.authorization._apps import App  # noqa: E402
 from upstile.server.resource._access_token import AccessToken  # noqa: E402
 from upstile.server.resource._authentication import Authentication  # noqa: E402
@@ -32,6 +32,7 @@ __all__ = [
     "ConfigurationError",
     "Issuer",
     "JWTVerifier",
+    "JsonLines",
     "Notify",
     "Rejection",
     "Requirement",

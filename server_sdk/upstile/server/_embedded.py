@@ -15,9 +15,9 @@ from upstile.protocol import (
     well_known_url,
 )
 from upstile.server._deployment import Deployment
-from upstile.server._events import Events
 from upstile.server._replay import ReplaySet
 from upstile.server._settings import Origin
+from upstile.server.audit import Events
 from upstile.server.authorization._acr import OFFERED, SATISFIES
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
@@ -215,6 +215,7 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint) -> Endpoint
             guard=shared.guard, rights=rights, methods=shared.methods, durable=storage.durable, events=events
         ),
         refusals=shared.guard.refusals,
+        events=events,
     )
 
 

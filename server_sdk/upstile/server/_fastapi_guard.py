@@ -11,7 +11,7 @@ from fastapi.security.base import SecurityBase
 from upstile.protocol import Requirement
 from upstile.server._deployment import Deployment
 from upstile.server._errors import ConfigurationError, Rejection
-from upstile.server._starlette import head
+from upstile.server._starlette import head, route_of
 from upstile.server.resource._authentication import Authentication
 
 _NOBODY: tuple[object, Authentication | None] = (None, None)
@@ -63,6 +63,8 @@ class Guarded(SecurityBase):
                 authentication = await deployment.authenticate(neutral, asks_once)
                 scope[self._verified] = route, authentication
             await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
+            if deployment.is_repeat(authentication.token):
+                deployment.repeated(authentication.token, head(request), route_of(scope))
         except Rejection as rejection:
             if Rejection not in request.app.exception_handlers:
                 raise ConfigurationError("call server.install(app) on the application of this route") from rejection

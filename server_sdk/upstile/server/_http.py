@@ -20,12 +20,14 @@ class HttpRequest:
         path: the path as it came over the wire, percent-encoding included, without the query.
         headers: raw field lines in their order; names in lower case.
         body: empty where only the head matters.
+        peer: the address at the other end of the connection, where there is one.
     """
 
     method: str
     path: str
     headers: RawHeaders = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    peer: str | None = None
 
     def lines(self, name: bytes) -> list[str]:
         """All field lines with this lower-case name."""

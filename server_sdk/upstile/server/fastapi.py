@@ -32,11 +32,11 @@ from upstile.server import (
 )
 from upstile.server._deployment import Deployment
 from upstile.server._embedded import PREFIX, Settings, embedded
-from upstile.server._events import Events
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._settings import check_choice, check_origin, check_positive, check_webauthn_origins
-from upstile.server._starlette import EmbeddedRoutes, head, response
+from upstile.server._starlette import EmbeddedRoutes, head, response, route_of
 from upstile.server._termination import on_termination
+from upstile.server.audit import Addresses, Events
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
@@ -47,6 +47,9 @@ from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
+
+AUDIT_KEPT_FOR = 180 * 24 * 3600.0
+"""Seconds that a row of the audit table is kept by default."""
 
 
 class StepUp:
@@ -74,6 +77,8 @@ class StepUp:
         shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
+        trusted_proxies: Iterable[str] = (),
+        audit_kept_for: float | None = AUDIT_KEPT_FOR,
         clock: Callable[[], float] = time,
         allow_insecure_loopback: bool = False,
     ) -> "StepUp":
@@ -100,7 +105,11 @@ class StepUp:
             shared_storage: several deployments share this storage, and this one may be new there. They never meet.
                 Without it, a storage that knows only another `url` is refused.
             allow_group_files: accept an SQLite file that its group may read and write.
-            notify: is called with each `SecurityEvent`.
+            notify: is called with each `SecurityEvent` that concerns a person; a reply waits for it for a second at
+                most. A plain function is called in a thread.
+            trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
+                `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
+            audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
             clock: the time in epoch seconds.
             allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
                 data when no `secret_keys` are set. For development.
@@ -114,19 +123,23 @@ class StepUp:
         party = rp_id or origin.host
         origins = (origin.url, *webauthn_origins)
         check_webauthn_origins(party, origins)
+        if audit_kept_for is not None:
+            check_positive("audit_kept_for", audit_kept_for)
+        kept = stores(
+            where,
+            None if one_time is None else read_one_time(one_time),
+            origin.url,
+            seal,
+            clock=clock,
+            shared=shared_storage,
+            allow_group_files=allow_group_files,
+            audit_kept_for=audit_kept_for,
+        )
         settings = Settings(
             origin=origin,
             apps=Apps(clients),
             seal=seal,
-            storage=stores(
-                where,
-                None if one_time is None else read_one_time(one_time),
-                origin.url,
-                seal,
-                clock=clock,
-                shared=shared_storage,
-                allow_group_files=allow_group_files,
-            ),
+            storage=kept,
             name=name or origin.host,
             rp_id=party,
             webauthn_origins=origins,
@@ -135,7 +148,7 @@ class StepUp:
             rotate_keys_after=rotate_keys_after,
             max_revocation_age=check_positive("max_revocation_age", max_revocation_age),
             clock=clock,
-            events=Events(notify),
+            events=Events(kept, notify, Addresses(trusted_proxies)),
         )
         return cls(embedded(settings))
 
@@ -228,12 +241,19 @@ class StepUp:
         await self._deployment.disable_authenticators(subject)
 
     async def _on_storage_unavailable(self, request: Request, error: Exception) -> Response:
-        return response(self._deployment.guard.refusals.unavailable(error).response)
+        return self._refused(request, self._deployment.guard.refusals.unavailable(error))
+
+    async def _on_rejection(self, request: Request, error: Exception) -> Response:
+        return self._refused(request, error) if isinstance(error, Rejection) else Response(status_code=500)
+
+    def _refused(self, request: Request, rejection: Rejection) -> Response:
+        self._deployment.refused(rejection, head(request), route_of(request.scope))
+        return response(rejection.response)
 
     def _answer_refusals_of(self, app: Any) -> None:
         """Say in an application how a refusal is answered, and in those that are mounted below it."""
         if Rejection not in app.exception_handlers:
-            app.add_exception_handler(Rejection, _on_rejection)
+            app.add_exception_handler(Rejection, self._on_rejection)
             app.add_exception_handler(AuthorizationError, _on_authorization_error)
             app.add_exception_handler(StorageUnavailable, self._on_storage_unavailable)
         for route in app.routes:
@@ -256,10 +276,6 @@ class StepUp:
                 await self._deployment.aclose()
 
         return lifespan
-
-
-async def _on_rejection(request: Request, error: Exception) -> Response:
-    return response(error.response) if isinstance(error, Rejection) else Response(status_code=500)
 
 
 async def _on_authorization_error(request: Request, error: Exception) -> Response:

@@ -20,6 +20,11 @@ def find(account: Account, id: str, now: float) -> AuthenticatorRecord | None:
     return next((record for record in live(account, now) if record.id == id), None)
 
 
+def unchanged(account: Account) -> tuple[Account, None]:
+    """Nothing; something is to be told with it."""
+    return account, None
+
+
 def added(account: Account, record: AuthenticatorRecord, now: float) -> tuple[Account, None]:
     """One more, pending."""
     return _with(account, [*live(account, now), record]), None

@@ -15,8 +15,8 @@ from upstile.protocol import (
     VerifyRequest,
 )
 from upstile.server._errors import CredentialTaken, Rejection
-from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpRequest, HttpResponse, json_response
+from upstile.server.audit import EventKind, Events, SecurityEvent, learn
 from upstile.server.authorization._account import activated, added, discarded, find, live, removed, renamed, tried
 from upstile.server.authorization._enrolment_rights import EnrolmentRights
 from upstile.server.authorization._lives import PENDING_LIFE
@@ -101,33 +101,44 @@ class Enrolment:
         record = await self._find(user, path["id"], now)
         if record.state != "pending" or record.begun_by != _beginner(call):
             raise _not_found()
-        active = await self._confirm(user, record, _read(VerifyRequest, request), now)
-        await self._tell("authenticator-added", call, record, now)
+        added = self._event("authenticator-added", call, record, now)
+        active = await self._confirm(user, record, _read(VerifyRequest, request), added, now)
+        await self._events.tell(added, written=True)
         return json_response(200, _entry(active, now).to_members())
 
     async def rename(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`PATCH /{id}`: another name."""
         call, record = await self._changeable(request, path["id"], now)
         name = _read(RenameRequest, request).name
+        event = self._event("authenticator-renamed", call, record, now)
         changed = await self._durable.change_account(
-            _user(call), lambda account: renamed(account, record.id, name, now)
+            _user(call),
+            lambda account: renamed(account, record.id, name, now),
+            lambda changed: self._events.rows(event) if changed else (),
         )
         if changed is None:
             raise _not_found()
-        await self._tell("authenticator-renamed", call, record, now)
+        await self._events.tell(event, written=True)
         return json_response(200, _entry(changed, now).to_members())
 
     async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`DELETE /{id}`: one less; the last one stays."""
         call, record = await self._changeable(request, path["id"], now)
-        if not await self._durable.change_account(_user(call), lambda account: removed(account, record.id)):
+        event = self._event("authenticator-removed", call, record, now)
+        is_done = await self._durable.change_account(
+            _user(call),
+            lambda account: removed(account, record.id),
+            lambda is_done: self._events.rows(event) if is_done else (),
+        )
+        if not is_done:
             raise problem("last-authenticator", 409, "The last authenticator cannot be removed: add another one first")
-        await self._tell("authenticator-removed", call, record, now)
+        await self._events.tell(event, written=True)
         return HttpResponse(status=204)
 
     async def _authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
         """A call with any token of ours, but one that serves one call of another kind."""
         call = await self._guard.authenticate_or_look(request, now)
+        learn(user=_user(call), client_id=call.token.client_id)
         await self._guard.require(call, Requirement(), now)
         return call
 
@@ -142,8 +153,9 @@ class Enrolment:
         return call, record
 
     async def _confirm(
-        self, user: User, record: AuthenticatorRecord, proof: VerifyRequest, now: float
+        self, user: User, record: AuthenticatorRecord, proof: VerifyRequest, added: SecurityEvent, now: float
     ) -> AuthenticatorRecord:
+        """The authenticator in use; `added` is written with it."""
         method, change = self._methods[record.method], self._durable.change_account
         try:
             response = method.read_first(proof)
@@ -156,7 +168,11 @@ class Enrolment:
         confirmed = method.confirm(user, pending, response, now)
         try:
             if confirmed is not None:
-                active = await change(user, lambda account: activated(account, record.id, confirmed, now))
+                active = await change(
+                    user,
+                    lambda account: activated(account, record.id, confirmed, now),
+                    lambda active: self._events.rows(added) if active else (),
+                )
                 if active is not None:
                     return active
         except CredentialTaken:
@@ -171,9 +187,8 @@ class Enrolment:
             raise _not_found()
         return record
 
-    async def _tell(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> None:
-        event = SecurityEvent(kind=kind, user=_user(call), client_id=call.token.client_id, method=record.method, at=now)
-        await self._events.tell(event)
+    def _event(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> SecurityEvent:
+        return SecurityEvent(kind=kind, user=_user(call), client_id=call.token.client_id, method=record.method, at=now)
 
 
 def _user(call: GuardedCall) -> User:

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
-from upstile.server._events import Events, SecurityEvent
+from upstile.server.audit import Events, SecurityEvent, learn
 from upstile.server.authorization._lives import LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.resource._claims import InvalidToken
@@ -49,6 +49,7 @@ class Revoker:
             token = await self._verifier.verify_or_look(request.token, now)
         except InvalidToken:
             return
+        learn(user=User(token.issuer, token.subject))
         if token.client_id != request.client_id:
             raise AuthorizationError("invalid_client", "the token is another client's")
         key = self._names("login", token.sid or "")

@@ -6,8 +6,8 @@ from secrets import token_urlsafe
 
 from upstile.protocol import TokenResponse
 from upstile.server._errors import ConfigurationError
-from upstile.server._events import Events, SecurityEvent
-from upstile.server.authorization._account import ended
+from upstile.server.audit import Events, SecurityEvent
+from upstile.server.authorization._account import ended, unchanged
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import UserState
@@ -95,8 +95,10 @@ class SignIn:
         def keep(found: Found) -> tuple[Kept, None]:
             return {**possession.used(found, now), key: login.record()}, None
 
-        await self._storage.one_time.update_many([key, *possession.keys], keep, now)
-        await self._events.tell(SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now))
+        event = SecurityEvent(kind="login", user=user, client_id=client.client_id, at=now)
+        rows = self._events.in_phase(event)
+        await self._storage.one_time.update_many([key, *possession.keys], keep, now, rows)
+        await self._events.tell(event, in_phase=True)
         return self._mint.base(login, resource=self._issuer, scope=client.scopes, now=now)
 
     async def enrolment_code(self, subject: str, now: float) -> str:
@@ -105,14 +107,18 @@ class SignIn:
         user = User(self._issuer, subject)
         key = self._names("enrolment", code)
         record = Record(value=subject.encode(), expires_at=now + ENROLMENT_CODE_LIFE)
+        event = SecurityEvent(kind="enrolment-code-issued", user=user, at=now)
+        # First, durably, that it is done: what cannot be told is not done.
+        await self._storage.durable.change_account(user, unchanged, lambda _: self._events.rows(event))
         await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
-        await self._events.tell(SecurityEvent(kind="enrolment-code-issued", user=user, at=now))
+        await self._events.tell(event, written=True)
         return code
 
     async def disable_authenticators(self, subject: str, now: float) -> None:
         """Take all that a user has enrolled out of use, and end what came of it: sign-ins, tokens, known keys."""
         user, key = User(self._issuer, subject), self._names("user", subject)
-        account = await self._storage.durable.change_account(user, ended)
+        event = SecurityEvent(kind="authenticator-disabled", user=user, at=now)
+        account = await self._storage.durable.change_account(user, ended, lambda _: self._events.rows(event))
         self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_LIFE)
 
         def forget(found: Found) -> tuple[Kept, None]:
@@ -126,4 +132,4 @@ class SignIn:
             return {key: state.record(now)}, None
 
         await self._storage.one_time.update_many([key], forget, now)
-        await self._events.tell(SecurityEvent(kind="authenticator-disabled", user=user, at=now))
+        await self._events.tell(event, written=True)

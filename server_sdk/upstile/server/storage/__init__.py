@@ -3,6 +3,7 @@
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import (
     Account,
+    AuditRow,
     AuthenticatorRecord,
     OneTimeKey,
     Record,
@@ -12,10 +13,21 @@ from upstile.server.storage._records import (
     User,
 )
 from upstile.server.storage._revocations import Revocations, generation_of
-from upstile.server.storage._stores import DurableStore, Found, Kept, OneTimeStore, Storage, TwoStores, use_once
+from upstile.server.storage._stores import (
+    DurableStore,
+    Found,
+    Kept,
+    OneTimeStore,
+    Rows,
+    Storage,
+    TwoStores,
+    no_rows,
+    use_once,
+)
 
 __all__ = [
     "Account",
+    "AuditRow",
     "AuthenticatorRecord",
     "DurableStore",
     "Found",
@@ -26,11 +38,13 @@ __all__ = [
     "Record",
     "Revocation",
     "Revocations",
+    "Rows",
     "SigningKeyRecord",
     "Storage",
     "TwoStores",
     "Use",
     "User",
     "generation_of",
+    "no_rows",
     "use_once",
 ]
