@@ -26,12 +26,12 @@ from upstile.server.storage._records import (
     User,
 )
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept, Rows, no_rows
-from upstile.server.storage._transactions import lock_number
 from upstile.server.storage.postgresql import _limits, _start, _statements
 from upstile.server.storage.postgresql._engine import Engine, explained
 from upstile.server.storage.postgresql._link import Link
+from upstile.server.storage.postgresql._phases import Phases
 from upstile.server.storage.postgresql._pool import Pool
-from upstile.server.storage.postgresql._refusals import SLOW, Refused
+from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
 from upstile.server.storage.schema import Reseal, no_secret_keys
 from upstile.server.storage.sql import SqlLedger
@@ -76,6 +76,7 @@ class PostgresStore:
         self._audit_kept_for = audit_kept_for
         self._waiting = WaitingRows()
         self._pool = Pool(self._parameters, connections)
+        self._phases = Phases(self._pool, self._waiting)
         self._rare: _Rare | None = None
 
     @property
@@ -132,7 +133,7 @@ class PostgresStore:
         self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float, rows: Rows[T] = no_rows
     ) -> T:
         """Read, decide, write; atomic over all `keys`, which include every one that `decide` may write."""
-        return await self._decide(keys, now, lambda results: decide(_statements.found(results[-1])), rows)
+        return await self._phases.run(keys, now, lambda results: decide(_statements.found(results[-1])), rows)
 
     async def settle(
         self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float, rows: Rows[T] = no_rows
@@ -142,7 +143,7 @@ class PostgresStore:
         def with_use(results: list[PGresult]) -> tuple[Kept, T]:
             return decide(_statements.found(results[-1]), results[-2].ntuples == 1)
 
-        return await self._decide(keys, now, with_use, rows, _statements.use(use))
+        return await self._phases.run(keys, now, with_use, rows, [_statements.use(use)])
 
     async def account(self, user: User) -> Account:
         """One user, as they are now; an account that was never written is empty."""
@@ -223,59 +224,6 @@ class PostgresStore:
         self._waiting.close(lambda rows: explained(lambda: rare.ledger.append(rows)))
         rare.engine.close()
 
-    async def _decide(
-        self,
-        keys: Sequence[OneTimeKey],
-        now: float,
-        decide: Callable[[list[PGresult]], tuple[Kept, T]],
-        rows: Rows[T],
-        *before: str,
-    ) -> T:
-        """One transaction. Where it can be written without its rows only, it is, and they wait."""
-        late: list[AuditRow] = []
-        failure: _NotTold | None = None
-        if not self._waiting.spares:
-            try:
-                return await self._decide_and_tell(keys, now, decide, rows, before)
-            except _NotTold as refused:
-                failure = refused
-
-        def later(result: T) -> Sequence[AuditRow]:
-            late[:] = rows(result)
-            return ()
-
-        result = await self._decide_and_tell(keys, now, decide, later, before)
-        if failure is not None:
-            self._waiting.failed(failure)
-        self._waiting.add(late)
-        return result
-
-    async def _decide_and_tell(
-        self,
-        keys: Sequence[OneTimeKey],
-        now: float,
-        decide: Callable[[list[PGresult]], tuple[Kept, T]],
-        rows: Rows[T],
-        before: Sequence[str],
-    ) -> T:
-        numbers = sorted({lock_number("one-time", key) for key in keys})
-        first = "; ".join((*_statements.BEGIN, _statements.lock(numbers), *before, _statements.read(keys, now)))
-
-        async def write(link: Link, results: list[PGresult]) -> T:
-            kept, result = decide(results)
-            if not kept.keys() <= set(keys):
-                raise RuntimeError("a decision writes a record whose key was not among those that are locked")
-            told = rows(result)
-            try:
-                await link.ask(*_statements.write(kept), *([_statements.tell(told)] if told else ()), "COMMIT")
-            except Refused as refused:
-                if not told:
-                    raise
-                raise _NotTold from refused
-            return result
-
-        return await self._pool.run(first, write, locks=numbers)
-
     async def _in_thread(self, work: Callable[[SqlLedger], T]) -> T:
         ledger = self._own().ledger
         try:
@@ -305,10 +253,6 @@ class PostgresStore:
         if before is not None:
             before.engine.close()
         return now
-
-
-class _NotTold(Exception):
-    """A transaction with rows for the audit table was refused: they may be why."""
 
 
 class _Rare(NamedTuple):
