@@ -145,6 +145,20 @@ async def test_a_flood_without_a_token_fills_the_log_and_the_counters_and_writes
     assert len(said(records, "answer-refused")) == len(said(records, "revocation-refused")) == 20
 
 
+async def test_a_user_with_a_good_token_cannot_fill_the_table_with_refusals(tmp_path: Path) -> None:
+    async with bank(tmp_path) as app:
+        await app.sign_in()
+        for _ in range(70):
+            await app.call("POST", "/v1/transfers/7")
+            await app.start()
+        await app.enroll_totp()
+        counts = dict(app.server._deployment.events.telemetry.counts)
+    kinds = [row.kind for row in rows(tmp_path)]
+    assert counts["challenged", "insufficient_user_authentication"] == 70
+    assert kinds.count("challenged") + kinds.count("start-refused") == 60
+    assert kinds[-1] == "authenticator-added"
+
+
 EVERY_REFUSAL = {
     ("call-refused", "missing-token"),
     ("call-refused", "invalid_token"),

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from upstile.server._http import HttpRequest
 from upstile.server.audit._addresses import Addresses
+from upstile.server.audit._allowance import Allowance
 from upstile.server.audit._circumstances import Circumstances, completed, request_from
 from upstile.server.audit._event import SecurityEvent
 from upstile.server.audit._kinds import KINDS
@@ -38,6 +39,7 @@ class Events:
         self._addresses = addresses or Addresses()
         self._notifier = None if notify is None else Notifier(notify)
         self._unlogged = 0
+        self._allowance = Allowance()
         self.telemetry = Telemetry()
 
     def request(self, request: HttpRequest) -> AbstractContextManager[Circumstances]:
@@ -83,8 +85,11 @@ class Events:
         if _log.isEnabledFor(logging.INFO):
             fields = event.fields()
             _log.info("%s", _line(fields), extra=fields)
-        if event.is_stored and not written:
-            self._storage.durable.append([event.row()])
+        if event.user is not None and event.is_stored and not written:
+            if KINDS[event.kind].refuses and not self._allowance.spend(event.user, event.at):
+                self.telemetry.lost(1)
+            else:
+                self._storage.durable.append([event.row()])
         self._count_lost()
 
     def _count_lost(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from inspect import isawaitable, iscoroutinefunction
 from threading import Thread
 from typing import Any
@@ -82,7 +83,7 @@ async def _in_thread(hook: Notify, event: SecurityEvent) -> Any:
             value = hook(event)
         except Exception as raised:
             error = raised
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # nobody waits any more: the event loop is closed
             loop.call_soon_threadsafe(settle, error, value)
 
     Thread(target=run, name="upstile notify", daemon=True).start()

@@ -1,6 +1,7 @@
 """Rows that wait for the audit table: what is told outside of a transaction, and what one could not write."""
 
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -32,9 +33,11 @@ class WaitingRows:
         self._lock = Lock()
         self._said = 0
         self._spared_until = 0.0
+        self._process = os.getpid()
 
     def add(self, rows: Sequence[AuditRow]) -> None:
         """Let rows wait. Those that find no room are dropped, counted, and that is said once."""
+        self._be_this_process()
         with self._lock:
             room = MOST - len(self._rows)
             self._rows.extend(rows[:room])
@@ -61,6 +64,7 @@ class WaitingRows:
         Raises:
             StorageUnavailable: the table cannot be written; what waits goes on waiting.
         """
+        self._be_this_process()
         while True:
             with self._lock:
                 batch = [self._rows.popleft() for _ in range(min(BATCH, len(self._rows)))]
@@ -89,7 +93,8 @@ class WaitingRows:
                 self._said = self.unlogged
             _log.error("%d events are not in the audit table", lost)
 
-    def forked(self) -> None:
-        """Forget, in a forked process, what is its parent's to write."""
-        self._lock = Lock()
-        self._rows.clear()
+    def _be_this_process(self) -> None:
+        """In a forked process forget what is its parent's to write, and the lock that one of its threads may hold."""
+        if self._process != os.getpid():
+            self._process, self._lock = os.getpid(), Lock()
+            self._rows.clear()

@@ -236,7 +236,6 @@ class PostgresStore:
         if self._rare is None:
             raise StorageUnavailable("the store is closed")
         if self._rare.engine.owner != os.getpid():
-            self._waiting.forked()
             return self._start(Engine(self._parameters))
         return self._rare
 

@@ -238,7 +238,6 @@ class SqliteStore:
         if self._opened is not None and self._opened.process != os.getpid():
             _inherited.append(self._opened)
             self._opened = None
-            self._waiting.forked()
 
     def _lock(self) -> Lock:
         """A lock of this process: one that was inherited may be held for ever."""
