@@ -219,7 +219,7 @@ async def test_the_line_says_the_same_of_a_table_in_postgresql(tmp_path: Path, p
     store.append(rows)
     await store.aclose()
     with psycopg.connect(postgres_url) as connection:
-        assert set(connection.execute(documented("SQL").replace(":now", "%(now)s"), {"now": now})) == truth
+        assert set(connection.execute(documented("SQL").replace(":now", "%(now)s").encode(), {"now": now})) == truth
 
 
 async def test_an_app_that_hands_on_nothing_is_seen_twice_where_it_gives_up_after_a_start(tmp_path: Path) -> None:

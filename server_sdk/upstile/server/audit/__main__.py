@@ -35,9 +35,11 @@ def rewritten(page: str) -> str:
     """A page with its tables made anew, between `<!-- fields -->` or `<!-- kinds -->` and the mark of their end."""
     for name, table in (("fields", _fields()), ("kinds", _kinds())):
         found = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        page, times = found.subn(lambda match, rows=table: match[1] + rows + match[2], page)
-        if times != 1:
-            raise SystemExit(f"the page has {times} places for the table of {name}")
+        parts = found.split(page)
+        if len(parts) != 4:
+            raise SystemExit(f"the page has no one place for the table of {name}")
+        before, begin, end, after = parts
+        page = f"{before}{begin}{table}{end}{after}"
     return page
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry import metrics, trace
@@ -43,11 +44,11 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     return exporter
 
 
-def points(reader: InMemoryMetricReader, name: str) -> list[tuple[dict[str, str], object]]:
+def points(reader: InMemoryMetricReader, name: str) -> list[tuple[dict[str, Any], object]]:
     data = reader.get_metrics_data()
     assert data is not None
     found = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics if m.name == name]
-    return [(dict(point.attributes or {}), point) for metric in found for point in metric.data.data_points]  # type: ignore[misc]
+    return [(dict(point.attributes or {}), point) for metric in found for point in metric.data.data_points]
 
 
 async def test_a_step_up_is_counted_as_a_funnel_and_the_persons_time_is_measured(
