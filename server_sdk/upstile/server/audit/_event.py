@@ -61,23 +61,23 @@ class SecurityEvent:
     def row(self) -> AuditRow:
         """The row of the audit table."""
         issuer, subject = self.user or ("", None)
-        return AuditRow(
-            _shown(issuer) or "",
-            self.at,
-            self.kind,
-            self.outcome,
-            _shown(subject),
-            _shown(self.client_id),
+        texts = (
+            subject,
+            self.client_id,
             self.method,
             self.ceremony,
-            _shown(self.instance),
-            _shown(self.route),
-            _shown(self.requirement),
+            self.instance,
+            self.route,
+            self.requirement,
             self.address,
-            _shown(self.reason),
-            _shown(self.detail),
-            _shown(self.by),
+            self.reason,
+            self.detail,
+            self.by,
         )
+        together = "".join(text for text in texts if text)
+        if len(together) > LONGEST or not together.isprintable():
+            texts = tuple(map(_shown, texts))
+        return AuditRow(issuer, self.at, self.kind, KINDS[self.kind].outcome, *texts)
 
     def fields(self) -> dict[str, Any]:
         """What the log says, by name: the row without what is not known."""

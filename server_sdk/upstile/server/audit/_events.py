@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from upstile.server._http import HttpRequest
 from upstile.server.audit._addresses import Addresses
 from upstile.server.audit._allowance import Allowance
-from upstile.server.audit._circumstances import Circumstances, completed, request_from
+from upstile.server.audit._circumstances import Circumstances, completed
 from upstile.server.audit._event import SecurityEvent
 from upstile.server.audit._kinds import KINDS
 from upstile.server.audit._notifier import Notifier, Notify
@@ -42,17 +41,13 @@ class Events:
         self._allowance = Allowance()
         self.telemetry = Telemetry()
 
-    def request(self, request: HttpRequest) -> AbstractContextManager[Circumstances]:
+    def request(self, request: HttpRequest) -> Circumstances:
         """One request, for the length of a block: what it learns goes into all of its events."""
-        return request_from(self._addresses.of(request))
+        return Circumstances(self._addresses.of(request))
 
     def address(self, request: HttpRequest) -> str | None:
         """Where a request came from, masked."""
         return self._addresses.of(request)
-
-    def completed(self, event: SecurityEvent) -> SecurityEvent:
-        """An event, with what the request under way has learnt."""
-        return completed(event)
 
     def in_phase(self, *events: SecurityEvent) -> Rows[object]:
         """What a phase writes into the table with the rest, if one database has both; `tell(…, in_phase=True)` next."""

@@ -1,6 +1,7 @@
 """What is told to OpenTelemetry; imported where `opentelemetry-api` is installed."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 from opentelemetry import metrics, trace
@@ -32,12 +33,19 @@ class Instruments:
 
     def count(self, event: SecurityEvent, code: str) -> None:
         """Count an event, and mark the span under way with it."""
-        attributes = _known(kind=event.kind, method=event.method, error=code or None, route=event.route)
+        attributes: dict[str, str] = {"upstile.kind": event.kind}
+        if event.method is not None:
+            attributes["upstile.method"] = event.method
+        if event.route is not None:
+            attributes["upstile.route"] = event.route
+        if code:
+            attributes["upstile.error"] = code
         self._events.add(1, attributes)
-        span = trace.get_current_span()
+        span = trace.get_current_span() if self._traced else trace.INVALID_SPAN
         if span.is_recording():
-            ids = _known(ceremony=event.ceremony, instance=event.instance)
-            span.add_event(f"upstile {event.kind}", {**attributes, **ids})
+            ids = {"upstile.ceremony": event.ceremony, "upstile.instance": event.instance}
+            known = {name: value for name, value in ids.items() if value is not None}
+            span.add_event(f"upstile {event.kind}", {**attributes, **known})
 
     def lost(self, events: int) -> None:
         """Count events that the table does not have."""
@@ -45,12 +53,13 @@ class Instruments:
 
     def human_time(self, method: str, seconds: float) -> None:
         """Note how long a person took."""
-        self._human.record(seconds, _known(method=method))
+        self._human.record(seconds, {"upstile.method": method})
 
     def span(self, name: str) -> AbstractContextManager[Any]:
-        """A span around some work."""
-        return self._tracer.start_as_current_span(name)
+        """A span around some work, where the application has set a provider."""
+        return self._tracer.start_as_current_span(name) if self._traced else nullcontext()
 
-
-def _known(**members: str | None) -> dict[str, str]:
-    return {f"upstile.{name}": value for name, value in members.items() if value is not None}
+    @cached_property
+    def _traced(self) -> bool:
+        """Whether there was a provider when the first request came: without one, a span would be work for nobody."""
+        return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

@@ -32,4 +32,3 @@ def upgrade(**_: Any) -> None:
         sa.Column("detail", _NAME),
         sa.Column("by", _NAME),
     )
-    op.create_index("upstile_audit_at", "upstile_audit", ["at"])
