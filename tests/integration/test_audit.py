@@ -2,51 +2,23 @@
 
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
 
-from support.own_app import OwnApp, own_app
+from support.audited import bank, rows
+from support.own_app import own_app
 from support.wire_driver import URL, new_key
-from upstile.server import Authentication, SecurityEvent, StorageUnavailable
+from upstile.server import SecurityEvent, StorageUnavailable
 from upstile.server.audit import stored_subject
-from upstile.server.storage import AuditRow
 
 pytestmark = pytest.mark.anyio
 MANAGE = "/stepup/authenticators"
-
-
-@asynccontextmanager
-async def bank(folder: Path, **options: Any) -> AsyncGenerator[OwnApp]:
-    """A bank with guarded routes, one of them in a mounted application."""
-    async with own_app(folder, **options) as app:
-        guard = app.server.require(acr="mfa", max_age=300, scope="payments", reason="Confirm it")
-        below, router = FastAPI(), APIRouter(prefix="/v1")
-
-        @router.post("/transfers/{id}")
-        async def transfer(id: int, auth: Annotated[Authentication, Depends(guard)]) -> int:
-            return id
-
-        @app.api.get("/later")
-        async def later(auth: Annotated[Authentication, Depends(app.server.require())]) -> str:
-            auth.require(acr="phr")
-            return auth.subject
-
-        @below.get("/inner/{name}")
-        async def inner(name: str, auth: Annotated[Authentication, Depends(guard)]) -> str:
-            return name
-
-        app.api.include_router(router)
-        app.api.mount("/below", below)
-        app.server._answer_refusals_of(app.api)  # mounted after the lifespan began
-        yield app
 
 
 @pytest.fixture
@@ -59,13 +31,6 @@ def records(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def said(records: pytest.LogCaptureFixture, kind: str) -> list[dict[str, Any]]:
     """The fields of all events of a kind."""
     return [vars(record) for record in records.records if vars(record).get("kind") == kind]
-
-
-def rows(folder: Path) -> list[AuditRow]:
-    """The table."""
-    names = ", ".join(f'"{name}"' for name in AuditRow._fields)
-    with closing(sqlite3.connect(folder / "bank.db")) as connection:
-        return [AuditRow(*row) for row in connection.execute(f"SELECT {names} FROM upstile_audit ORDER BY at, number")]  # noqa: S608
 
 
 async def test_a_challenge_its_ceremony_and_the_repeated_call_share_their_instance(tmp_path: Path) -> None:
@@ -157,90 +122,6 @@ async def test_a_user_with_a_good_token_cannot_fill_the_table_with_refusals(tmp_
     assert counts["challenged", "insufficient_user_authentication"] == 70
     assert kinds.count("challenged") + kinds.count("start-refused") == 60
     assert kinds[-1] == "authenticator-added"
-
-
-EVERY_REFUSAL = {
-    ("call-refused", "missing-token"),
-    ("call-refused", "invalid_token"),
-    ("call-refused", "invalid_dpop_proof"),
-    ("call-refused", "insufficient_scope"),
-    ("call-refused", "invalid-request"),
-    ("challenged", "insufficient_user_authentication"),
-    ("start-refused", "invalid_client"),
-    ("start-refused", "invalid_request"),
-    ("start-refused", "invalid_target"),
-    ("start-refused", "invalid_grant"),
-    ("start-refused", "invalid_dpop_proof"),
-    ("start-refused", "unmet_authentication_requirements"),
-    ("answer-refused", "invalid_session"),
-    ("answer-refused", "invalid_request"),
-    ("token-refused", "invalid_grant"),
-    ("token-refused", "invalid_request"),
-    ("token-refused", "unsupported_grant_type"),
-    ("token-refused", "invalid_client"),
-    ("revocation-refused", "invalid_client"),
-    ("enrolment-refused", "not-found"),
-    ("enrolment-refused", "first-enrolment"),
-    ("enrolment-refused", "invalid-request"),
-    ("enrolment-refused", "verification-failed"),
-    ("sign-in-refused", "invalid_client"),
-    ("sign-in-refused", "invalid_dpop_proof"),
-}
-
-
-async def test_every_refusal_of_both_halves_is_told_with_its_reason(tmp_path: Path) -> None:
-    async with bank(tmp_path) as app:
-        await app.sign_in()
-        await app.call("POST", MANAGE, json={"method": "totp", "name": "x", "enrolment_code": "wrong"})
-        await app.start()  # nothing is enrolled
-        await app.enroll_totp()
-        await _wrong_calls(app)
-        await _wrong_forms(app)
-        await _wrong_changes(app)
-        told = set(app.server._deployment.events.telemetry.counts)
-    assert {refusal for refusal in told if refusal[1]} == EVERY_REFUSAL
-
-
-async def _wrong_calls(app: OwnApp) -> None:
-    await app.call("POST", "/v1/transfers/7", token="")
-    await app.call("POST", "/v1/transfers/7", token="nonsense")
-    await app.call("POST", "/v1/transfers/7")
-    headers = {"Authorization": f"DPoP {app.token}", "DPoP": "nonsense"}
-    await app.http.post("/v1/transfers/7", headers=headers)
-    await app.http.post("/v1/transfers/7", headers=[("Authorization", "DPoP a"), ("Authorization", "DPoP b")])
-    other = app.server.require(scope="authenticators")
-
-    @app.api.get("/scoped")
-    async def scoped(auth: Annotated[Authentication, Depends(other)]) -> None: ...
-
-    await app.call("GET", "/scoped")
-
-
-async def _wrong_forms(app: OwnApp) -> None:
-    await app.start(client_id="unknown")
-    await app.start(code_challenge=None)
-    await app.start(resource="https://other.example")
-    await app.start(subject_token="nonsense")
-    await app.http.post("/stepup/challenge", data=app.start_form("x" * 43))
-    started = await app.start()
-    await app.answer(started, auth_session="gone")
-    await app.answer(started, authn_method="webauthn")
-    await app.redeem(started, "wrong")
-    await app.redeem(started, "wrong", code=None, client_id="")
-    await app.redeem(started, "wrong", grant_type="password")
-    await app.redeem(started, "wrong", client_id="unknown")
-    await app.post("/stepup/revoke", {"token": app.token, "client_id": "unknown"})
-    for client_id, headers in (("unknown", {}), ("bank-cli", {"DPoP": "nonsense"})):
-        await app.http.post("/login", params={"user": "ada", "client_id": client_id}, headers=headers)
-
-
-async def _wrong_changes(app: OwnApp) -> None:
-    token = await app.elevate(scope="authenticators", max_age="60")
-    await app.call("DELETE", f"{MANAGE}/unknown", token=token)
-    await app.call("POST", MANAGE, token=token, content=b"nonsense")
-    token = await app.elevate(scope="authenticators", max_age="60")
-    pending = (await app.call("POST", MANAGE, token=token, json={"method": "totp", "name": "x"})).json()["id"]
-    await app.call("POST", f"{MANAGE}/{pending}/verify", token=token, json={"otp": "000000"})
 
 
 async def test_a_refusal_in_the_handler_and_one_below_a_mount_know_their_route(

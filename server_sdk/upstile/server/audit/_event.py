@@ -61,7 +61,7 @@ class SecurityEvent:
     def row(self) -> AuditRow:
         """The row of the audit table."""
         issuer, subject = self.user or ("", None)
-        texts = (
+        texts: tuple[str | None, ...] = (
             subject,
             self.client_id,
             self.method,
