@@ -77,8 +77,13 @@ def test_what_was_revoked_stays_revoked(upgraded: SqlLedger) -> None:
 
 
 def test_nothing_of_version_1_is_left_behind(engine: sa.Engine, upgraded: SqlLedger) -> None:
-    fresh = {"upstile_schema", "upstile_accounts", "upstile_authenticators", "upstile_signing_keys"}
-    assert set(content(engine)) == fresh | {"upstile_secrets", "upstile_revocations", "upstile_one_time"}
+    fresh = {"upstile_schema", "upstile_accounts", "upstile_audit", "upstile_authenticators", "upstile_signing_keys"}
+    assert set(content(engine)) == fresh | {
+        "upstile_secrets",
+        "upstile_revocations",
+        "upstile_one_time",
+        "upstile_audit",
+    }
 
 
 @pytest.mark.parametrize("wrong", [[], [Fernet.generate_key()], ["no key"]])

@@ -7,8 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from upstile.server import StorageUnavailable
-from upstile.server.storage._records import Account, AuthenticatorRecord, Revocation, SigningKeyRecord, Use, User
-from upstile.server.storage._stores import DecideAccount, DecideKeys
+from upstile.server.storage._records import (
+    Account,
+    AuditRow,
+    AuthenticatorRecord,
+    Revocation,
+    SigningKeyRecord,
+    Use,
+    User,
+)
+from upstile.server.storage._stores import DecideAccount, DecideKeys, Rows, no_rows
 
 T = TypeVar("T")
 
@@ -42,7 +50,9 @@ class MemoryLedger:
         await self._reached("account")
         return self.accounts.get(user, Account(user=user))
 
-    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
+    async def change_account(
+        self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
+    ) -> T:
         await self._reached("change_account")
         async with self._lock:
             found = self.accounts.get(user, Account(user=user))
@@ -78,6 +88,19 @@ class MemoryLedger:
         raise NotImplementedError
 
     async def secret(self, name: str, made: bytes) -> bytes:
+        raise NotImplementedError
+
+    def append(self, rows: Sequence[AuditRow]) -> None:
+        raise NotImplementedError
+
+    @property
+    def unlogged(self) -> int:
+        return 0
+
+    async def audited(self, user: User) -> list[AuditRow]:
+        raise NotImplementedError
+
+    async def forget_audited(self, user: User) -> int:
         raise NotImplementedError
 
     async def ping(self) -> None:

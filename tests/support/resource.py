@@ -18,7 +18,7 @@ from upstile.server.resource._guard import Guard
 from upstile.server.resource._refusal import Refusals
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import OneTimeKey, Record
-from upstile.server.storage._stores import Decide
+from upstile.server.storage._stores import Decide, Rows, no_rows
 
 T = TypeVar("T")
 URL = "https://api.example.com"
@@ -80,7 +80,9 @@ class MemoryStore:
         """The live records of these keys."""
         return {key: self.records[key] for key in keys if key in self.records and self.records[key].expires_at > now}
 
-    async def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+    async def update_many(
+        self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
         """Read, decide, write."""
         self.asked.append(list(keys))
         if self.away:

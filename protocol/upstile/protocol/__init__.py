@@ -62,7 +62,7 @@ from upstile.protocol._metadata import (
     well_known_url,
 )
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
-from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
+from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, is_instance, problem_type
 from upstile.protocol._requirement import Requirement
 from upstile.protocol._written import hides_something, plain_code
 
@@ -120,6 +120,7 @@ __all__ = [
     "find_step_up",
     "hides_something",
     "is_code_challenge",
+    "is_instance",
     "json_compact",
     "json_object",
     "jwk_thumbprint",

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from upstile.protocol._errors import MalformedMessage
 from upstile.protocol._message import Message, NumericDate, WholeNumber
 from upstile.protocol._pkce import is_code_challenge
+from upstile.protocol._problem import is_instance
 from upstile.protocol._written import WrittenCode
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
@@ -33,7 +34,8 @@ Handle = Annotated[str, Field(max_length=512)]
 class StartRequest(Message):
     """The form that opens a ceremony; lists are space-separated, as everywhere in OAuth.
 
-    `authorization_details` is JSON text (RFC 9396 §2).
+    `authorization_details` is JSON text (RFC 9396 §2). `instance` is that of the challenge's problem document: for the
+    log alone, so one of another form is ignored.
     """
 
     response_type: Literal["code"]
@@ -48,6 +50,12 @@ class StartRequest(Message):
     scope: Names | None = None
     authorization_details: str | None = Field(default=None, max_length=8192)
     authn_methods_supported: Names | None = None
+    instance: str | None = None
+
+    @field_validator("instance")
+    @classmethod
+    def _correlation(cls, value: str | None) -> str | None:
+        return value.lower() if value is not None and is_instance(value) else None
 
     @field_validator("code_challenge")
     @classmethod

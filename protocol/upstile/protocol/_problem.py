@@ -1,9 +1,13 @@
 """The body of every error of a resource server (RFC 9457)."""
 
+import re
+
 from upstile.protocol._message import Message, WholeNumber
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:upstile:problem:"
+_hex = "[0-9a-fA-F]"
+_instance = re.compile(rf"urn:uuid:{_hex}{{8}}(?:-{_hex}{{4}}){{3}}-{_hex}{{12}}")
 
 
 class Problem(Message):
@@ -32,6 +36,11 @@ class Problem(Message):
     def name(self) -> str:
         """The name behind the URN prefix, or the whole type where it is another's."""
         return self.type.removeprefix(_TYPE_PREFIX)
+
+
+def is_instance(text: str) -> bool:
+    """Whether a text is a correlation id, in the one form that a start may carry: `urn:uuid:…` (RFC 9562 §4)."""
+    return _instance.fullmatch(text) is not None
 
 
 def problem_type(name: str) -> str:

@@ -17,7 +17,7 @@ from upstile.server._errors import (  # noqa: E402
     StorageUnavailable,
     UnknownUser,
 )
-from upstile.server._events import Notify, SecurityEvent  # noqa: E402
+from upstile.server.audit import JsonLines, Notify, SecurityEvent  # noqa: E402
 from upstile.server.authorization._apps import App  # noqa: E402
 from upstile.server.authorization._help_desk import UserStatus  # noqa: E402
 from upstile.server.resource._access_token import AccessToken  # noqa: E402
@@ -34,6 +34,7 @@ __all__ = [
     "ConfigurationError",
     "Issuer",
     "JWTVerifier",
+    "JsonLines",
     "Notify",
     "Rejection",
     "Requirement",

@@ -3,26 +3,32 @@
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from weakref import WeakSet
 
 from upstile.protocol import Requirement, TokenResponse
-from upstile.server._errors import ConfigurationError
-from upstile.server._events import Events
+from upstile.server._errors import AuthorizationError, ConfigurationError, Rejection
 from upstile.server._health import Health
 from upstile.server._http import HttpRequest
 from upstile.server._keeper import Keeper
 from upstile.server._route import Route
+from upstile.server.audit import Events, SecurityEvent, refused_call
 from upstile.server.authorization._help_desk import HelpDesk
 from upstile.server.authorization._possession import Possession, ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
+from upstile.server.authorization._tokens import ceremony_of
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
+from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._authentication import Authentication
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
-from upstile.server.storage import Names, Revocations, Storage
+from upstile.server.storage import Names, Revocations, Storage, User
+
+REPEATED = 10_000
+"""Elevated tokens that this process remembers to have seen; one that it forgot is told of once more."""
 
 _open: "WeakSet[Deployment]" = WeakSet()
 
@@ -66,6 +72,7 @@ class Deployment:
     health: Health = field(init=False)
     _keeper: Keeper = field(init=False)
     _ready: bool = field(default=False, init=False)
+    _repeated: set[str] = field(default_factory=set[str], init=False)
 
     def __post_init__(self) -> None:
         self.health = Health(self.ping)
@@ -165,17 +172,58 @@ class Deployment:
         """
         await self.prepare()
         now = self.clock()
-        proven = request is not None and bool(request.lines(b"dpop"))
-        possession = self.possession.of(request, now) if request is not None and proven else Possession()
-        return await self.sign_in.start_session(
-            subject,
-            amr=amr,
-            now=now,
-            possession=possession,
-            client_id=client_id,
-            account_name=account,
-            auth_time=auth_time,
+        with self.events.request(request) if request is not None else nullcontext():
+            try:
+                proven = request is not None and bool(request.lines(b"dpop"))
+                possession = self.possession.of(request, now) if request is not None and proven else Possession()
+                return await self.sign_in.start_session(
+                    subject,
+                    amr=amr,
+                    now=now,
+                    possession=possession,
+                    client_id=client_id,
+                    account_name=account,
+                    auth_time=auth_time,
+                )
+            except AuthorizationError as error:
+                code, detail = error.code, error.description
+                self.events.note(SecurityEvent(kind="sign-in-refused", user=None, at=now, reason=code, detail=detail))
+                raise
+
+    def refused(self, rejection: Rejection, request: HttpRequest, route: str | None) -> None:
+        """Tell of a call that was answered with a refusal.
+
+        Args:
+            rejection: the refusal.
+            request: the call.
+            route: the template of its route, such as `POST /transfers/{id}`.
+        """
+        address = self.events.address(request)
+        self.events.note(refused_call(rejection, self.clock(), route=route, address=address))
+
+    def is_repeat(self, token: AccessToken) -> bool:
+        """Whether a call that is let in is the first one here with the token of a ceremony: to be told of, once."""
+        if token.issuer != self.issuer.identifier or token.jti in self._repeated or ceremony_of(token.jti) is None:
+            return False
+        if len(self._repeated) >= REPEATED:
+            self._repeated.clear()
+        self._repeated.add(token.jti)
+        return True
+
+    def repeated(self, token: AccessToken, request: HttpRequest, route: str | None) -> None:
+        """Tell of such a call."""
+        ceremony = ceremony_of(token.jti) or ("", None)
+        event = SecurityEvent(
+            kind="call-repeated",
+            user=User(token.issuer, token.subject),
+            at=self.clock(),
+            client_id=token.client_id,
+            ceremony=ceremony[0],
+            instance=ceremony[1],
+            route=route,
+            address=self.events.address(request),
         )
+        self.events.note(event)
 
     def forked(self) -> None:
         """Know, in a forked process, that nothing is open here."""

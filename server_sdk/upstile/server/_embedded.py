@@ -15,9 +15,9 @@ from upstile.protocol import (
     well_known_url,
 )
 from upstile.server._deployment import Deployment
-from upstile.server._events import Events
 from upstile.server._replay import ReplaySet
 from upstile.server._settings import Origin
+from upstile.server.audit import Events
 from upstile.server.authorization._acr import OFFERED, SATISFIES
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
@@ -255,6 +255,7 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends)
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=_enrolment(settings, shared, ends),
         refusals=shared.guard.refusals,
+        events=events,
     )
 
 

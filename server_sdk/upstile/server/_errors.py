@@ -10,6 +10,7 @@ UpstileError
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from upstile.protocol import UpstileError
@@ -40,18 +41,41 @@ class CredentialTaken(UpstileError):
     code = "credential_taken"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """What the audit says of a refused call.
+
+    Attributes:
+        instance: the correlation id of its problem document.
+        issuer, subject, client_id: whose token it came with.
+        verified: whether that token was found good, so that only what was asked beyond it is missing.
+        requirement: what was asked, in words.
+        detail: the sentence for developers.
+    """
+
+    instance: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    client_id: str | None = None
+    verified: bool = False
+    requirement: str | None = None
+    detail: str | None = None
+
+
 class Rejection(UpstileError):
     """A call that the resource server refuses.
 
     Attributes:
         code: the error code of the challenge, or the name of the problem.
         response: what goes to the client: status, `WWW-Authenticate` lines, problem document.
+        refused: what the audit says of it.
     """
 
-    def __init__(self, code: str, response: HttpResponse) -> None:
+    def __init__(self, code: str, response: HttpResponse, refused: Refused | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.response = response
+        self.refused = refused or Refused()
 
 
 class AuthorizationError(UpstileError):

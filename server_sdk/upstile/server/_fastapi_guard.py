@@ -14,7 +14,7 @@ from upstile.protocol import Requirement
 from upstile.server._deployment import Deployment
 from upstile.server._errors import ConfigurationError, Rejection
 from upstile.server._fastapi_routes import dependant_of, scopes_around, uses
-from upstile.server._starlette import head
+from upstile.server._starlette import head, route_of
 from upstile.server.resource._authentication import Authentication
 
 _NOBODY: tuple[object, Authentication | None] = (None, None)
@@ -80,6 +80,8 @@ class Guarded(SecurityBase):
                 authentication = await deployment.authenticate(neutral, asks_once)
                 scope[self._verified] = route, authentication
             await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
+            if deployment.is_repeat(authentication.token):
+                deployment.repeated(authentication.token, head(connection), route_of(scope))
         except Rejection as rejection:
             if Rejection not in connection.app.exception_handlers:
                 raise ConfigurationError("call server.install(app) on the application of this route") from rejection

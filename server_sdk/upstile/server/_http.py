@@ -21,6 +21,7 @@ class HttpRequest:
         headers: raw field lines in their order; names in lower case.
         body: empty where only the head matters.
         path_decoded: the web server knows the path only decoded; `path` is that, encoded anew.
+        peer: the address at the other end of the connection, where there is one.
     """
 
     method: str
@@ -28,6 +29,7 @@ class HttpRequest:
     headers: RawHeaders = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     path_decoded: bool = False
+    peer: str | None = None
 
     def lines(self, name: bytes) -> list[str]:
         """All field lines with this lower-case name."""

@@ -87,7 +87,24 @@ def head(request: HTTPConnection) -> HttpRequest:
     raw = scope.get("raw_path")
     # NOTE: never `request.url`: Starlette makes it from the Host header, which the client chooses.
     path = raw.split(b"?", 1)[0].decode("latin-1") if raw else quote(scope["path"])
-    return HttpRequest(method=scope.get("method", "GET"), path=path, headers=scope["headers"], path_decoded=not raw)
+    client = scope.get("client")
+    return HttpRequest(
+        method=scope.get("method", "GET"),
+        path=path,
+        headers=scope["headers"],
+        path_decoded=not raw,
+        peer=None if client is None else client[0],
+    )
+
+
+def route_of(scope: Scope) -> str | None:
+    """The template of the route of a call, such as `POST /transfers/{id}`, with what it is mounted below."""
+    template = getattr(scope.get("route"), "path", None)
+    if template is None:
+        return None
+    outer: str = scope.get("app_root_path", "")
+    below: str = scope.get("root_path", "").removeprefix(outer)
+    return f"{scope.get('method', 'GET')} {below}{template}"
 
 
 def response(neutral: HttpResponse) -> Response:

@@ -31,7 +31,6 @@ from upstile.server import (
     StorageUnavailable,
 )
 from upstile.server._embedded import PREFIX, Settings, embedded
-from upstile.server._events import Events
 from upstile.server._fastapi_application import answer_errors, check_first, check_guards, say_scopes
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._help_desk import HelpDeskVerbs
@@ -44,8 +43,9 @@ from upstile.server._settings import (
     check_positive,
     check_webauthn_origins,
 )
-from upstile.server._starlette import EmbeddedRoutes, answer, head
+from upstile.server._starlette import EmbeddedRoutes, answer, head, route_of
 from upstile.server._termination import on_termination
+from upstile.server.audit import Addresses, Events
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._help_desk import Users
 from upstile.server.authorization._lives import LOGIN_LIFE
@@ -58,6 +58,9 @@ from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
+
+AUDIT_KEPT_FOR = 180 * 24 * 3600.0
+"""Seconds that a row of the audit table is kept by default."""
 
 
 class StepUp(HelpDeskVerbs):
@@ -85,6 +88,8 @@ class StepUp(HelpDeskVerbs):
         shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
+        trusted_proxies: Iterable[str] = (),
+        audit_kept_for: float | None = AUDIT_KEPT_FOR,
         clock: Callable[[], float] = time,
         allow_insecure_loopback: bool = False,
     ) -> "StepUp":
@@ -115,7 +120,11 @@ class StepUp(HelpDeskVerbs):
             shared_storage: several deployments share this storage, and this one may be new there. They never meet.
                 Without it, a storage that knows only another `url` is refused.
             allow_group_files: accept an SQLite file that its group may read and write.
-            notify: is called with each `SecurityEvent`.
+            notify: is called with each `SecurityEvent` that concerns a person; a reply waits for it for a second at
+                most. A plain function is called in a thread.
+            trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
+                `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
+            audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
             clock: the time in epoch seconds.
             allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
                 data when no `secret_keys` are set. For development.
@@ -129,19 +138,23 @@ class StepUp(HelpDeskVerbs):
         party = rp_id or origin.host
         origins = (origin.url, *webauthn_origins)
         check_webauthn_origins(party, origins)
+        if audit_kept_for is not None:
+            check_positive("audit_kept_for", audit_kept_for)
+        kept = stores(
+            where,
+            None if one_time is None else read_one_time(one_time),
+            origin.url,
+            seal,
+            clock=clock,
+            shared=shared_storage,
+            allow_group_files=allow_group_files,
+            audit_kept_for=audit_kept_for,
+        )
         settings = Settings(
             origin=origin,
             apps=Apps(clients),
             seal=seal,
-            storage=stores(
-                where,
-                None if one_time is None else read_one_time(one_time),
-                origin.url,
-                seal,
-                clock=clock,
-                shared=shared_storage,
-                allow_group_files=allow_group_files,
-            ),
+            storage=kept,
             name=check_name(name or origin.host),
             rp_id=party,
             webauthn_origins=origins,
@@ -153,7 +166,7 @@ class StepUp(HelpDeskVerbs):
             login_life=check_login_life(login_life),
             users=users,
             clock=clock,
-            events=Events(notify),
+            events=Events(kept, notify, Addresses(trusted_proxies)),
         )
         return cls(embedded(settings))
 
@@ -259,11 +272,20 @@ class StepUp(HelpDeskVerbs):
         say_scopes(app)
 
     def _handlers(self) -> dict[type[Exception], Any]:
+        async def refused(connection: HTTPConnection, rejection: Rejection) -> Response | None:
+            self._deployment.refused(rejection, head(connection), route_of(connection.scope))
+            return await answer(connection, rejection.response)
+
+        async def on_rejection(connection: HTTPConnection, error: Exception) -> Response | None:
+            if not isinstance(error, Rejection):
+                raise error
+            return await refused(connection, error)
+
         async def on_storage_unavailable(connection: HTTPConnection, error: Exception) -> Response | None:
-            return await answer(connection, self._deployment.guard.refusals.unavailable(error).response)
+            return await refused(connection, self._deployment.guard.refusals.unavailable(error))
 
         return {
-            Rejection: _on_rejection,
+            Rejection: on_rejection,
             AuthorizationError: _on_authorization_error,
             StorageUnavailable: on_storage_unavailable,
         }
@@ -283,12 +305,6 @@ class StepUp(HelpDeskVerbs):
                 await self._deployment.aclose()
 
         return lifespan
-
-
-async def _on_rejection(connection: HTTPConnection, error: Exception) -> Response | None:
-    if not isinstance(error, Rejection):
-        raise error
-    return await answer(connection, error.response)
 
 
 async def _on_authorization_error(connection: HTTPConnection, error: Exception) -> Response | None:

@@ -51,6 +51,7 @@ class Ceremony:
     Attributes:
         requirement: what the API asks.
         reason: the API's words.
+        instance: the correlation id of the challenge.
         target: where the authorization server is, and the resource's identifier.
         api: the API's origin, for prompts.
         client_id: the app.
@@ -63,6 +64,7 @@ class Ceremony:
 
     requirement: Requirement
     reason: str | None
+    instance: str | None = None
     target: Target
     api: str
     client_id: str
@@ -112,6 +114,7 @@ class Ceremony:
             "subject_token": self.subject_token,
             "subject_token_type": ACCESS_TOKEN_TYPE,
             "authn_methods_supported": " ".join(able),
+            "instance": self.instance,
         }
         return authority.start(self.target.endpoints[0], form)
 

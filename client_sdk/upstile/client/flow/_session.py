@@ -24,7 +24,7 @@ from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._tokens import ElevatedToken, SignedIn, Token, Tokens
-from upstile.client.flow._trust import Pins, reason_in
+from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import Method, Moment
 from upstile.client.prompts import Prompter
 from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
@@ -193,6 +193,7 @@ class Session:
         ceremony = Ceremony(
             requirement=asked.requirement,
             reason=asked.requirement.reason or (reason_in(asked.response) if asked.response else None),
+            instance=instance_in(asked.response) if asked.response else None,
             target=target,
             api=self.pins.api,
             client_id=self.client_id,

@@ -14,6 +14,7 @@ from upstile.protocol import (
     StepUpChallenge,
     find_error,
     find_step_up,
+    is_instance,
     readable_challenges,
     resource_covers,
     well_known_url,
@@ -122,6 +123,15 @@ def reason_in(response: Incoming) -> str | None:
         return Problem.from_json(response.body).detail
     except MalformedMessage:
         return None
+
+
+def instance_in(response: Incoming) -> str | None:
+    """The correlation id of a challenge, which its ceremony names too: for the server's log alone."""
+    try:
+        instance = Problem.from_json(response.body).instance
+    except MalformedMessage:
+        return None
+    return instance if instance is not None and is_instance(instance) else None
 
 
 def _is_loopback_http(url: str) -> bool:

@@ -27,6 +27,11 @@ def find(account: Account, id: str, now: float) -> AuthenticatorRecord | None:
     return next((record for record in live(account, now) if record.id == id), None)
 
 
+def unchanged(account: Account) -> tuple[Account, None]:
+    """Nothing; something is to be told with it."""
+    return account, None
+
+
 def beginner(sid: str | None, jkt: str | None) -> str:
     """Who begins an enrolment: a base login with a key, or with none."""
     return f"{sid} {jkt}"

@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from upstile.protocol import AnswerRequest, MalformedMessage
 from upstile.server._errors import AuthorizationError
-from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpResponse, json_response
+from upstile.server.audit import EventKind, Events, SecurityEvent, in_words, learn
 from upstile.server.authorization._budgets import LAST_TRY, TRIES, UserState, left, succeed, whole_seconds
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._claim import Answer, Claimed, being_judged, claim, no_session
 from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._codes import issued
+from upstile.server.authorization._lives import SESSION_LIFE
 from upstile.server.authorization._outcome import Outcome, UsedBefore, write_right, write_wrong
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._response import error_response
@@ -111,9 +112,17 @@ class Answers:
         self, request: AnswerRequest, form: str, key: OneTimeKey, session: Session, possession: Possession, now: float
     ) -> Answer:
         ceremony = session.ceremony
+        learn(
+            user=ceremony.login.user(self._issuer),
+            client_id=ceremony.client_id,
+            ceremony=ceremony.id,
+            instance=ceremony.instance,
+            requirement=in_words(ceremony.acr_values, ceremony.max_age),
+        )
         if request.authn_method not in ceremony.offered:
             raise AuthorizationError("invalid_request", "this method was not offered")
         method = self._steps.method(request.authn_method)
+        learn(method=method.name)
         response = _response(method, request)
         self._subjects.still_good(ceremony, now)
         account = await self._storage.durable.account(ceremony.login.user(self._issuer))
@@ -128,6 +137,7 @@ class Answers:
             response=response,
             session=key,
             user=self._names("user", ceremony.login.subject),
+            asked_at=session.expires_at - SESSION_LIFE,
         )
 
     async def _judge(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
@@ -141,7 +151,7 @@ class Answers:
                 await self._closings.keep_open(answer.account.user, worn_out)
             return reply
         if worn_out:
-            await self._tell("authenticator-closed", answer, now)
+            await self._events.tell(self._event("authenticator-closed", answer, now))
         return await self._wrong(answer, claimed, now)
 
     async def _reply_if_right(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse | None:
@@ -170,7 +180,7 @@ class Answers:
         if verified.back_from is None:
             return False
         went = f"{verified.authenticator.id}: {verified.counter} after {verified.back_from}"
-        await self._tell("sign-count-went-back", answer, now, reason=went)
+        await self._events.tell(self._event("sign-count-went-back", answer, now, reason=went))
         return self._refuse_copies
 
     async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
@@ -184,9 +194,11 @@ class Answers:
             after = succeed(claimed.user, proved.login, side, verified.authenticator.id, charged, now)
             outcome = self._next(answer, claimed, proved, after, now, "accepted")
         self._check_claim(claimed)
-        await write_right(self._storage, answer, claimed, proved, verified, outcome, now)
-        if outcome.ends:
-            await self._tell("ceremony-succeeded", answer, now)
+        event = self._event("ceremony-succeeded" if outcome.ends else "answer-accepted", answer, now)
+        rows = self._events.in_phase(event)
+        await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)
+        self._events.telemetry.human_time(answer.method.name, now - answer.asked_at)
+        await self._events.tell(event, in_phase=True)
         return outcome.reply
 
     async def _wrong(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
@@ -198,10 +210,11 @@ class Answers:
         else:
             ceremony = replace(answer.ceremony, wrong=claimed.tries)
             outcome = self._next(answer, claimed, ceremony, claimed.user, now, "rejected")
-        await write_wrong(self._storage, answer, claimed, outcome, now)
-        await self._tell("answer-rejected", answer, now)
-        if charged.left <= 0:
-            await self._tell("answer-locked", answer, now)
+        kinds: list[EventKind] = ["answer-rejected", "answer-locked"] if charged.left <= 0 else ["answer-rejected"]
+        events = [self._event(kind, answer, now) for kind in kinds]
+        await write_wrong(self._storage, answer, claimed, outcome, now, self._events.in_phase(*events))
+        for event in events:
+            await self._events.tell(event, in_phase=True)
         return outcome.reply
 
     def _check_claim(self, claimed: Claimed) -> None:
@@ -221,6 +234,8 @@ class Answers:
         try:
             plans = self._steps.plan(ceremony, answer.account.authenticators, user, claimed.side, now)
         except AuthorizationError as error:
+            refused = replace(self._event("answer-refused", answer, now), reason=error.code, detail=error.description)
+            self._events.note(refused)
             return Outcome(reply=error_response(error), kept={})
         asked = self._steps.ask(ceremony, plans, left(user, ceremony.login, claimed.side), now, result=result)
         return Outcome(reply=asked.reply, kept=asked.kept)
@@ -231,11 +246,9 @@ class Answers:
         failures = claimed.user.failures if claimed.side is None and answer.method.guessable else {}
         return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
-    async def _tell(self, kind: EventKind, answer: Answer, now: float, *, reason: str | None = None) -> None:
+    def _event(self, kind: EventKind, answer: Answer, now: float, *, reason: str | None = None) -> SecurityEvent:
         user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.name
-        await self._events.tell(
-            SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, reason=reason, at=now)
-        )
+        return SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, reason=reason, at=now)
 
 
 def _response(method: Method, request: AnswerRequest) -> Any:

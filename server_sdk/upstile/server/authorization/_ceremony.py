@@ -25,6 +25,8 @@ class Ceremony:
         proofs: what was proved.
         authenticators: what it was proved with.
         wrong: wrong answers so far.
+        id: random; what the audit knows it by, its token included.
+        instance: the correlation id that the app says the challenge had; for the audit alone.
     """
 
     login: BaseLogin
@@ -43,6 +45,8 @@ class Ceremony:
     proofs: tuple[Proof, ...] = ()
     authenticators: tuple[str, ...] = ()
     wrong: int = 0
+    id: str = ""
+    instance: str | None = None
 
     @property
     def base(self) -> BaseFactors:

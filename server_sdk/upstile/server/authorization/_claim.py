@@ -23,6 +23,7 @@ class Answer:
         name: the name of its session.
         form, mark: what an identical form is recognised by; what this request is recognised by.
         session, user: the keys of what both phases read and write.
+        asked_at: when the person was asked (epoch seconds).
     """
 
     name: str = field(repr=False)
@@ -35,6 +36,7 @@ class Answer:
     response: Any = field(repr=False)
     session: OneTimeKey
     user: OneTimeKey
+    asked_at: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

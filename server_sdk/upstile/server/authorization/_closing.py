@@ -5,11 +5,11 @@ a node that dies nor a one-time store that is lost gives a guess back. The count
 tries are left until then; who opens it begins the count anew.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from upstile.server.authorization._account import find, with_closed
 from upstile.server.authorization._budgets import UserState, opened, unlocked
-from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, Names, Storage, User
+from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, Found, Kept, Names, Storage, User
 
 
 class Closings:
@@ -32,24 +32,27 @@ class Closings:
         """Take the closing back: their last try was right, and was given back with the outcome."""
         await self._mark(user, ids, closed=False)
 
-    async def open(self, user: User, id: str, now: float) -> AuthenticatorRecord | None:
-        """Let unknown keys try this one again, a hundred times; the record, or `None` where there is none."""
+    async def open(self, user: User, id: str, now: float, rows: Sequence[AuditRow]) -> AuthenticatorRecord | None:
+        """Let unknown keys try this one again, a hundred times; the record, or `None` where there is none.
+
+        `rows` are written into the audit with it.
+        """
         await self._forget_count(user, lambda state: opened(state, id), now)
 
         def decide(account: Account) -> tuple[Account, AuthenticatorRecord | None]:
             account = with_closed(account, [id], closed=False)
             return account, find(account, id, now)
 
-        return await self._storage.durable.change_account(user, decide)
+        return await self._storage.durable.change_account(user, decide, lambda _: rows)
 
-    async def unlock(self, user: User, now: float) -> None:
-        """Let unknown keys try all of them again, and end the lock that is running."""
+    async def unlock(self, user: User, now: float, rows: Sequence[AuditRow]) -> None:
+        """Let unknown keys try all of them again, and end the lock that is running; `rows` are written with it."""
         await self._forget_count(user, unlocked, now)
 
         def decide(account: Account) -> tuple[Account, None]:
             return with_closed(account, [record.id for record in account.authenticators], closed=False), None
 
-        await self._storage.durable.change_account(user, decide)
+        await self._storage.durable.change_account(user, decide, lambda _: rows)
 
     async def _mark(self, user: User, ids: Collection[str], *, closed: bool) -> None:
         def decide(account: Account) -> tuple[Account, None]:

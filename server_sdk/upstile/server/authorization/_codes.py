@@ -1,17 +1,18 @@
 """Authorization codes: issued at the end of a ceremony, redeemed once for the elevated token (RFC 6749 §4.1.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from upstile.protocol import TokenRequest, TokenResponse, code_verifier_matches
 from upstile.server._errors import AuthorizationError
-from upstile.server._events import EventKind, Events, SecurityEvent
+from upstile.server.audit import EventKind, Events, SecurityEvent, learn
 from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._json import Json
 from upstile.server.authorization._lives import CODE_LIFE
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import TokenMint, lifetime, new_jti
-from upstile.server.storage import Found, Kept, Names, OneTimeStore, Record, Revocations, generation_of
+from upstile.server.storage import AuditRow, Found, Kept, Names, OneTimeStore, Record, Revocations, generation_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +90,10 @@ class Codes:
         grant = _json.read(found.value) if found else None
         if grant is None or not _entitled(grant, request, possession.jkt) or self._is_revoked(grant.ceremony):
             raise _refused()
-        ceremony, jti = grant.ceremony, new_jti(grant.ceremony.generation)
+        ceremony, jti = grant.ceremony, new_jti(grant.ceremony)
+        issued = self._event("token-issued", grant, now)
+        learn(user=issued.user, client_id=issued.client_id, ceremony=issued.ceremony, instance=issued.instance)
+        rows = self._events.in_phase(issued)
         user_key = self._names("user", ceremony.login.subject)
 
         def decide(found: Found) -> tuple[Kept, Grant]:
@@ -103,11 +107,14 @@ class Codes:
             used = replace(known, used_jti=jti)
             return {**proof, key: used.record(now)}, used
 
-        grant = await self._store.update_many([key, user_key, *possession.keys], decide, now)
+        def told(redeemed: Grant) -> Sequence[AuditRow]:
+            return rows(redeemed) if redeemed.used_jti == jti else ()
+
+        grant = await self._store.update_many([key, user_key, *possession.keys], decide, now, told)
         if grant.used_jti != jti:
             await self._end(grant, now)
             raise _refused()
-        await self._tell("token-issued", grant, now)
+        await self._events.tell(issued, in_phase=True)
         return self._mint.elevated(grant.ceremony, jti=jti, acr=grant.acr, life=grant.token_life, now=now)
 
     def _is_revoked(self, ceremony: Ceremony) -> bool:
@@ -118,11 +125,18 @@ class Codes:
     async def _end(self, grant: Grant, now: float) -> None:
         if grant.used_jti is not None:
             await self._revocations.revoke("token", grant.used_jti, now + grant.token_life)
-        await self._tell("code-replayed", grant, now)
+        await self._events.tell(self._event("code-replayed", grant, now))
 
-    async def _tell(self, kind: EventKind, grant: Grant, now: float) -> None:
-        user, client_id = grant.ceremony.login.user(self._issuer), grant.ceremony.client_id
-        await self._events.tell(SecurityEvent(kind=kind, user=user, client_id=client_id, at=now))
+    def _event(self, kind: EventKind, grant: Grant, now: float) -> SecurityEvent:
+        ceremony = grant.ceremony
+        return SecurityEvent(
+            kind=kind,
+            user=ceremony.login.user(self._issuer),
+            at=now,
+            client_id=ceremony.client_id,
+            ceremony=ceremony.id,
+            instance=ceremony.instance,
+        )
 
 
 def _entitled(grant: Grant, request: TokenRequest, jkt: str | None) -> bool:

@@ -13,9 +13,10 @@ from upstile.protocol import (
     parse_form,
     read_request,
 )
-from upstile.server._errors import AuthorizationError, Rejection
+from upstile.server._errors import AuthorizationError, Rejection, StorageUnavailable
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
 from upstile.server._route import Route
+from upstile.server.audit import EventKind, Events, SecurityEvent, refused_call
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._codes import Codes
@@ -48,6 +49,7 @@ class Endpoints:
         possession: checks the DPoP proof.
         apps, starts, answers, codes, revoker, enrolment: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
+        events: is told of each refusal.
         overload: says whether ceremonies may start.
     """
 
@@ -60,15 +62,18 @@ class Endpoints:
     revoker: Revoker
     enrolment: Enrolment
     refusals: Refusals
+    events: Events
     overload: Overload = field(default_factory=Overload)
 
     def routes(self, prefix: str, documents: Mapping[str, Callable[[], Any]]) -> tuple[Route, ...]:
         """All routes; `documents` are the JSON documents to serve, by path."""
         enrolment, authenticators = self.enrolment, f"{prefix}/authenticators"
         forms = {
-            f"{prefix}/challenge": self._oauth(self._read_challenge, self._challenge),
-            f"{prefix}/token": self._oauth(_read_token_request, self._token),
-            f"{prefix}/revoke": self._oauth(RevocationRequest.from_members, self._revoke),
+            f"{prefix}/challenge": self._oauth(self._read_challenge, self._challenge, _start_or_answer),
+            f"{prefix}/token": self._oauth(_read_token_request, self._token, lambda _: "token-refused"),
+            f"{prefix}/revoke": self._oauth(
+                RevocationRequest.from_members, self._revoke, lambda _: "revocation-refused"
+            ),
         }
         guarded: dict[str, dict[str, _Handle]] = {
             authenticators: {"GET": enrolment.show, "POST": enrolment.begin},
@@ -84,7 +89,7 @@ class Endpoints:
         )
 
     def _resource_route(self, path: str, handles: Mapping[str, _Handle]) -> Route:
-        endpoints = {method: self._resource(handle) for method, handle in handles.items()}
+        endpoints = {method: self._resource(path, handle) for method, handle in handles.items()}
         return Route(
             path=path, endpoints=endpoints, unavailable=lambda error: self.refusals.unavailable(error).response
         )
@@ -114,26 +119,51 @@ class Endpoints:
         return HttpResponse(status=200, headers=(("cache-control", "no-store"),))
 
     def _oauth(
-        self, read: Callable[[dict[str, str]], M], handle: Callable[[HttpRequest, M, float], Awaitable[HttpResponse]]
+        self,
+        read: Callable[[dict[str, str]], M],
+        handle: Callable[[HttpRequest, M, float], Awaitable[HttpResponse]],
+        refused: Callable[[HttpRequest], EventKind],
     ) -> Endpoint:
+        """An endpoint for forms; `refused` says what its refusals are called."""
+
         async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
-            try:
-                return await handle(request, _read_form(request, read), self.clock())
-            except AuthorizationError as error:
-                return error_response(error)
+            with self.events.request(request), self.events.telemetry.span(f"POST {request.path}"):
+                try:
+                    return await handle(request, _read_form(request, read), self.clock())
+                except AuthorizationError as error:
+                    self._note(refused(request), error.code, error.description)
+                    return error_response(error)
+                except StorageUnavailable:
+                    self._note(refused(request), "temporarily_unavailable", "storage is away")
+                    raise
 
         return endpoint
 
-    def _resource(self, handle: _Handle) -> Endpoint:
+    def _note(self, kind: EventKind, code: str, description: str) -> None:
+        event = SecurityEvent(kind=kind, user=None, at=self.clock(), reason=code, detail=description)
+        self.events.note(event)  # whose it is, the request under way has learnt, or nobody knows
+
+    def _resource(self, template: str, handle: _Handle) -> Endpoint:
         async def endpoint(request: HttpRequest, path: Mapping[str, str]) -> HttpResponse:
-            try:
-                if len(request.body) > MAX_BODY:
-                    raise problem("invalid-request", 413, "the body is too large")
-                return await handle(request, path, self.clock())
-            except Rejection as rejection:
-                return rejection.response
+            with self.events.request(request) as known, self.events.telemetry.span(f"{request.method} {template}"):
+                known.route = f"{request.method} {template}"
+                try:
+                    if len(request.body) > MAX_BODY:
+                        raise problem("invalid-request", 413, "the body is too large")
+                    return await handle(request, path, self.clock())
+                except Rejection as rejection:
+                    self.events.note(refused_call(rejection, self.clock(), "enrolment-refused"))
+                    return rejection.response
+                except StorageUnavailable:
+                    self._note("enrolment-refused", "temporarily-unavailable", "storage is away")
+                    raise
 
         return endpoint
+
+
+def _start_or_answer(request: HttpRequest) -> EventKind:
+    """What a refused request was: looked up in the form as it came, for it may be refused before it is read."""
+    return "answer-refused" if b"authn_method=" in request.body[:MAX_BODY] else "start-refused"
 
 
 def _oauth_route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:

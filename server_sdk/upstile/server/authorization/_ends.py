@@ -12,7 +12,18 @@ from typing import TypeVar
 from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_LIFE
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.storage import Account, DecideAccount, Found, Kept, Names, Revocations, Storage, User
+from upstile.server.storage import (
+    Account,
+    DecideAccount,
+    Found,
+    Kept,
+    Names,
+    Revocations,
+    Rows,
+    Storage,
+    User,
+    no_rows,
+)
 
 T = TypeVar("T")
 
@@ -35,8 +46,8 @@ class Ends:
         self._names = names
         self._revocations = revocations
 
-    async def change(self, token: AccessToken, decide: DecideAccount[T], now: float) -> T:
-        """Change a user's authenticators, as the bearer of a token asks; the token itself goes on.
+    async def change(self, token: AccessToken, decide: DecideAccount[T], now: float, rows: Rows[T] = no_rows) -> T:
+        """Change a user's authenticators, as the bearer of a token asks; the token itself goes on, and rows are told.
 
         Where the change ends proofs, that has happened when this returns.
 
@@ -44,10 +55,10 @@ class Ends:
             TokenEnded: the token is of an earlier generation. Another node may have ended it a moment ago.
         """
         try:
-            before, after, result = await self._change(token, decide)
+            before, after, result = await self._change(token, decide, rows)
         except TokenEnded:  # or another node let it go on through the last end
             await asyncio.to_thread(self._revocations.look, now)
-            before, after, result = await self._change(token, decide)
+            before, after, result = await self._change(token, decide, rows)
         if after.proofs > before.proofs:
             await self.spread(after, now, gone=_active(before) - _active(after), spared=token.jti)
         return result
@@ -71,7 +82,7 @@ class Ends:
 
         await self._storage.one_time.update_many([key], note, now)
 
-    async def _change(self, token: AccessToken, decide: DecideAccount[T]) -> tuple[Account, Account, T]:
+    async def _change(self, token: AccessToken, decide: DecideAccount[T], rows: Rows[T]) -> tuple[Account, Account, T]:
         def checked(account: Account) -> tuple[Account, tuple[Account, Account, T]]:
             if self._revocations.outdates(account, token):
                 raise TokenEnded
@@ -79,7 +90,9 @@ class Ends:
             return after, (account, after, result)
 
         user = User(token.issuer, token.subject)
-        return await self._storage.durable.change_account(user, checked, spared=token.jti)
+        return await self._storage.durable.change_account(
+            user, checked, lambda changed: rows(changed[2]), spared=token.jti
+        )
 
 
 def after_end(user: UserState, account: Account, gone: Collection[str] | None) -> UserState:

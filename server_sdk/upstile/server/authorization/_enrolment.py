@@ -1,6 +1,6 @@
 """The authenticators endpoint: a protected resource of the authorization server itself (upstile profile §8)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from secrets import token_urlsafe
 from typing import TypeVar
 
@@ -15,8 +15,8 @@ from upstile.protocol import (
     VerifyRequest,
 )
 from upstile.server._errors import CredentialTaken, Rejection
-from upstile.server._events import EventKind, Events, SecurityEvent
 from upstile.server._http import HttpRequest, HttpResponse, json_response
+from upstile.server.audit import EventKind, Events, SecurityEvent, learn
 from upstile.server.authorization._account import (
     activated,
     added,
@@ -38,7 +38,7 @@ from upstile.server.authorization._lives import PENDING_LIFE
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import Account, AuthenticatorRecord, DecideAccount, DurableStore, User
+from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, DecideAccount, DurableStore, User
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -109,13 +109,14 @@ class Enrolment:
             first=first,
             expires_at=int(now) + PENDING_LIFE,
         )
-        if not await self._change(call, lambda found: added(found, record, now, with_code=code is not None), now):
+        begun, with_code = self._event("enrolment-begun", call, record, now), code is not None
+        if not await self._change(call, lambda found: added(found, record, now, with_code=with_code), now, begun):
             raise first_enrolment()
         if first and code is not None:  # only now, so that a storage that fails does not cost the code
             await self._rights.use_code(call, code, now)
             if not await self._change(call, lambda found: preferred(found, id, now), now):
                 raise _not_found()
-        await self._tell("enrolment-begun", call, record, now)
+        await self._events.tell(begun, written=True)
         reply = EnrollResponse(id=record.id, state="pending", expires_in=PENDING_LIFE, **members)
         return json_response(201, reply.to_members())
 
@@ -125,26 +126,29 @@ class Enrolment:
         _, record = await self._found(call, path["id"], now)
         if not is_begun_by(record, _beginner(call)):
             raise _not_found()
-        active = await self._confirm(call, record, _read(VerifyRequest, request), now)
-        await self._tell("authenticator-added", call, record, now)
+        event = self._event("authenticator-added", call, record, now)
+        active = await self._confirm(call, record, _read(VerifyRequest, request), event, now)
+        await self._events.tell(event, written=True)
         return json_response(200, _entry(active, now).to_members())
 
     async def rename(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`PATCH /{id}`: another name."""
         call, record = await self._changeable(request, path["id"], now)
         name = _read(RenameRequest, request).name
-        changed = await self._change(call, lambda account: renamed(account, record.id, name, now), now)
+        event = self._event("authenticator-renamed", call, record, now)
+        changed = await self._change(call, lambda account: renamed(account, record.id, name, now), now, event)
         if changed is None:
             raise _not_found()
-        await self._tell("authenticator-renamed", call, record, now)
+        await self._events.tell(event, written=True)
         return json_response(200, _entry(changed, now).to_members())
 
     async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`DELETE /{id}`: one less, and what came of all of them ends; the last one stays."""
         call, record = await self._changeable(request, path["id"], now)
-        if not await self._change(call, lambda account: removed(account, record.id), now):
+        event = self._event("authenticator-removed", call, record, now)
+        if not await self._change(call, lambda account: removed(account, record.id), now, event):
             raise problem("last-authenticator", 409)
-        await self._tell("authenticator-removed", call, record, now)
+        await self._events.tell(event, written=True)
         return HttpResponse(status=204)
 
     async def open(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
@@ -152,16 +156,19 @@ class Enrolment:
         call = await self._authenticated(request, now)
         account, before = await self._found(call, path["id"], now)
         await self._rights.to_open(call, live(account, now), now)
-        opened = await self._closings.open(_user(call), before.id, now)
+        event = self._event("authenticator-opened", call, before, now)
+        rows = self._events.rows(event) if before.closed else ()
+        opened = await self._closings.open(_user(call), before.id, now, rows)
         if opened is None:
             raise _not_found()
         if before.closed:
-            await self._tell("authenticator-opened", call, opened, now)
+            await self._events.tell(event, written=True)
         return json_response(200, _entry(opened, now).to_members())
 
     async def _authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
         """A call with any token of ours, but one that serves one call of another kind."""
         call = await self._guard.authenticate_or_look(request, now)
+        learn(user=_user(call), client_id=call.token.client_id)
         await self._guard.require(call, Requirement(), now)
         return call
 
@@ -171,15 +178,23 @@ class Enrolment:
         await self._rights.to_change(call, live(account, now), now)
         return call, record
 
-    async def _change(self, call: GuardedCall, decide: DecideAccount[T], now: float) -> T:
+    async def _change(
+        self, call: GuardedCall, decide: DecideAccount[T], now: float, event: SecurityEvent | None = None
+    ) -> T:
+        """Change the account; `event` is written with it where something was changed, or nothing is."""
+
+        def rows(result: T) -> Sequence[AuditRow]:
+            return self._events.rows(event) if event is not None and result else ()
+
         try:
-            return await self._ends.change(call.token, decide, now)
+            return await self._ends.change(call.token, decide, now, rows)
         except TokenEnded as error:
             raise self._guard.refusals.invalid_token(call.scheme, "revoked", call.token) from error
 
     async def _confirm(
-        self, call: GuardedCall, record: AuthenticatorRecord, proof: VerifyRequest, now: float
+        self, call: GuardedCall, record: AuthenticatorRecord, proof: VerifyRequest, event: SecurityEvent, now: float
     ) -> AuthenticatorRecord:
+        """The authenticator in use; `event` is written with it."""
         user, method = _user(call), self._methods[record.method]
         try:
             response = method.read_first(proof)
@@ -192,7 +207,9 @@ class Enrolment:
         confirmed = method.confirm(user, pending, response, now)
         try:
             if confirmed is not None:
-                active = await self._change(call, lambda account: activated(account, record.id, confirmed, now), now)
+                active = await self._change(
+                    call, lambda account: activated(account, record.id, confirmed, now), now, event
+                )
                 if active is not None:
                     return active
         except CredentialTaken:
@@ -208,9 +225,8 @@ class Enrolment:
             raise _not_found()
         return account, record
 
-    async def _tell(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> None:
-        event = SecurityEvent(kind=kind, user=_user(call), client_id=call.token.client_id, method=record.method, at=now)
-        await self._events.tell(event)
+    def _event(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> SecurityEvent:
+        return SecurityEvent(kind=kind, user=_user(call), client_id=call.token.client_id, method=record.method, at=now)
 
 
 def _user(call: GuardedCall) -> User:

@@ -10,8 +10,8 @@ from inspect import isawaitable
 from typing import Any
 
 from upstile.server._errors import UnknownUser
-from upstile.server._events import EventKind, Events, SecurityEvent
-from upstile.server.authorization._account import at_least, disabled, signed_out
+from upstile.server.audit import EventKind, Events, SecurityEvent, stored_subject
+from upstile.server.authorization._account import at_least, disabled, signed_out, unchanged
 from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._ends import Ends
@@ -99,8 +99,9 @@ class HelpDesk:
         code, now = new_code(), self._clock()
         key, value = self._names("enrolment", compared(code)), enrolment_code_for(subject, account.logins)
         record = Record(value=value, expires_at=now + ENROLMENT_CODE_LIFE)
+        event = await self._written("enrolment-code-issued", subject, by, reason)
         await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)
-        await self._tell("enrolment-code-issued", subject, by, reason)
+        await self._events.tell(event, written=True)
         return code
 
     async def disable_authenticators(
@@ -108,24 +109,29 @@ class HelpDesk:
     ) -> UserStatus:
         """Take all that a user has enrolled out of use, and end what came of it: sign-ins, tokens, known keys."""
         found = await self._look(subject)
-        account = await self._storage.durable.change_account(self._user(subject), disabled)
+        event = self._event("authenticator-disabled", subject, by, reason)
+        rows = self._events.rows(event)
+        account = await self._storage.durable.change_account(self._user(subject), disabled, lambda _: rows)
         await self._ends.spread(account, self._clock(), gone=None)
-        await self._tell("authenticator-disabled", subject, by, reason)
+        await self._events.tell(event, written=True)
         return _status(*found)
 
     async def end_sessions(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
         """End all sign-ins and tokens of a user, and forget all keys. What is enrolled stays."""
         found = await self._look(subject)
-        account = await self._storage.durable.change_account(self._user(subject), signed_out)
+        event = self._event("sessions-ended", subject, by, reason)
+        rows = self._events.rows(event)
+        account = await self._storage.durable.change_account(self._user(subject), signed_out, lambda _: rows)
         await self._ends.spread(account, self._clock(), gone=None)
-        await self._tell("sessions-ended", subject, by, reason)
+        await self._events.tell(event, written=True)
         return _status(*found)
 
     async def unlock(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
         """Let new devices try again: open what was closed to them, and end their lock."""
         found = await self._look(subject)
-        await self._closings.unlock(self._user(subject), self._clock())
-        await self._tell("user-unlocked", subject, by, reason)
+        event = self._event("user-unlocked", subject, by, reason)
+        await self._closings.unlock(self._user(subject), self._clock(), self._events.rows(event))
+        await self._events.tell(event, written=True)
         return _status(*found)
 
     async def describe(self, subject: str) -> dict[str, Any]:
@@ -142,12 +148,13 @@ class HelpDesk:
             "generations": {"logins": account.logins, "proofs": account.proofs},
             "authenticators": [_described(record) for record in account.authenticators],
             "counted": None if state is None else asdict(state),
+            "audit": [row._asdict() for row in await self._storage.durable.audited(self._audited(subject))],
         }
 
     async def export(self, subject: str, *, by: str | None = None, reason: str | None = None) -> dict[str, Any]:
         """The same for the person whose data it is; that it was handed out is told."""
         stored = await self.describe(subject)
-        await self._tell("user-exported", subject, by, reason)
+        await self._events.tell(await self._written("user-exported", subject, by, reason), written=True)
         return stored
 
     async def forget_user(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
@@ -157,13 +164,15 @@ class HelpDesk:
         user of this name goes on.
         """
         found, user, now = await self._look(subject), self._user(subject), self._clock()
+        await self._storage.durable.forget_audited(self._audited(subject))
+        event = await self._written("user-forgotten", subject, by, reason)  # the one row that stays
         account, _ = at_least(await self._storage.durable.forget_account(user), *self._revocations.first_good(user))
         until, key = now + LOGIN_LIFE + LONGEST_LIFE, self._names("user", subject)
         self._revocations.ended(account, until)
         nothing = UserState(first_login=account.logins, first_proof=account.proofs)
         left = replace(nothing.record(now), expires_at=until)
         await self._storage.one_time.update_many([key], lambda _: ({key: left}, None), now)
-        await self._tell("user-forgotten", subject, by, reason)
+        await self._events.tell(event, written=True)
         return _status(*found)
 
     async def _look(self, subject: str) -> tuple[Account, UserState | None]:
@@ -187,9 +196,18 @@ class HelpDesk:
     def _user(self, subject: str) -> User:
         return User(self._issuer, subject)
 
-    async def _tell(self, kind: EventKind, subject: str, by: str | None, reason: str | None) -> None:
-        user, now = self._user(subject), self._clock()
-        await self._events.tell(SecurityEvent(kind=kind, user=user, at=now, by=by, reason=reason))
+    def _audited(self, subject: str) -> User:
+        return User(self._issuer, stored_subject(subject))
+
+    def _event(self, kind: EventKind, subject: str, by: str | None, reason: str | None) -> SecurityEvent:
+        return SecurityEvent(kind=kind, user=self._user(subject), at=self._clock(), by=by, reason=reason)
+
+    async def _written(self, kind: EventKind, subject: str, by: str | None, reason: str | None) -> SecurityEvent:
+        """Write first what is about to be done: what cannot be told is not done."""
+        event = self._event(kind, subject, by, reason)
+        rows = self._events.rows(event)
+        await self._storage.durable.change_account(self._user(subject), unchanged, lambda _: rows)
+        return event
 
 
 def _status(account: Account, state: UserState | None) -> UserStatus:

@@ -13,7 +13,7 @@ from upstile.server.authorization._claim import Answer, Claimed, being_judged, n
 from upstile.server.authorization._codes import has_ended
 from upstile.server.authorization._sessions import Session, seal_reply
 from upstile.server.authorization.methods import Verified
-from upstile.server.storage import Found, Kept, Storage, Use
+from upstile.server.storage import Found, Kept, Rows, Storage, Use
 
 
 class UsedBefore(Exception):
@@ -35,8 +35,10 @@ class Outcome:
     ends: bool = False
 
 
-async def write_wrong(storage: Storage, answer: Answer, claimed: Claimed, outcome: Outcome, now: float) -> None:
-    """Close the session of a wrong answer; its try was counted before.
+async def write_wrong(
+    storage: Storage, answer: Answer, claimed: Claimed, outcome: Outcome, now: float, rows: Rows[object]
+) -> None:
+    """Close the session of a wrong answer, with rows for the audit table; its try was counted before.
 
     Raises:
         AuthorizationError: somebody else judges this answer now; nothing was written.
@@ -46,7 +48,7 @@ async def write_wrong(storage: Storage, answer: Answer, claimed: Claimed, outcom
     def decide(found: Found) -> tuple[Kept, None]:
         return {**outcome.kept, **_closed(answer, claimed, found, sealed, now)}, None
 
-    await storage.one_time.update_many([answer.session, *outcome.kept], decide, now)
+    await storage.one_time.update_many([answer.session, *outcome.kept], decide, now, rows)
 
 
 async def write_right(
@@ -57,8 +59,9 @@ async def write_right(
     verified: Verified,
     outcome: Outcome,
     now: float,
+    rows: Rows[object],
 ) -> None:
-    """Write all that a right answer brings about.
+    """Write all that a right answer brings about, with rows for the audit table.
 
     Raises:
         AuthorizationError: somebody else judges this answer now, or the user's sign-ins or proofs were ended.
@@ -85,7 +88,7 @@ async def write_right(
         data=verified.data,
         at=int(now),
     )
-    await storage.settle(use, [answer.session, answer.user, *outcome.kept], decide, now)
+    await storage.settle(use, [answer.session, answer.user, *outcome.kept], decide, now, rows)
 
 
 def _counted(

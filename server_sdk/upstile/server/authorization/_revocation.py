@@ -6,7 +6,7 @@ from pydantic import Field
 
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
-from upstile.server._events import Events, SecurityEvent
+from upstile.server.audit import Events, SecurityEvent, learn
 from upstile.server.authorization._budgets import Side, UserState, side_of, whole_seconds
 from upstile.server.authorization._lives import LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
@@ -59,6 +59,7 @@ class Revoker:
             token = await self._verifier.verify_or_look(request.token, now)
         except InvalidToken:
             return
+        learn(user=User(token.issuer, token.subject))
         if token.client_id != request.client_id:
             raise AuthorizationError("invalid_client", "the token is another client's")
         if self._revocations.covers(token):

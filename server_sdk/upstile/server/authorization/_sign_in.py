@@ -7,7 +7,7 @@ from secrets import token_urlsafe
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, TokenResponse
 from upstile.server._errors import ConfigurationError
-from upstile.server._events import Events, SecurityEvent
+from upstile.server.audit import Events, SecurityEvent
 from upstile.server.authorization._account import at_least
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
@@ -107,8 +107,10 @@ class SignIn:
             seen = {} if state.seen else {user_key: replace(state, seen=True).record(now)}
             return {**possession.used(found, now), **seen, key: login.record()}, None
 
-        await self._storage.one_time.update_many([key, user_key, *possession.keys], keep, now)
-        await self._events.tell(SecurityEvent(kind="login", user=account.user, client_id=client.client_id, at=now))
+        event = SecurityEvent(kind="login", user=account.user, client_id=client.client_id, at=now)
+        rows = self._events.in_phase(event)
+        await self._storage.one_time.update_many([key, user_key, *possession.keys], keep, now, rows)
+        await self._events.tell(event, in_phase=True)
         scope = client.scopes - {AUTHENTICATORS_SCOPE}  # which only a ceremony grants (upstile profile §8)
         return self._mint.base(login, resource=self._issuer, scope=scope, now=now)
 

@@ -1,11 +1,12 @@
 """A start: who asks, for what, and may they (upstile profile §3 "Start"). One read, one transaction."""
 
 from dataclasses import dataclass
+from secrets import token_urlsafe
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, StartRequest
 from upstile.server._errors import AuthorizationError
-from upstile.server._events import Events, SecurityEvent
 from upstile.server._http import HttpResponse
+from upstile.server.audit import Events, SecurityEvent, in_words, learn
 from upstile.server.authorization._acr import OFFERED
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import Side, UserState, count_start, left, side_of
@@ -15,7 +16,7 @@ from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._steps import Asked, Steps, slow_down, unmet
 from upstile.server.authorization._subject import Subjects, check_login, refused
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage
+from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Starts:
             AuthorizationError: the start is refused; a refused one is not counted.
         """
         app = self._apps.get(start.client_id)
+        learn(client_id=app.client_id, instance=start.instance)
         if start.resource not in self._resources:
             raise AuthorizationError("invalid_target", "this resource is not known here")
         if start.authorization_details not in (None, "[]"):
@@ -92,17 +94,19 @@ class Starts:
         token = await self._subjects.judge(
             start.subject_token, client_id=start.client_id, jkt=possession.jkt, resource=start.resource, now=now
         )
+        learn(user=User(self._issuer, token.subject))
         count = _Count(self._names("login", token.sid or ""), self._names("user", token.subject), possession, now)
         user, login, side = count.read(await self._storage.one_time.get_many([count.login, count.user], now))
         account = await self._storage.durable.account(login.user(self._issuer))
         ceremony = self._ceremony(start, token, login, app.scopes, possession.jkt, account.proofs, now)
+        learn(ceremony=ceremony.id, requirement=in_words(ceremony.acr_values, ceremony.max_age))
         plans = self._steps.plan(ceremony, account.authenticators, user, side, now)
         asked = self._steps.ask(ceremony, plans, left(user, login, side), now)
         keys = [count.login, count.user, *asked.kept, *possession.keys]
-        await self._storage.one_time.update_many(keys, lambda found: count(found, asked), now)
-        await self._events.tell(
-            SecurityEvent(kind="ceremony-started", user=account.user, client_id=ceremony.client_id, at=now)
-        )
+        started = SecurityEvent(kind="ceremony-started", user=account.user, client_id=ceremony.client_id, at=now)
+        rows = self._events.in_phase(started)
+        await self._storage.one_time.update_many(keys, lambda found: count(found, asked), now, rows)
+        await self._events.tell(started, in_phase=True)
         return asked.reply
 
     def _ceremony(
@@ -136,4 +140,6 @@ class Starts:
             code_challenge=start.code_challenge,
             methods=None if methods is None else self._steps.known(methods),
             offered={},
+            id=token_urlsafe(12),
+            instance=start.instance,
         )

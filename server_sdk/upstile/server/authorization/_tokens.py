@@ -2,8 +2,9 @@
 
 from secrets import token_urlsafe
 from typing import Any
+from uuid import UUID
 
-from upstile.protocol import TokenResponse
+from upstile.protocol import TokenResponse, base64url_decode, base64url_encode
 from upstile.server.authorization._acr import token_amr
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._lives import LIFE, LONGEST_LIFE
@@ -85,6 +86,21 @@ def lifetime(max_age: int | None, *, bound: bool) -> int:
     return max(LIFE, min(max_age, LONGEST_LIFE)) if bound and max_age is not None else LIFE
 
 
-def new_jti(generation: int) -> str:
-    """A fresh identifier of an elevated token: the user's generation of proofs, and 128 random bits."""
-    return f"{generation}.{token_urlsafe(16)}"
+def new_jti(ceremony: Ceremony) -> str:
+    """A fresh identifier of an elevated token: the user's generation of proofs, 128 random bits, and what it came of.
+
+    So a resource server can say which ceremony a call belongs to, without asking anybody.
+    """
+    instance = "" if ceremony.instance is None else base64url_encode(UUID(ceremony.instance).bytes)
+    return f"{ceremony.generation}.{token_urlsafe(16)}.{ceremony.id}.{instance}"
+
+
+def ceremony_of(jti: str) -> tuple[str, str | None] | None:
+    """The ceremony and the instance that an elevated token of ours came of; `None` for any other token."""
+    parts = jti.split(".")
+    if len(parts) != 4:
+        return None
+    try:
+        return parts[2], UUID(bytes=base64url_decode(parts[3])).urn if parts[3] else None
+    except ValueError:
+        return None

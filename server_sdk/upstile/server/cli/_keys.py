@@ -6,7 +6,7 @@ from functools import partial
 import typer
 
 from upstile.server._errors import ConfigurationError
-from upstile.server._events import EventKind, SecurityEvent
+from upstile.server.audit import EventKind, SecurityEvent
 from upstile.server.cli import _report
 from upstile.server.cli._operated import Operated
 from upstile.server.cli._running import PROBLEM, deployment, opened

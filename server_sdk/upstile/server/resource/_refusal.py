@@ -1,8 +1,7 @@
 """How the resource server says no: the challenges and problem documents of the upstile profile §1.
 
-What is said in words stands in `_words.py`.
-
-Each refusal is a line of the audit log under the correlation id that its problem document carries (`instance`).
+What is said in words stands in `_words.py`. Each refusal carries what the audit says of it, under the correlation id of
+its problem document (`instance`); who answers with it has it told.
 """
 
 import logging
@@ -19,12 +18,13 @@ from upstile.protocol import (
     serialize_challenge,
     step_up_params,
 )
-from upstile.server._errors import Rejection
+from upstile.server._errors import Refused, Rejection
 from upstile.server._http import RETRY_AFTER, HttpResponse
 from upstile.server._words import words_for
+from upstile.server.audit import in_words
 from upstile.server.resource._access_token import AccessToken
 
-_log = logging.getLogger("upstile.server.audit")
+_log = logging.getLogger("upstile.server")
 _SCHEMES = {"bearer": "Bearer", "dpop": "DPoP"}
 _THE_AUTHORS = frozenset(
     {
@@ -70,7 +70,7 @@ class Refusals:
         """Row 3: only scope is missing (RFC 6750 §3.1)."""
         params = {"error": "insufficient_scope", "scope": " ".join(requirement.scope)}
         lines = [self._challenge(scheme, params)]
-        return _rejection("insufficient_scope", 403, lines, detail=requirement.reason, token=token)
+        return _rejection("insufficient_scope", 403, lines, detail=requirement.reason, token=token, asked=requirement)
 
     def step_up(
         self,
@@ -105,7 +105,7 @@ class Refusals:
         self, scheme: str, error: str, description: str, token: AccessToken | None = None, *, detail: str | None = None
     ) -> Rejection:
         line = self._challenge(scheme, {"error": error, "error_description": description})
-        return _rejection(error, 401, [line], what=description, detail=detail, token=token)
+        return _rejection(error, 401, [line], what=description, detail=detail, token=token, verified=False)
 
     def _challenge(self, scheme: str, params: Mapping[str, str | int]) -> str:
         members = {**params, "resource_metadata": self.resource_metadata}
@@ -135,20 +135,44 @@ def _rejection(
     detail: str | None = None,
     token: AccessToken | None = None,
     headers: tuple[tuple[str, str], ...] = (),
+    asked: Requirement | None = None,
+    verified: bool = True,
 ) -> Rejection:
-    asked, instance = requirement or Requirement(), uuid4().urn
-    subject, client = (token.subject, token.client_id) if token else (None, None)
-    _log.info("refused %s status=%d instance=%s subject=%r client=%r", code, status, instance, subject, client)
+    """A refusal.
+
+    Args:
+        code, status, challenges, headers: what is answered.
+        requirement: what the problem document says is asked.
+        what: the sentence for developers.
+        detail: what it says to the person, where that is neither the author's reason nor the table's.
+        token: whose call it is.
+        asked: what the audit says was asked, where the problem document does not.
+        verified: whether the token was found good.
+    """
+    shown, instance = requirement or Requirement(), uuid4().urn
     words, authors = words_for(code), code in _THE_AUTHORS
     document = Problem(
         type=problem_type(code.replace("_", "-")),
         title=words.sentences if authors else words.title,
         status=status,
-        detail=detail or (asked.reason if authors else words.next_step),
+        detail=detail or (shown.reason if authors else words.next_step),
         hint=words.hint_about(what),
         instance=instance,
-        acr_values=asked.acr or None,
-        max_age=asked.max_age,
+        acr_values=shown.acr or None,
+        max_age=shown.max_age,
+    )
+    refused = Refused(
+        instance=instance,
+        issuer=token.issuer if token else None,
+        subject=token.subject if token else None,
+        client_id=token.client_id if token else None,
+        verified=verified and token is not None,
+        requirement=_in_words(requirement or asked),
+        detail=what or words.title,
     )
     lines = (("www-authenticate", line) for line in challenges)
-    return Rejection(code, problem_response(document, *lines, *headers))
+    return Rejection(code, problem_response(document, *lines, *headers), refused)
+
+
+def _in_words(requirement: Requirement | None) -> str | None:
+    return None if requirement is None else in_words(requirement.acr, requirement.max_age, requirement.scope)

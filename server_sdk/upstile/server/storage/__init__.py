@@ -3,6 +3,7 @@
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import (
     Account,
+    AuditRow,
     AuthenticatorRecord,
     OneTimeKey,
     Record,
@@ -18,13 +19,16 @@ from upstile.server.storage._stores import (
     Found,
     Kept,
     OneTimeStore,
+    Rows,
     Storage,
     TwoStores,
+    no_rows,
     use_once,
 )
 
 __all__ = [
     "Account",
+    "AuditRow",
     "AuthenticatorRecord",
     "DecideAccount",
     "DurableStore",
@@ -36,11 +40,13 @@ __all__ = [
     "Record",
     "Revocation",
     "Revocations",
+    "Rows",
     "SigningKeyRecord",
     "Storage",
     "TwoStores",
     "Use",
     "User",
     "generation_of",
+    "no_rows",
     "use_once",
 ]

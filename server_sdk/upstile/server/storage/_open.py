@@ -20,6 +20,7 @@ def stores(
     clock: Callable[[], float],
     shared: bool,
     allow_group_files: bool,
+    audit_kept_for: float | None = None,
 ) -> Storage:
     """The stores of a deployment.
 
@@ -30,6 +31,7 @@ def stores(
         clock: the time in epoch seconds.
         shared: several deployments share `durable`.
         allow_group_files: accept an SQLite file that its group may read and write.
+        audit_kept_for: seconds after which a row of the audit table is deleted; `None`: never.
 
     Raises:
         ConfigurationError: a URL cannot be used, or a driver is not installed.
@@ -37,14 +39,22 @@ def stores(
     reseal = resealing(seal.version_1_keys, seal)
     if durable.kind == "sqlite":
         whole = SqliteStore(
-            durable.address, issuer, allow_group_files=allow_group_files, reseal=reseal, clock=clock, shared=shared
+            durable.address,
+            issuer,
+            allow_group_files=allow_group_files,
+            reseal=reseal,
+            clock=clock,
+            shared=shared,
+            audit_kept_for=audit_kept_for,
         )
         return whole if one_time is None else TwoStores(whole, _redis(one_time, issuer))
     try:
         from upstile.server.storage.postgresql import PostgresStore
     except ModuleNotFoundError as error:
         raise ConfigurationError("storage='postgresql://…' needs psycopg: pip install 'upstile[postgresql]'") from error
-    database = PostgresStore(durable.address, issuer, reseal=reseal, clock=clock, shared=shared)
+    database = PostgresStore(
+        durable.address, issuer, reseal=reseal, clock=clock, shared=shared, audit_kept_for=audit_kept_for
+    )
     return database if one_time is None else TwoStores(database, _redis(one_time, issuer))
 
 

@@ -137,3 +137,31 @@ class Revocation:
     expires_at: int
     below: int = 0
     number: int = 0
+
+
+class AuditRow(NamedTuple):
+    """A row of the audit table: texts that are cut to their columns and hold no control characters.
+
+    Attributes:
+        issuer: ours.
+        at: when (epoch seconds).
+        kind: what.
+        outcome: `success`, `failure` or `unknown`.
+        subject: whose account.
+    """
+
+    issuer: str
+    at: float
+    kind: str
+    outcome: str
+    subject: str | None = None
+    client_id: str | None = None
+    method: str | None = None
+    ceremony: str | None = None
+    instance: str | None = None
+    route: str | None = None
+    requirement: str | None = None
+    address: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    by: str | None = None

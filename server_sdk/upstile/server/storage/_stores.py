@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from upstile.server.storage._records import (
     Account,
+    AuditRow,
     AuthenticatorRecord,
     OneTimeKey,
     Record,
@@ -32,6 +33,13 @@ DecideUsed = Callable[[Found, bool], tuple[Kept, T]]
 """As `Decide`, and whether the use was the first."""
 DecideAccount = Callable[[Account], tuple[Account, T]]
 DecideKeys = Callable[[Sequence[SigningKeyRecord]], tuple[Sequence[SigningKeyRecord], T]]
+Rows = Callable[[T], Sequence[AuditRow]]
+"""What the audit table is told with a change: made of its result, and written in its transaction."""
+
+
+def no_rows(_: object) -> tuple[AuditRow, ...]:
+    """Nothing is told."""
+    return ()
 
 
 class Store(Protocol):
@@ -61,8 +69,14 @@ class OneTimeStore(Store, Protocol):
         """The live records of these keys."""
         ...
 
-    async def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
-        """Read, decide, write; atomic over all `keys`, which include every one that `decide` may write."""
+    async def update_many(
+        self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
+        """Read, decide, write; atomic over all `keys`, which include every one that `decide` may write.
+
+        A store that has the audit table writes `rows` in the same transaction. That the table cannot be written keeps
+        nobody from going on: they are appended later then (`DurableStore.append`). Other stores are given none.
+        """
         ...
 
 
@@ -85,12 +99,16 @@ class DurableStore(Store, Protocol):
         """One user, as they are now; an account that was never written is empty."""
         ...
 
-    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
+    async def change_account(
+        self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
+    ) -> T:
         """Read, decide, write. A generation that goes up is written into the log of revocations with it.
 
         Args:
             user: whose account.
             decide: the account as it is, to what it shall be and a result.
+            rows: what is written into the audit table with it; without them nothing is changed, for what cannot be
+                told is not done.
             spared: the `jti` of the one elevated token that goes on where the generation of proofs goes up.
 
         Raises:
@@ -133,6 +151,23 @@ class DurableStore(Store, Protocol):
         """A random value of this storage, made once: `made`, or what another process made before."""
         ...
 
+    def append(self, rows: Sequence[AuditRow]) -> None:
+        """Have `tidy` write these to the audit table. It neither waits nor fails; what is too much is counted."""
+        ...
+
+    @property
+    def unlogged(self) -> int:
+        """Rows of the audit table that were lost by this process: the table could not be written for too long."""
+        ...
+
+    async def audited(self, user: User) -> list[AuditRow]:
+        """What the audit table says of a user, the oldest first."""
+        ...
+
+    async def forget_audited(self, user: User) -> int:
+        """Delete what the audit table says of a user; how many rows there were."""
+        ...
+
 
 class Storage(Protocol):
     """Where a deployment keeps everything: one database, or a durable and a one-time store."""
@@ -152,8 +187,15 @@ class Storage(Protocol):
         """All of them, each once, in the order in which they are opened."""
         ...
 
-    async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
-        """Write what a right answer uses up, then its outcome. In one database that is one transaction."""
+    @property
+    def is_one(self) -> bool:
+        """Whether one transaction spans all of it; where not, the one-time store is given no rows for the table."""
+        ...
+
+    async def settle(
+        self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
+        """Write what a right answer uses up, then its outcome. In one database that is one transaction, with `rows`."""
         ...
 
 
@@ -167,9 +209,12 @@ class TwoStores:
         self.durable = durable
         self.one_time = one_time
         self.stores: tuple[Store, ...] = (durable, one_time)
+        self.is_one = False
 
-    async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
-        """First, durably, what is used up; then the outcome."""
+    async def settle(
+        self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
+        """First, durably, what is used up; then the outcome. There are no rows: no transaction spans both."""
         first = await self.durable.use(use)
         return await self.one_time.update_many(keys, lambda found: decide(found, first), now)
 

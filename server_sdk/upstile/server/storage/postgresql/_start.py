@@ -21,9 +21,12 @@ T = TypeVar("T")
 _FORM = "postgresql://user:password@host:5432/database, with what is special in user and password percent-encoded"
 _SETTINGS = ("SELECT current_setting('server_encoding')", "SELECT current_setting('transaction_read_only')")
 _MISSING_RIGHTS = (
-    "SELECT count(*) FROM unnest('{upstile_accounts,upstile_authenticators,upstile_one_time,upstile_revocations,"
-    "upstile_secrets,upstile_signing_keys}'::text[]) AS own, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS needed"
-    " WHERE NOT has_table_privilege(own, needed)"
+    "SELECT count(*) FROM unnest('{upstile_accounts,upstile_audit,upstile_authenticators,upstile_one_time,"
+    "upstile_revocations,upstile_secrets,upstile_signing_keys}'::text[]) AS own,"
+    " unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS needed"
+    # The version before has no audit table yet.
+    " WHERE CASE WHEN own = 'upstile_audit' AND to_regclass(own) IS NULL THEN false"
+    " ELSE NOT has_table_privilege(own, needed) END"
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg.pq.abc import PGresult
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Use, User
+from upstile.server.storage._records import Account, AuditRow, AuthenticatorRecord, OneTimeKey, Record, Use, User
 from upstile.server.storage._stores import Kept
 from upstile.server.storage.postgresql import _limits
 
@@ -22,6 +22,7 @@ BEGIN = ("BEGIN ISOLATION LEVEL READ COMMITTED", *_limits.GUARDS)
 PING = "SELECT 1 FROM upstile_one_time WHERE key = ''"
 
 _PLAIN = re.compile(r"[\w:. /@-]*", re.ASCII)
+_AUDIT = ", ".join(f'"{name}"' for name in AuditRow._fields)
 _ACCOUNT = """
     SELECT account.logins, account.proofs, own.id, own.method, own.name, own.state, own.created, own.data,
         own.counter, own.closed, own.last_used, own.begun_by, own.first, own.expires_at
@@ -74,6 +75,12 @@ def write(kept: Kept) -> list[str]:
     if gone:
         statements.append(f"DELETE FROM upstile_one_time WHERE key IN ({gone})")
     return statements
+
+
+def tell(rows: Sequence[AuditRow]) -> str:
+    """Append rows to the audit table."""
+    values = ", ".join(f"({', '.join(map(_value, row))})" for row in rows)
+    return f"INSERT INTO upstile_audit ({_AUDIT}) VALUES {values}"
 
 
 def use(use: Use) -> str:
@@ -145,6 +152,12 @@ def _decoded(value: bytes | None) -> str | None:
 def _row(key: OneTimeKey, record: Record) -> str:
     value = f"decode('{record.value.hex()}', 'hex')"
     return f"({_text(key)}, {value}, {_float(record.expires_at)}, {_float(record.kept_until)})"
+
+
+def _value(value: str | float | None) -> str:
+    if value is None:
+        return "NULL"
+    return _text(value) if isinstance(value, str) else _float(value)
 
 
 def _float(value: float) -> str:

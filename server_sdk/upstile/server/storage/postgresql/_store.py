@@ -14,12 +14,22 @@ from typing import NamedTuple, TypeVar
 from psycopg.pq.abc import PGresult
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
-from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept
-from upstile.server.storage._transactions import lock_number
+from upstile.server.storage._audit import WaitingRows
+from upstile.server.storage._records import (
+    Account,
+    AuditRow,
+    AuthenticatorRecord,
+    OneTimeKey,
+    Record,
+    Revocation,
+    Use,
+    User,
+)
+from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Kept, Rows, no_rows
 from upstile.server.storage.postgresql import _limits, _start, _statements
 from upstile.server.storage.postgresql._engine import Engine, explained
 from upstile.server.storage.postgresql._link import Link
+from upstile.server.storage.postgresql._phases import Phases
 from upstile.server.storage.postgresql._pool import Pool
 from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
@@ -41,6 +51,7 @@ class PostgresStore:
         shared: this is one of several deployments in the database, and may be new there.
         reseal: seals anew what version 1 of the schema sealed.
         clock: the time in epoch seconds; it says when an entry of the log is dead.
+        audit_kept_for: seconds after which a row of the audit table is deleted; `None`: never.
 
     Raises:
         ConfigurationError: the URL cannot be read.
@@ -55,13 +66,17 @@ class PostgresStore:
         shared: bool = False,
         reseal: Reseal = no_secret_keys,
         clock: Callable[[], float] = time,
+        audit_kept_for: float | None = None,
     ) -> None:
         self._parameters = _start.parameters(url)
         self._issuer = issuer
         self._shared = shared
         self._reseal = reseal
         self._clock = clock
+        self._audit_kept_for = audit_kept_for
+        self._waiting = WaitingRows()
         self._pool = Pool(self._parameters, connections)
+        self._phases = Phases(self._pool, self._waiting)
         self._rare: _Rare | None = None
 
     @property
@@ -78,6 +93,16 @@ class PostgresStore:
     def stores(self) -> tuple["PostgresStore"]:
         """The one that there is."""
         return (self,)
+
+    @property
+    def is_one(self) -> bool:
+        """One transaction spans all of it."""
+        return True
+
+    @property
+    def unlogged(self) -> int:
+        """Rows of the audit table that were lost by this process."""
+        return self._waiting.unlogged
 
     async def prepare(self) -> None:
         """Open the store, make the tables of an empty database and check those of another.
@@ -104,17 +129,21 @@ class PostgresStore:
         """The live records of these keys."""
         return await self._pool.run(_statements.read(keys, now), _found)
 
-    async def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+    async def update_many(
+        self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
         """Read, decide, write; atomic over all `keys`, which include every one that `decide` may write."""
-        return await self._decide(keys, now, lambda results: decide(_statements.found(results[-1])))
+        return await self._phases.run(keys, now, lambda results: decide(_statements.found(results[-1])), rows)
 
-    async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
+    async def settle(
+        self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
         """Write what a right answer uses up and its outcome, in one transaction."""
 
         def with_use(results: list[PGresult]) -> tuple[Kept, T]:
             return decide(_statements.found(results[-1]), results[-2].ntuples == 1)
 
-        return await self._decide(keys, now, with_use, _statements.use(use))
+        return await self._phases.run(keys, now, with_use, rows, [_statements.use(use)])
 
     async def account(self, user: User) -> Account:
         """One user, as they are now; an account that was never written is empty."""
@@ -129,13 +158,15 @@ class PostgresStore:
         statements = (*_statements.BEGIN, _statements.use(use), "COMMIT")
         return await self._pool.run("; ".join(statements), _is_first, again=False)
 
-    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
-        """Read, decide, write. A generation that goes up is written into the log of revocations with it.
+    async def change_account(
+        self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
+    ) -> T:
+        """Read, decide, write. A generation that goes up goes into the log of revocations with it; and rows are told.
 
         Raises:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
-        return await self._in_thread(lambda ledger: ledger.change_account(user, decide, spared=spared))
+        return await self._in_thread(lambda ledger: ledger.change_account(user, decide, rows, spared=spared))
 
     async def forget_account(self, user: User) -> Account:
         """Delete all that is kept of a user; what they had has ended."""
@@ -152,6 +183,18 @@ class PostgresStore:
     async def revoke(self, entry: Revocation) -> None:
         """Append to the log, durably; what is there already is not written again."""
         await self._in_thread(lambda ledger: ledger.revoke(entry))
+
+    def append(self, rows: Sequence[AuditRow]) -> None:
+        """Have `tidy` write these to the audit table."""
+        self._waiting.add(rows)
+
+    async def audited(self, user: User) -> list[AuditRow]:
+        """What the audit table says of a user, the oldest first."""
+        return await self._in_thread(lambda ledger: ledger.audited(user))
+
+    async def forget_audited(self, user: User) -> int:
+        """Delete what the audit table says of a user; how many rows there were."""
+        return await self._in_thread(lambda ledger: ledger.forget_audited(user))
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
         """The live entries of this issuer with a higher number, in order. For a thread: it may wait."""
@@ -170,34 +213,22 @@ class PostgresStore:
         """Delete some of what is over, and hang up what belonged to event loops that ended."""
         self._pool.sweep()
         own = self._own()
-        explained(lambda: own.ledger.tidy(now))
-        explained(lambda: sweep(own.engine.engine, now))
+        try:
+            self._waiting.flush(lambda rows: explained(lambda: own.ledger.append(rows)))
+        finally:
+            explained(lambda: own.ledger.tidy(now))
+            explained(lambda: sweep(own.engine.engine, now))
 
     async def aclose(self) -> None:
         """Hang up; `prepare` opens the store again."""
         self._pool.close()
         rare, self._rare = self._rare, None
         if rare is not None:
-            await asyncio.to_thread(rare.engine.close)
+            await asyncio.to_thread(self._hang_up, rare)
 
-    async def _decide(
-        self,
-        keys: Sequence[OneTimeKey],
-        now: float,
-        decide: Callable[[list[PGresult]], tuple[Kept, T]],
-        *before: str,
-    ) -> T:
-        numbers = sorted({lock_number("one-time", key) for key in keys})
-        first = "; ".join((*_statements.BEGIN, _statements.lock(numbers), *before, _statements.read(keys, now)))
-
-        async def write(link: Link, results: list[PGresult]) -> T:
-            kept, result = decide(results)
-            if not kept.keys() <= set(keys):
-                raise RuntimeError("a decision writes a record whose key was not among those that are locked")
-            await link.ask(*_statements.write(kept), "COMMIT")
-            return result
-
-        return await self._pool.run(first, write, locks=numbers)
+    def _hang_up(self, rare: "_Rare") -> None:
+        self._waiting.close(lambda rows: explained(lambda: rare.ledger.append(rows)))
+        rare.engine.close()
 
     async def _in_thread(self, work: Callable[[SqlLedger], T]) -> T:
         ledger = self._own().ledger
@@ -215,7 +246,14 @@ class PostgresStore:
         return self._rare
 
     def _start(self, engine: Engine) -> "_Rare":
-        before, now = self._rare, _Rare(engine, SqlLedger(engine.engine, self._issuer, clock=self._clock))
+        ledger = SqlLedger(
+            engine.engine,
+            self._issuer,
+            clock=self._clock,
+            waiting=self._waiting,
+            audit_kept_for=self._audit_kept_for,
+        )
+        before, now = self._rare, _Rare(engine, ledger)
         self._rare = now
         if before is not None:
             before.engine.close()

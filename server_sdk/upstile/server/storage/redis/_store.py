@@ -21,7 +21,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from upstile.server._errors import ConfigurationError, StorageUnavailable
 from upstile.server.storage._records import OneTimeKey, Record
-from upstile.server.storage._stores import Decide, Kept
+from upstile.server.storage._stores import Decide, Kept, Rows, no_rows
 from upstile.server.storage.redis._address import parse_address
 from upstile.server.storage.redis._links import Link, Links
 from upstile.server.storage.redis._refusals import RedisRefused, refusal
@@ -109,8 +109,12 @@ class RedisStore:
         wanted = list(dict.fromkeys(keys))
         return _live(await self._read(link, wanted), now) if wanted else {}
 
-    async def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+    async def update_many(
+        self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
         """Read, decide, write: one round trip or two, more only where another process was faster.
+
+        The audit table is elsewhere, so there are no rows to write.
 
         Raises:
             StorageUnavailable: also where the answer of Redis was lost, or too few replicas confirmed in time. What

@@ -5,6 +5,19 @@ import sqlalchemy as sa
 metadata = sa.MetaData()
 
 _NAME = sa.String(512)
+AUDIT_TEXTS = (
+    "client_id",
+    "method",
+    "ceremony",
+    "instance",
+    "route",
+    "requirement",
+    "address",
+    "reason",
+    "detail",
+    "by",
+)
+"""What an event says besides, each a text of the audit table."""
 
 accounts = sa.Table(
     "upstile_accounts",
@@ -70,6 +83,18 @@ secrets = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.LargeBinary, nullable=False),
+)
+audit = sa.Table(
+    "upstile_audit",
+    metadata,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("issuer", _NAME, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("subject", _NAME),
+    *(sa.Column(name, _NAME) for name in AUDIT_TEXTS),
+    # No index: each step of each ceremony would pay for it. Numbers go up with time, so the sweep needs none.
 )
 one_time = sa.Table(
     "upstile_one_time",

@@ -6,10 +6,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from upstile.server._errors import ConfigurationError
 from upstile.server.storage._transactions import read
 
-HEAD = 3
+HEAD = 4
 """The version that this release writes."""
 TABLE = "upstile_schema"
 """Where alembic notes the version."""
+WITH_AUDIT = 4
+"""The first version with the audit table."""
 _OLDEST = 2
 _OF_VERSION_1 = {"upstile_authenticators", "upstile_signing_keys", "upstile_ephemeral"}
 _noted = sa.text(f"SELECT version_num FROM {TABLE}")  # noqa: S608

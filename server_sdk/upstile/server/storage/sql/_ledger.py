@@ -6,11 +6,21 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from upstile.server.storage._records import Account, AuthenticatorRecord, Revocation, SigningKeyRecord, Use, User
-from upstile.server.storage._stores import DecideAccount, DecideKeys
+from upstile.server.storage._audit import WaitingRows
+from upstile.server.storage._records import (
+    Account,
+    AuditRow,
+    AuthenticatorRecord,
+    Revocation,
+    SigningKeyRecord,
+    Use,
+    User,
+)
+from upstile.server.storage._stores import DecideAccount, DecideKeys, Rows, no_rows
 from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
 from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.sql import _log
+from upstile.server.storage.schema._version import WITH_AUDIT, version
+from upstile.server.storage.sql import _audit, _log
 from upstile.server.storage.sql._rows import delete_account, read_account, read_authenticators, write_account
 from upstile.server.storage.sql._sweep import sweep
 
@@ -31,20 +41,36 @@ class SqlLedger:
         engine: from `sqlite_engine` or `postgresql_engine`.
         issuer: our issuer identifier; keys and revocations of others in the same database are not seen.
         clock: the time in epoch seconds; it says how long an ended generation stays in the log.
+        waiting: the rows that wait for the audit table.
+        audit_kept_for: seconds after which a row of the audit table is deleted; `None`: never.
     """
 
-    def __init__(self, engine: sa.Engine, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        issuer: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        waiting: WaitingRows | None = None,
+        audit_kept_for: float | None = None,
+    ) -> None:
         self._engine = engine
         self._issuer = issuer
         self._clock = clock
+        self._waiting = waiting or WaitingRows()
+        self._audit_kept_for = audit_kept_for
+        self._has_audit = False
+        self._audit_swept = 0.0
         self._tidied = 0.0
 
     def account(self, user: User) -> Account:
         """One user, as they are now."""
         return read(self._engine, lambda connection: read_account(connection, user))
 
-    def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
-        """Read, decide, write; a generation that goes up is in the log when this returns.
+    def change_account(
+        self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
+    ) -> T:
+        """Read, decide, write; a generation that goes up is in the log when this returns, and rows are in the table.
 
         Raises:
             CredentialTaken: a new credential is enrolled already.
@@ -55,6 +81,7 @@ class SqlLedger:
             after, result = decide(before)
             write_account(connection, before, after)
             self._note(connection, before, after, spared)
+            self._tell(connection, rows(result))
             return result
 
         return write(self._engine, work, lock_number("account", *user))
@@ -128,10 +155,38 @@ class SqlLedger:
         found = read(self._engine, lambda connection: connection.execute(query).scalar_one_or_none())
         return write(self._engine, work, SCHEMA_LOCK) if found is None else found
 
+    def append(self, rows: Sequence[AuditRow]) -> None:
+        """Append to the audit table."""
+        write(self._engine, lambda connection: _audit.append(connection, rows))
+
+    def audited(self, user: User) -> list[AuditRow]:
+        """What the audit table says of a user, the oldest first."""
+        return read(self._engine, lambda connection: _audit.of_user(connection, user))
+
+    def forget_audited(self, user: User) -> int:
+        """Delete what the audit table says of a user; how many rows there were."""
+        return write(self._engine, lambda connection: _audit.forget(connection, user))
+
     def tidy(self, now: float) -> None:
         """Delete some of what is dead; once a minute, sooner while there is more."""
         if abs(now - self._tidied) >= TIDY_EVERY and not write(self._engine, lambda connection: sweep(connection, now)):
             self._tidied = now
+        kept_for = self._audit_kept_for
+        if kept_for is None or abs(now - self._audit_swept) < TIDY_EVERY:
+            return
+        if not write(self._engine, lambda c: self._knows_audit(c) and _audit.sweep(c, now - kept_for)):
+            self._audit_swept = now
+
+    def _tell(self, connection: sa.Connection, rows: Sequence[AuditRow]) -> None:
+        """Write rows with a change; that fails with them, except where the schema is one that has no table yet."""
+        if rows and not self._knows_audit(connection):
+            self._waiting.add(rows)
+            return
+        _audit.append(connection, rows)
+
+    def _knows_audit(self, connection: sa.Connection) -> bool:
+        self._has_audit = self._has_audit or (version(connection) or 0) >= WITH_AUDIT
+        return self._has_audit
 
     def _note(self, connection: sa.Connection, before: Account, after: Account, spared: str | None = None) -> None:
         expires_at = int(self._clock()) + _log.ENDS_AFTER

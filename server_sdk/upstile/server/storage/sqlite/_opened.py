@@ -8,6 +8,7 @@ from pathlib import Path
 
 from upstile.server._errors import ConfigurationError, StorageUnavailable
 from upstile.server.storage import schema
+from upstile.server.storage._audit import WaitingRows
 from upstile.server.storage._engine import sqlite_engine, use_wal
 from upstile.server.storage.sql import SqlLedger
 from upstile.server.storage.sqlite._issuer import check_issuer
@@ -29,11 +30,13 @@ class Opened:
         ledger: for other threads.
     """
 
-    def __init__(self, path: Path, issuer: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, issuer: str, clock: Callable[[], float], waiting: WaitingRows, audit_kept_for: float | None
+    ) -> None:
         self.process = os.getpid()
         self._engine = sqlite_engine(str(path))
-        self.ledger = SqlLedger(self._engine, issuer, clock=clock)
-        self.phases = Phases(_connect(path, waits=0))
+        self.ledger = SqlLedger(self._engine, issuer, clock=clock, waiting=waiting, audit_kept_for=audit_kept_for)
+        self.phases = Phases(_connect(path, waits=0), waiting)
         self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path, self.phases)
 
     def close(self) -> None:
@@ -43,7 +46,16 @@ class Opened:
         self._engine.dispose()
 
 
-def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[], float], *, shared: bool) -> Opened:
+def open_file(
+    path: Path,
+    issuer: str,
+    reseal: schema.Reseal,
+    clock: Callable[[], float],
+    *,
+    shared: bool,
+    waiting: WaitingRows,
+    audit_kept_for: float | None,
+) -> Opened:
     """Bring the file to our schema and open it. Waits, so it is for a thread.
 
     Raises:
@@ -57,7 +69,7 @@ def open_file(path: Path, issuer: str, reseal: schema.Reseal, clock: Callable[[]
             raise
         raise ConfigurationError(f"{str(path)!r} is not an SQLite database: name another file in storage=") from error
     _upgrade(path, issuer, reseal)
-    opened = waited(lambda: Opened(path, issuer, clock))
+    opened = waited(lambda: Opened(path, issuer, clock, waiting, audit_kept_for))
     try:
         opened.tidying.copy()
     except StorageUnavailable:

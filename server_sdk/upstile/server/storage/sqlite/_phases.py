@@ -12,8 +12,9 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Use, User
-from upstile.server.storage._stores import Decide, DecideUsed, Found, Kept
+from upstile.server.storage._audit import WaitingRows
+from upstile.server.storage._records import Account, AuditRow, AuthenticatorRecord, OneTimeKey, Record, Use, User
+from upstile.server.storage._stores import Decide, DecideUsed, Found, Kept, Rows
 
 T = TypeVar("T")
 
@@ -22,6 +23,10 @@ _UPSERT = (
     " SET value = excluded.value, expires_at = excluded.expires_at, kept_until = excluded.kept_until"
 )
 _DELETE = "DELETE FROM upstile_one_time WHERE key = ?"
+_TELL = (
+    f"INSERT INTO upstile_audit ({', '.join(chr(34) + name + chr(34) for name in AuditRow._fields)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(AuditRow._fields))})"
+)
 # One statement, so that the generations and the authenticators are of one moment.
 _ACCOUNT = """
 SELECT coalesce(u.logins, 0), coalesce(u.proofs, 0), a.id, a.method, a.name, a.state, a.created, a.data, a.counter,
@@ -44,13 +49,15 @@ class Phases:
 
     Args:
         connection: it commits nothing by itself and waits for no lock.
+        waiting: the rows that wait for the audit table.
 
     Attributes:
         writes: how many transactions there were; tidying looks whether there is anything to do.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, waiting: WaitingRows) -> None:
         self._connection: sqlite3.Connection | None = connection
+        self._waiting = waiting
         self._lock = Lock()
         self.writes = 0
 
@@ -59,38 +66,49 @@ class Phases:
         with self._lock:
             return _found(self._open(), keys, now)
 
-    def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+    def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float, rows: Rows[T]) -> T:
         """Read, decide, write, in one transaction."""
-        with self._lock:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                found = _found(connection, keys, now)
-                kept, result = decide(found)
-                _write(connection, found, kept)
-                connection.execute("COMMIT")
-            except BaseException:
-                _undo(connection)
-                raise
-            self.writes += 1
-            return result
+        return self._decide(None, keys, lambda found, _: decide(found), now, rows)
 
-    def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
+    def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float, rows: Rows[T]) -> T:
         """Use up, read, decide, write, in one transaction."""
+        return self._decide(use, keys, decide, now, rows)
+
+    def _decide(
+        self, use: Use | None, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float, rows: Rows[T]
+    ) -> T:
         with self._lock:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             try:
-                first = _use(connection, use)
+                first = use is not None and _use(connection, use)
                 found = _found(connection, keys, now)
                 kept, result = decide(found, first)
                 _write(connection, found, kept)
+                told = rows(result)
+                late = told if told and not self._tell(connection, told) else ()
                 connection.execute("COMMIT")
             except BaseException:
                 _undo(connection)
                 raise
             self.writes += 1
+            if late:
+                self._waiting.add(late)
             return result
+
+    def _tell(self, connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> bool:
+        """Write rows of the audit table with the rest; whether that worked. Where not, the rest goes on alone."""
+        if self._waiting.spares:
+            return False
+        try:
+            for row in rows:
+                connection.execute(_TELL, row)
+        except sqlite3.Error as error:
+            if not connection.in_transaction:  # SQLite gave up all of it: a full disk, an I/O error
+                raise
+            self._waiting.failed(error)
+            return False
+        return True
 
     def use(self, use: Use) -> bool:
         """Use up; whether this was the first use."""

@@ -9,8 +9,18 @@ from time import time
 from typing import TypeVar
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, AuthenticatorRecord, OneTimeKey, Record, Revocation, Use, User
-from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed
+from upstile.server.storage._audit import WaitingRows
+from upstile.server.storage._records import (
+    Account,
+    AuditRow,
+    AuthenticatorRecord,
+    OneTimeKey,
+    Record,
+    Revocation,
+    Use,
+    User,
+)
+from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Rows, no_rows
 from upstile.server.storage.schema import HEAD, Reseal, no_secret_keys
 from upstile.server.storage.sqlite._files import check_files
 from upstile.server.storage.sqlite._opened import Opened, open_file, schema_version
@@ -37,6 +47,7 @@ class SqliteStore:
         reseal: seals anew what version 1 of the schema sealed.
         clock: the time in epoch seconds; it says when an entry of the log is dead.
         shared: this is one of several deployments in the file, and may be new there.
+        audit_kept_for: seconds after which a row of the audit table is deleted; `None`: never.
     """
 
     def __init__(
@@ -48,6 +59,7 @@ class SqliteStore:
         reseal: Reseal = no_secret_keys,
         clock: Callable[[], float] = time,
         shared: bool = False,
+        audit_kept_for: float | None = None,
     ) -> None:
         self._path = Path(path).absolute()  # a later chdir changes nothing
         self._issuer = issuer
@@ -55,6 +67,8 @@ class SqliteStore:
         self._reseal = reseal
         self._clock = clock
         self._shared = shared
+        self._audit_kept_for = audit_kept_for
+        self._waiting = WaitingRows()
         self._opened: Opened | None = None
         self._opening = {os.getpid(): Lock()}
 
@@ -72,6 +86,16 @@ class SqliteStore:
     def stores(self) -> tuple["SqliteStore"]:
         """The one that there is."""
         return (self,)
+
+    @property
+    def is_one(self) -> bool:
+        """One transaction spans all of it."""
+        return True
+
+    @property
+    def unlogged(self) -> int:
+        """Rows of the audit table that were lost by this process."""
+        return self._waiting.unlogged
 
     async def prepare(self) -> None:
         """Open the file and bring it to our schema; harmless when called again.
@@ -96,13 +120,17 @@ class SqliteStore:
         """The live records of these keys."""
         return await tried(self._phases().get_many, keys, now)
 
-    async def update_many(self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float) -> T:
+    async def update_many(
+        self, keys: Sequence[OneTimeKey], decide: Decide[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
         """Read, decide, write, in one transaction."""
-        return await tried(self._phases().update_many, keys, decide, now)
+        return await tried(self._phases().update_many, keys, decide, now, rows)
 
-    async def settle(self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float) -> T:
+    async def settle(
+        self, use: Use, keys: Sequence[OneTimeKey], decide: DecideUsed[T], now: float, rows: Rows[T] = no_rows
+    ) -> T:
         """Write what a right answer uses up and its outcome, in one transaction."""
-        return await tried(self._phases().settle, use, keys, decide, now)
+        return await tried(self._phases().settle, use, keys, decide, now, rows)
 
     async def use(self, use: Use) -> bool:
         """Compare-and-set what a proof uses up; whether this was the first use."""
@@ -116,13 +144,15 @@ class SqliteStore:
         """Whether the file can be read."""
         await tried(self._phases().ping)
 
-    async def change_account(self, user: User, decide: DecideAccount[T], *, spared: str | None = None) -> T:
-        """Read, decide, write, so that a power cut does not undo it.
+    async def change_account(
+        self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
+    ) -> T:
+        """Read, decide, write, so that a power cut does not undo it; without rows that are to be told, nothing.
 
         Raises:
             CredentialTaken: a new credential is enrolled already, by this user or another (WebAuthn §7.1).
         """
-        return await asyncio.to_thread(self._here().ledger.change_account, user, decide, spared=spared)
+        return await asyncio.to_thread(self._here().ledger.change_account, user, decide, rows, spared=spared)
 
     async def forget_account(self, user: User) -> Account:
         """Delete all that is kept of a user; what they had has ended."""
@@ -144,6 +174,18 @@ class SqliteStore:
         """A random value of this storage: `made`, or what another process made before."""
         return await asyncio.to_thread(self._here().ledger.secret, name, made)
 
+    def append(self, rows: Sequence[AuditRow]) -> None:
+        """Have `tidy` write these to the audit table."""
+        self._waiting.add(rows)
+
+    async def audited(self, user: User) -> list[AuditRow]:
+        """What the audit table says of a user, the oldest first."""
+        return await asyncio.to_thread(self._here().ledger.audited, user)
+
+    async def forget_audited(self, user: User) -> int:
+        """Delete what the audit table says of a user; how many rows there were."""
+        return await asyncio.to_thread(self._here().ledger.forget_audited, user)
+
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
         """The live entries of this issuer with a higher number, in order. For a thread: it may wait."""
         return self._here().ledger.revocations_after(number, now)
@@ -151,8 +193,11 @@ class SqliteStore:
     def tidy(self, now: float) -> None:
         """Sweep some of what has expired and copy the log into the file. For a thread, about once a second."""
         opened = self._here()
-        opened.tidying(now)
-        opened.ledger.tidy(now)
+        try:
+            self._waiting.flush(opened.ledger.append)
+        finally:
+            opened.tidying(now)
+            opened.ledger.tidy(now)
 
     async def aclose(self) -> None:
         """Close the file."""
@@ -176,13 +221,22 @@ class SqliteStore:
             self._disown()
             if self._opened is None:
                 check_files(self._path, allow_group=self._allow_group)
-                self._opened = open_file(self._path, self._issuer, self._reseal, self._clock, shared=self._shared)
+                self._opened = open_file(
+                    self._path,
+                    self._issuer,
+                    self._reseal,
+                    self._clock,
+                    shared=self._shared,
+                    waiting=self._waiting,
+                    audit_kept_for=self._audit_kept_for,
+                )
             return self._opened
 
     def _close(self) -> None:
         with self._lock():
             self._disown()
             if self._opened is not None:
+                self._waiting.close(self._opened.ledger.append)
                 self._opened.close()
                 self._opened = None
 

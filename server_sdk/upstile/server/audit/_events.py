@@ -1,0 +1,105 @@
+"""Where events go: the log, the counters, the audit table, and the deployment's hook."""
+
+import logging
+from collections.abc import Sequence
+from typing import TypeVar
+
+from upstile.server._http import HttpRequest
+from upstile.server.audit._addresses import Addresses
+from upstile.server.audit._allowance import Allowance
+from upstile.server.audit._circumstances import Circumstances, completed
+from upstile.server.audit._event import SecurityEvent
+from upstile.server.audit._kinds import KINDS
+from upstile.server.audit._notifier import Notifier, Notify
+from upstile.server.audit._telemetry import Telemetry
+from upstile.server.storage import AuditRow, Rows, Storage, no_rows
+
+T = TypeVar("T")
+_log = logging.getLogger("upstile.server.audit")
+
+
+class Events:
+    """Tells what happens to all who want to know.
+
+    What happens in a transaction is written into the table with it (`in_phase`, `rows`), everything else by the thread
+    that keeps the storage tidy. The log, the counters and the hook are told right after.
+
+    Args:
+        storage: has the audit table.
+        notify: the deployment's hook.
+        addresses: knows where requests come from.
+
+    Attributes:
+        telemetry: counts.
+    """
+
+    def __init__(self, storage: Storage, notify: Notify | None = None, addresses: Addresses | None = None) -> None:
+        self._storage = storage
+        self._addresses = addresses or Addresses()
+        self._notifier = None if notify is None else Notifier(notify)
+        self._unlogged = 0
+        self._allowance = Allowance()
+        self.telemetry = Telemetry()
+
+    def request(self, request: HttpRequest) -> Circumstances:
+        """One request, for the length of a block: what it learns goes into all of its events."""
+        return Circumstances(self._addresses.of(request))
+
+    def address(self, request: HttpRequest) -> str | None:
+        """Where a request came from, masked."""
+        return self._addresses.of(request)
+
+    def in_phase(self, *events: SecurityEvent) -> Rows[object]:
+        """What a phase writes into the table with the rest, if one database has both; `tell(…, in_phase=True)` next."""
+        if not self._storage.is_one:
+            return no_rows
+        rows = self.rows(*events)
+        return lambda _: rows
+
+    def rows(self, *events: SecurityEvent) -> Sequence[AuditRow]:
+        """What a durable change writes into the table with the rest; `tell(…, written=True)` next."""
+        return [event.row() for event in map(completed, events) if event.is_stored]
+
+    async def tell(self, event: SecurityEvent, *, in_phase: bool = False, written: bool = False) -> None:
+        """Report one event.
+
+        Args:
+            event: the event; what it leaves open is filled in from the request under way.
+            in_phase: a phase was given it (`in_phase`).
+            written: a durable change was given it (`rows`), so that it is in the table.
+        """
+        event = completed(event)
+        self.note(event, written=written or (in_phase and self._storage.is_one))
+        if self._notifier is not None and event.user is not None and KINDS[event.kind].notifies:
+            await self._notifier(event)
+
+    def note(self, event: SecurityEvent, *, written: bool = False) -> None:
+        """Report one event to all but the hook; nothing here waits."""
+        event = completed(event)
+        self.telemetry.count(event)
+        if _log.isEnabledFor(logging.INFO):
+            fields = event.fields()
+            _log.info("%s", _line(fields), extra=fields)
+        if event.user is not None and event.is_stored and not written:
+            if KINDS[event.kind].refuses and not self._allowance.spend(event.user, event.at):
+                self.telemetry.lost(1)
+            else:
+                self._storage.durable.append([event.row()])
+        self._count_lost()
+
+    def _count_lost(self) -> None:
+        unlogged = self._storage.durable.unlogged
+        if unlogged != self._unlogged:
+            self.telemetry.lost(unlogged - self._unlogged)
+            self._unlogged = unlogged
+
+
+def _line(fields: dict[str, object]) -> str:
+    """An event on one line, for a log that shows messages only."""
+    shown = (
+        f'{name}="{str(value).replace(chr(34), chr(39))}"' for name, value in fields.items() if name not in _LEFT_OUT
+    )
+    return " ".join((str(fields["kind"]), *shown))
+
+
+_LEFT_OUT = frozenset({"kind", "at", "issuer"})

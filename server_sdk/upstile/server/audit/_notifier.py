@@ -1,0 +1,90 @@
+"""Calls the deployment's hook so that no reply waits long for it, whatever it does."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from inspect import isawaitable, iscoroutinefunction
+from threading import Thread
+from typing import Any
+
+from upstile.server.audit._event import SecurityEvent
+
+Notify = Callable[[SecurityEvent], Awaitable[None] | None]
+"""The deployment's hook. A plain function is called in a thread of its own, a coroutine function on the event loop. A
+reply waits for it for a second at most; an error in it is logged and changes nothing."""
+
+PATIENCE = 1.0
+"""Seconds that a reply waits for the hook. While a call of it is later than that, replies do not wait at all."""
+MOST = 100
+"""Calls of the hook under way; what comes beyond is told to the log only."""
+
+_log = logging.getLogger("upstile.server.audit")
+
+
+class Notifier:
+    """Calls a hook.
+
+    Args:
+        hook: the deployment's.
+
+    Attributes:
+        dropped: events that the hook was not told, because too many calls of it were under way.
+    """
+
+    def __init__(self, hook: Notify) -> None:
+        self._hook = hook
+        self._on_loop = iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self.dropped = 0
+
+    async def __call__(self, event: SecurityEvent) -> None:
+        """Tell the hook, and wait for it while it is quick."""
+        if len(self._under_way) >= MOST:
+            self.dropped += 1
+            _log.error("the notify hook is too slow: %s was not told to it", event.kind)
+            return
+        task = asyncio.get_running_loop().create_task(self._call(event))
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        if any(not late.done() for late in self._late):
+            return
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if not task.done():
+            self._late.add(task)
+            _log.error("the notify hook takes longer than %.0f s: replies do not wait for it", PATIENCE)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._late.discard(task)
+
+    async def _call(self, event: SecurityEvent) -> None:
+        try:
+            waiting = self._hook(event) if self._on_loop else await _in_thread(self._hook, event)
+            if isawaitable(waiting):
+                await waiting
+        except Exception:
+            _log.exception("the notify hook failed")
+
+
+async def _in_thread(hook: Notify, event: SecurityEvent) -> Any:
+    """What the hook returns. Its thread is no other work's, and keeps no process from ending."""
+    loop = asyncio.get_running_loop()
+    returned: asyncio.Future[Any] = loop.create_future()
+
+    def settle(error: Exception | None, value: Any) -> None:
+        if not returned.done():
+            returned.set_result(value) if error is None else returned.set_exception(error)
+
+    def run() -> None:
+        error, value = None, None
+        try:
+            value = hook(event)
+        except Exception as raised:
+            error = raised
+        with suppress(RuntimeError):  # nobody waits any more: the event loop is closed
+            loop.call_soon_threadsafe(settle, error, value)
+
+    Thread(target=run, name="upstile notify", daemon=True).start()
+    return await returned
