@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -113,7 +114,7 @@ def test_a_name_that_the_application_does_not_know_is_refused(used: Folder, run:
 
 def test_a_code_for_who_has_something_in_use_says_what_comes_first(used: Folder, run: Run) -> None:
     done = run("user", "user-7", "enrolment-code", *WHY)
-    assert len(done.out.strip()) >= 22
+    assert re.fullmatch(r"(\w{4}-){3}\w{4}\n", done.out)
     assert "the code is good once 'user-7' was reset" in done.error
 
 

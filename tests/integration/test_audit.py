@@ -121,7 +121,7 @@ async def test_a_user_with_a_good_token_cannot_fill_the_table_with_refusals(tmp_
     kinds = [row.kind for row in rows(tmp_path)]
     assert counts["challenged", "insufficient_user_authentication"] == 70
     assert kinds.count("challenged") + kinds.count("start-refused") == 60
-    assert kinds[-1] == "authenticator-added"
+    assert kinds.count("authenticator-added") == 1
 
 
 async def test_a_refusal_in_the_handler_and_one_below_a_mount_know_their_route(

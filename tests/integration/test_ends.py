@@ -11,7 +11,7 @@ from support.own_app import another_process, own_app
 from support.totp import seed_in
 from support.wire_driver import Started, WireApp, enrolled_app, error_of, heard, new_key, with_passkey
 from upstile.server.authorization._answer import Answers
-from upstile.server.authorization._budgets import UserState
+from upstile.server.authorization._user_state import UserState
 from upstile.server.fastapi import App, StepUp
 
 pytestmark = pytest.mark.anyio

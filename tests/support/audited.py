@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from support.own_app import OwnApp, own_app
 from upstile.server import Authentication
-from upstile.server._fastapi_application import answer_errors
+from upstile.server._fastapi_application import answer_errors, handlers
 from upstile.server.storage import AuditRow
 
 
@@ -36,7 +36,7 @@ async def bank(folder: Path, **options: Any) -> AsyncGenerator[OwnApp]:
 
         app.api.include_router(router)
         app.api.mount("/below", below)
-        answer_errors(app.api, app.server._handlers())  # mounted after the lifespan began
+        answer_errors(app.api, handlers(app.server._deployment))  # mounted after the lifespan began
         yield app
 
 

@@ -5,13 +5,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from upstile.server._errors import ConfigurationError
+from upstile.server._deployment import Deployment
+from upstile.server._errors import AuthorizationError, ConfigurationError, Rejection, StorageUnavailable
 from upstile.server._fastapi_guard import Guarded, guards
 from upstile.server._fastapi_routes import applications_below, declared_routes
-from upstile.server._starlette import EmbeddedRoutes
+from upstile.server._starlette import EmbeddedRoutes, answer, head, route_of
+from upstile.server.authorization._response import error_response
 
 _SAID = "says_scopes_of_guards"
 
@@ -21,6 +25,33 @@ def applications(app: Starlette) -> Iterator[Starlette]:
     yield app
     for below in applications_below(app):
         yield from applications(below)
+
+
+def handlers(deployment: Deployment) -> dict[type[Exception], Any]:
+    """How an application answers each of our errors; refused calls are told of."""
+
+    async def refused(connection: HTTPConnection, rejection: Rejection) -> Response | None:
+        deployment.refused(rejection, head(connection), route_of(connection.scope))
+        return await answer(connection, rejection.response)
+
+    async def on_rejection(connection: HTTPConnection, error: Exception) -> Response | None:
+        if not isinstance(error, Rejection):
+            raise error
+        return await refused(connection, error)
+
+    async def on_storage_unavailable(connection: HTTPConnection, error: Exception) -> Response | None:
+        return await refused(connection, deployment.guard.refusals.unavailable(error))
+
+    async def on_authorization_error(connection: HTTPConnection, error: Exception) -> Response | None:
+        if not isinstance(error, AuthorizationError):
+            raise error
+        return await answer(connection, error_response(error))
+
+    return {
+        Rejection: on_rejection,
+        AuthorizationError: on_authorization_error,
+        StorageUnavailable: on_storage_unavailable,
+    }
 
 
 def answer_errors(app: Starlette, handlers: dict[type[Exception], Any]) -> None:

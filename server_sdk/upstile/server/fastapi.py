@@ -15,8 +15,7 @@ from time import time
 from typing import Any, Literal
 
 try:
-    from fastapi import FastAPI, Request, Response
-    from starlette.requests import HTTPConnection
+    from fastapi import FastAPI, Request
 except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
@@ -24,14 +23,12 @@ from upstile.protocol import TokenResponse
 from upstile.server import (
     App,
     Authentication,
-    AuthorizationError,
     ConfigurationError,
     Notify,
     Rejection,
-    StorageUnavailable,
 )
 from upstile.server._embedded import PREFIX, Settings, embedded
-from upstile.server._fastapi_application import answer_errors, check_first, check_guards, say_scopes
+from upstile.server._fastapi_application import answer_errors, check_first, check_guards, handlers, say_scopes
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._no_store import NoStore, token_goes_out
@@ -43,13 +40,12 @@ from upstile.server._settings import (
     check_positive,
     check_webauthn_origins,
 )
-from upstile.server._starlette import EmbeddedRoutes, answer, head, route_of
+from upstile.server._starlette import EmbeddedRoutes, head
 from upstile.server._termination import on_termination
 from upstile.server.audit import Addresses, Events
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._help_desk import Users
 from upstile.server.authorization._lives import LOGIN_LIFE
-from upstile.server.authorization._response import error_response
 from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
@@ -266,29 +262,10 @@ class StepUp(HelpDeskVerbs):
 
     def _look_at(self, app: FastAPI, entry: EmbeddedRoutes) -> None:
         """At `install`, and again when the application starts: what was added or mounted in between is known then."""
-        answer_errors(app, self._handlers())
+        answer_errors(app, handlers(self._deployment))
         check_guards(app)
         check_first(app, entry)
         say_scopes(app)
-
-    def _handlers(self) -> dict[type[Exception], Any]:
-        async def refused(connection: HTTPConnection, rejection: Rejection) -> Response | None:
-            self._deployment.refused(rejection, head(connection), route_of(connection.scope))
-            return await answer(connection, rejection.response)
-
-        async def on_rejection(connection: HTTPConnection, error: Exception) -> Response | None:
-            if not isinstance(error, Rejection):
-                raise error
-            return await refused(connection, error)
-
-        async def on_storage_unavailable(connection: HTTPConnection, error: Exception) -> Response | None:
-            return await refused(connection, self._deployment.guard.refusals.unavailable(error))
-
-        return {
-            Rejection: on_rejection,
-            AuthorizationError: _on_authorization_error,
-            StorageUnavailable: on_storage_unavailable,
-        }
 
     def _around(self, inner: Callable[[Any], Any], entry: EmbeddedRoutes) -> Callable[[Any], Any]:
         @asynccontextmanager
@@ -305,9 +282,3 @@ class StepUp(HelpDeskVerbs):
                 await self._deployment.aclose()
 
         return lifespan
-
-
-async def _on_authorization_error(connection: HTTPConnection, error: Exception) -> Response | None:
-    if not isinstance(error, AuthorizationError):
-        raise error
-    return await answer(connection, error_response(error))

@@ -11,7 +11,6 @@ from upstile.server.authorization._budgets import (
     TRIES,
     Charged,
     Side,
-    UserState,
     charge,
     closed_to,
     count_start,
@@ -28,6 +27,7 @@ from upstile.server.authorization._budgets import (
 )
 from upstile.server.authorization._lives import KNOWN_FOR
 from upstile.server.authorization._logins import BaseLogin
+from upstile.server.authorization._user_state import UserState
 
 NOW = 1_800_000_000.0
 LOGIN = BaseLogin(

@@ -13,7 +13,7 @@ from upstile.protocol import AnswerRequest, MalformedMessage
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.audit import EventKind, Events, SecurityEvent, in_words, learn
-from upstile.server.authorization._budgets import LAST_TRY, TRIES, UserState, left, succeed, whole_seconds
+from upstile.server.authorization._budgets import LAST_TRY, TRIES, left, succeed, whole_seconds
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._claim import Answer, Claimed, being_judged, claim, no_session
 from upstile.server.authorization._closing import Closings
@@ -25,6 +25,7 @@ from upstile.server.authorization._response import error_response
 from upstile.server.authorization._sessions import Session, open_reply
 from upstile.server.authorization._steps import Steps, temporarily_locked
 from upstile.server.authorization._subject import Subjects
+from upstile.server.authorization._user_state import UserState
 from upstile.server.authorization.methods import Method, Verified
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 

@@ -1,4 +1,5 @@
-"""How often something may be tried (upstile profile §7): pure functions over plain records.
+"""How often something may be tried (upstile profile §7): pure functions over the
+plain records of `_user_state.py`.
 
 Wrong answers count on two sides: each *known* key of a user has a row of its own, all unknown keys share one. So who
 knows the password locks out neither the owner's known device nor the owner for good. `side` is the thumbprint of a
@@ -6,12 +7,11 @@ known key, or `None` for the unknown side. What is counted is counted before it 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from upstile.server.authorization._json import Json
 from upstile.server.authorization._lives import KNOWN_FOR
 from upstile.server.authorization._logins import BaseLogin
-from upstile.server.storage import Record
+from upstile.server.authorization._user_state import KnownKey, Login, Row, UserState
 
 TRIES = 5
 """Wrong answers in a row: per ceremony, per side, and per base login by unknown keys."""
@@ -33,97 +33,6 @@ KNOWN_KEYS = 8
 _LOCKS_KEPT = 6  # the sixth lock is as long as any later one
 
 Side = str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """Wrong answers in a row on one side.
-
-    Attributes:
-        wrong: how many.
-        until: when the lock in force ends (epoch seconds).
-        locks: when the locks of the last day began, the oldest first.
-    """
-
-    wrong: int = 0
-    until: float = 0
-    locks: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KnownKey:
-    """A key that got an authorization code for this user.
-
-    Attributes:
-        row: its own wrong answers in a row.
-        wrong: its wrong answers without a success in between.
-        authenticators: those that its last ceremony used.
-        successes: how many ceremonies it completed.
-        last_used: when it completed the last one (epoch seconds).
-        starts: when it started ceremonies, the oldest first.
-        sign_outs: when base logins of it were signed out, the oldest first.
-    """
-
-    row: Row = Row()
-    wrong: int = 0
-    sign_outs: tuple[float, ...] = ()
-    authenticators: tuple[str, ...] = ()
-    successes: int = 0
-    last_used: float
-    starts: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Login:
-    """What unknown keys did with one base login.
-
-    Attributes:
-        wrong: their wrong answers in a row.
-        starts: when they started ceremonies, the oldest first.
-        expires_at: when the login is dead anyway (epoch seconds).
-    """
-
-    wrong: int = 0
-    starts: tuple[float, ...] = ()
-    expires_at: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UserState:
-    """What is counted for one user, in one record.
-
-    Attributes:
-        unknown: the row that all unknown keys share.
-        known: the known keys, by thumbprint.
-        logins: the base logins that unknown keys used, by `sid`.
-        starts: when unknown keys started ceremonies that offer what can be guessed, the oldest first.
-        failures: wrong answers by unknown keys, by authenticator.
-        sign_outs: when base logins of unknown keys were signed out, the oldest first.
-        first_login, first_proof: the generations that are still good; a copy of those in the account.
-        seen: whether the user ever signed in; a name that the help desk misspelt never did.
-    """
-
-    unknown: Row = Row()
-    known: dict[str, KnownKey] = field(default_factory=dict[str, KnownKey])
-    logins: dict[str, Login] = field(default_factory=dict[str, Login])
-    starts: tuple[float, ...] = ()
-    failures: dict[str, int] = field(default_factory=dict[str, int])
-    sign_outs: tuple[float, ...] = ()
-    first_login: int = 0
-    first_proof: int = 0
-    seen: bool = False
-
-    @classmethod
-    def read(cls, record: Record | None) -> "UserState":
-        """The state in a record; of a user without one nothing was counted."""
-        return cls() if record is None else _json.read(record.value)
-
-    def record(self, now: float) -> Record:
-        """The record to keep."""
-        return Record(value=_json.write(self), expires_at=now + KNOWN_FOR, used=True)
-
-
-_json = Json(UserState)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,8 @@ tries are left until then; who opens it begins the count anew.
 from collections.abc import Callable, Collection, Sequence
 
 from upstile.server.authorization._account import find, with_closed
-from upstile.server.authorization._budgets import UserState, opened, unlocked
+from upstile.server.authorization._budgets import opened, unlocked
+from upstile.server.authorization._user_state import UserState
 from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, Found, Kept, Names, Storage, User
 
 

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
-from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_LIFE
+from upstile.server.authorization._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.storage import (
     Account,

@@ -7,10 +7,11 @@ from pydantic import Field
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
 from upstile.server.audit import Events, SecurityEvent, learn
-from upstile.server.authorization._budgets import Side, UserState, side_of, whole_seconds
+from upstile.server.authorization._budgets import Side, side_of, whole_seconds
 from upstile.server.authorization._lives import LONGEST_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._response import temporarily_unavailable
+from upstile.server.authorization._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._jwt import Verifier

@@ -11,11 +11,11 @@ from upstile.server.audit import Events, SecurityEvent
 from upstile.server.authorization._account import at_least
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._budgets import UserState
 from upstile.server.authorization._lives import LOGIN_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import TokenMint
+from upstile.server.authorization._user_state import UserState
 from upstile.server.storage import Account, Found, Kept, Names, Revocations, Storage, User
 
 SKEW = 60

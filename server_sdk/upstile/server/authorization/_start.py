@@ -9,12 +9,13 @@ from upstile.server._http import HttpResponse
 from upstile.server.audit import Events, SecurityEvent, in_words, learn
 from upstile.server.authorization._acr import OFFERED
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._budgets import Side, UserState, count_start, left, side_of
+from upstile.server.authorization._budgets import Side, count_start, left, side_of
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._steps import Asked, Steps, slow_down, unmet
 from upstile.server.authorization._subject import Subjects, check_login, refused
+from upstile.server.authorization._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage, User
 

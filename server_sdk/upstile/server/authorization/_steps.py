@@ -8,12 +8,13 @@ from typing import Any, Literal
 from upstile.protocol import Step
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.authorization._budgets import TRIES, Side, UserState, lock_of, starts_are_used_up
+from upstile.server.authorization._budgets import TRIES, Side, lock_of, starts_are_used_up
 from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._lives import SESSION_LIFE
 from upstile.server.authorization._logins import masked
 from upstile.server.authorization._offers import Plan, could_complete, open_to, plan_offers
 from upstile.server.authorization._sessions import Session
+from upstile.server.authorization._user_state import UserState
 from upstile.server.authorization.methods import Method, Purpose
 from upstile.server.storage import AuthenticatorRecord, Kept, Names
 
