@@ -20,7 +20,7 @@ class FileKeyring(KeyringBackend):
         reads, writes: the users that were asked for and written, in their order.
     """
 
-    priority = 0.1  # never chosen by itself
+    priority = 0.1  # pyright: ignore[reportAssignmentType]  # never chosen by itself
 
     def __init__(self, folder: Path) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

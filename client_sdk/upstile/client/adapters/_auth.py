@@ -25,7 +25,7 @@ from upstile.client.adapters._response import aread_bounded, incoming, read_boun
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
-from upstile.client.flow._kept import KeepElevated, Kept
+from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
 from upstile.client.flow._logins import Caller, TokenSource
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._session import Interaction, Session
@@ -106,6 +106,8 @@ class StepUpFlow:
             raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
         if store is not None and (token is not None or dpop_key is not None):
             raise ConfigurationError("a store keeps the sign-in and its key: leave token= and dpop_key= out")
+        if not is_a_name(profile) or keep_elevated not in (True, False, "all"):
+            raise ConfigurationError('profile is a printable name, keep_elevated True, False or "all"')
         pins = Pins.of(api, issuer)
         name = EntryName(api=pins.api, issuer=pins.issuer, client_id=client_id, profile=profile)
         kept = Kept(store=store or MemoryStore(), name=name, clock=clock, monotonic=monotonic, keep=keep_elevated)

@@ -38,6 +38,11 @@ def may_be_kept(token: ElevatedToken, keep: KeepElevated) -> bool:
     return keep == "all" or harmless
 
 
+def is_a_name(text: str) -> bool:
+    """Whether a subject or a profile can be kept, and read again, as it is."""
+    return 0 < len(text) <= 255 and text.isprintable()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """The entry.

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.flow._dead_ends import DeadEnd, repeated, stands
-from upstile.client.flow._kept import Kept
+from upstile.client.flow._kept import Kept, is_a_name
 from upstile.client.flow._logins import (
     BaseToken,
     Caller,
@@ -122,7 +122,13 @@ class Tokens:
             self.ready = False
 
     def key_for(self, subject: str | None) -> ProofKey:
-        """The key that a user signs in with: a new one for another user than the last."""
+        """The key that a user signs in with: a new one for another user than the last.
+
+        Raises:
+            ConfigurationError: the name could not be kept.
+        """
+        if not is_a_name(subject or "nobody"):
+            raise ConfigurationError("subject= is a printable name of at most 255 characters")
         self.load()
         same = self._own_key or not self._key_is_known or subject == self._subject
         return self._key if same else ProofKey(self._kept.clock)

@@ -100,6 +100,8 @@ class Entry(Message):
                     f"The sign-in in {where} was kept by a later version of this app",
                     next_step="Update the app, or sign out with forget=True and sign in again.",
                 )
+            if type(version) is not int:
+                raise damaged(where)
             entry = cls.from_members(members)
         except MalformedMessage:
             raise damaged(where) from None

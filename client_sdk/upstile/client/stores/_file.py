@@ -64,14 +64,17 @@ class FileStore:
             return None
         except OSError as error:
             raise cannot(path, error, "read") from error
-        with os.fdopen(opened, "rb") as file:
+        try:
             judge(opened, path, stat.S_ISREG)
-            try:
-                return file.read(_MOST).decode()
-            except OSError as error:
-                raise cannot(path, error, "read") from error
-            except UnicodeDecodeError:
-                return ""  # no entry at all: its reader says so
+            with os.fdopen(opened, "rb", closefd=False) as file:
+                text = file.read(_MOST + 1)
+            return "" if len(text) > _MOST else text.decode()  # what is no entry at all its reader says
+        except UnicodeDecodeError:
+            return ""
+        except OSError as error:
+            raise cannot(path, error, "read") from error
+        finally:
+            os.close(opened)
 
     def _write(self, name: EntryName, folder: int | None, text: bytes) -> None:
         new, old = self._path(_file(name, "new"), folder), self._path(_file(name), folder)
