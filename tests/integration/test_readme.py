@@ -10,7 +10,7 @@ import pytest
 from examples.bank.serving import serving
 from examples.readme.enrol import first_use, order
 from support.totp import code_at, seed_in
-from upstile.client import CallbackPrompter, Client
+from upstile.client import CallbackPrompter, Client, FileStore
 from upstile.client.adapters import _auth as adapter
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ BLOCK = re.compile(r"<!-- from (?P<file>\S+): (?P<part>\S+) -->\n```python\n(?P<
 def test_the_blocks_are_taken_from_the_examples() -> None:
     readme = (ROOT / "README.md").read_text()
     blocks = {(match["file"], match["part"]): match["code"] for match in BLOCK.finditer(readme)}
-    assert {part for _, part in blocks} == {"guard", "sign-in", "handler", "app", "enrol"}
+    assert {part for _, part in blocks} == {"guard", "sign-in", "handler", "app", "enrol", "pay"}
     assert len(blocks) == readme.count("```python")
     for (file, part), code in blocks.items():
         _, _, rest = (ROOT / file).read_text().partition(f"# README: {part}\n")
@@ -57,6 +57,23 @@ def test_the_readmes_handler_asks_for_a_large_order_and_its_app_says_what_to_do(
     with serving(_api) as url, Client(url, client_id="bank-cli", prompter=CallbackPrompter()) as client:
         client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
         assert "Enrol one of: webauthn, totp." in order(client, 1001)
+
+
+def test_the_readmes_command_line_stays_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    person = Person()
+    monkeypatch.setattr(adapter, "TerminalPrompter", lambda: person.prompter)
+    monkeypatch.setattr("getpass.getpass", lambda: "correct horse")
+    with serving(_api) as url:
+        pay = _run("examples/readme/pay.py", url)["pay"]
+        assert pay("login", "ada") == "You are signed in as ada."
+        with Client(url, client_id="bank-cli", store=FileStore("pay")) as client:
+            first_use(client)
+        assert pay("send") == '{"sent":"50.00","by":"ada"}'
+        assert pay("logout") == "You are signed out."
+        assert pay("send").startswith("You are not signed in. Sign in first.")
+    assert list((tmp_path / "state/pay/upstile").glob("*.json"))
 
 
 class Person:

@@ -12,6 +12,7 @@ from support.desk import CHALLENGE, challenged
 from support.rooms import NAME, Room, file_of, file_store
 from upstile.client import Requirement, StepUpUnsatisfied
 from upstile.client.flow import _kept
+from upstile.client.flow._logins import ElevatedToken
 
 
 class Window:
@@ -259,3 +260,19 @@ def test_a_clock_that_is_set_back_does_not_make_a_dead_end_last(stubborn: Stubbo
         with pytest.raises(StepUpUnsatisfied):
             bank.post("/transfers")
     assert asked(stubborn) == 2
+
+
+def test_a_token_that_serves_once_is_not_kept_whoever_asks() -> None:
+    for max_age, kept in ((0, False), (300, True)):
+        token = ElevatedToken(
+            access_token="T",
+            token_type="DPoP",
+            requirement=Requirement(acr="mfa", max_age=max_age),
+            resource=NAME.api,
+            login=(1, "ada"),
+            scope=frozenset(),
+            acr="mfa",
+            proved_at=0.0,
+            expires_at=300.0,
+        )
+        assert _kept.may_be_kept(token, "all") is kept

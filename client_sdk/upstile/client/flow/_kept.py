@@ -170,7 +170,12 @@ class Kept:
 
 def _is_good(kept: StoredToken, now: float) -> bool:
     """Whether it is young enough; one that is from the future is not: the clock was set back."""
-    return kept.kept_at <= now < min(kept.expires_at, kept.kept_at + LONGEST_KEPT)
+    return kept.kept_at <= now < _end(kept)
+
+
+def _end(kept: StoredToken) -> float:
+    """When it is good no more, whatever the entry claims."""
+    return min(kept.expires_at, kept.kept_at + LONGEST_KEPT)
 
 
 def _token(kept: StoredToken, login: Login, now: float, tick: float) -> ElevatedToken:
@@ -183,5 +188,5 @@ def _token(kept: StoredToken, login: Login, now: float, tick: float) -> Elevated
         scope=frozenset(kept.scope),
         acr=kept.acr,
         proved_at=None if kept.proved_at is None else tick - max(0.0, now - kept.proved_at),
-        expires_at=tick + min(kept.expires_at, kept.kept_at + LONGEST_KEPT) - now,
+        expires_at=tick + _end(kept) - now,
     )
