@@ -1,7 +1,6 @@
 """Which terminal session this process belongs to: a confirmation in one terminal does not count in another."""
 
 import os
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +35,8 @@ def _started(process: int, proc: Path = Path("/proc"), ps: str = _PS) -> str | N
         return f"{fields[19]} {(proc / 'sys/kernel/random/boot_id').read_text().strip()}"
     if (proc / "self").exists():
         return None
+    import subprocess  # where there is no /proc, as on macOS
+
     with suppress(OSError, subprocess.SubprocessError):
         command = [ps, "-o", "lstart=", "-p", str(process)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=2, env={"LC_ALL": "C"}, check=True)  # noqa: S603
