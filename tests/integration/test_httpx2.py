@@ -101,8 +101,8 @@ def test_a_sign_in_in_a_store_serves_both_libraries_and_ends_for_both(ada: Ada, 
     store = FileStore("pay", folder=tmp_path / "state")
     with upstile.client.httpx2.Client(ada.bank.url, store=store, **ada.options()) as client:
         client.sign_in("/login", subject="ada", json=LOGIN)
-    with Client(ada.bank.url, store=store, **ada.options()) as client:
-        assert client.get("/balance").status_code == 200
+    with Client(ada.bank.url, store=store, **ada.options()) as other:
+        assert other.get("/balance").status_code == 200
 
     async def main() -> None:
         async with upstile.client.httpx2.AsyncClient(ada.bank.url, store=store, **ada.options()) as client:

@@ -219,3 +219,12 @@ def test_what_is_obtained_for_one_user_is_not_kept_for_the_next(room: Room) -> N
         bank.post("/transfers")
     assert len(room.desk.person.occasions) == 2
     assert API in room.desk.person.occasions[0].server
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\ud800", "x" * 256])
+def test_a_name_that_could_not_be_read_again_is_refused_before_a_password_is_sent(room: Room, name: str) -> None:
+    with room.client() as bank, pytest.raises(ConfigurationError, match="printable name"):
+        bank.sign_in("/login", subject=name)
+    with pytest.raises(ConfigurationError, match="printable name"):
+        room.client(profile=name)
+    assert not room.desk.sent

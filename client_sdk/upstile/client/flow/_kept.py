@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import Literal
 
+from upstile.client._errors import ConfigurationError
 from upstile.client.flow._dead_ends import DeadEnd
 from upstile.client.flow._logins import ElevatedToken, Login
 from upstile.client.flow._proof_key import ProofKey
@@ -41,6 +42,12 @@ def may_be_kept(token: ElevatedToken, keep: KeepElevated) -> bool:
 def is_a_name(text: str) -> bool:
     """Whether a subject or a profile can be kept, and read again, as it is."""
     return 0 < len(text) <= 255 and text.isprintable()
+
+
+def check_subject(subject: str | None) -> None:
+    """Raise `ConfigurationError` for a name that could not be kept."""
+    if subject is not None and not is_a_name(subject):
+        raise ConfigurationError("subject= is a printable name of at most 255 characters")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from threading import Lock
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.flow._dead_ends import DeadEnd, repeated, stands
-from upstile.client.flow._kept import Kept, is_a_name
+from upstile.client.flow._kept import Kept, check_subject
 from upstile.client.flow._logins import (
     BaseToken,
     Caller,
@@ -127,8 +128,7 @@ class Tokens:
         Raises:
             ConfigurationError: the name could not be kept.
         """
-        if not is_a_name(subject or "nobody"):
-            raise ConfigurationError("subject= is a printable name of at most 255 characters")
+        check_subject(subject)
         self.load()
         same = self._own_key or not self._key_is_known or subject == self._subject
         return self._key if same else ProofKey(self._kept.clock)
@@ -172,7 +172,7 @@ class Tokens:
             self._kept.sign_out(stored.id)
 
     def for_call(self, method: str, url: str, login: Login) -> ElevatedToken | None:
-        """The elevated token to send first, where an earlier challenge taught that one is needed."""
+        """The token to send first, where an earlier challenge taught that one is needed."""
         learned = self._learned.get((method, urlsplit(url).path)) if self._learned else None
         return None if learned is None else self.find(learned, url, login)
 
@@ -200,14 +200,11 @@ class Tokens:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
         if self._stored is None or not self.is_current(login):
             return
-        try:
+        with suppress(StoreError):
             entry = self._kept.read()
-        except StoreError as error:
-            _log.warning("%s", error)
-            return
-        with self._lock:
-            if entry.login is not None and entry.login.id == self._stored.id:
-                self._take(entry, login)
+            with self._lock:
+                if entry.login is not None and entry.login.id == self._stored.id:
+                    self._take(entry, login)
 
     def keep(self, granted: Granted, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
         """Hold a new elevated token; one for a single call is handed back and not kept."""
