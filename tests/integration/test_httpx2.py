@@ -14,7 +14,7 @@ import upstile.client.httpx2
 from examples.bank.api import create_app
 from support.ada import Ada
 from support.bank_server import MovableClock
-from upstile.client import OutcomeUnknown
+from upstile.client import Client, FileStore, NotSignedIn, OutcomeUnknown
 
 ORDER = {"to": "ACME", "amount": "1.00"}
 LOGIN = {"username": "ada", "password": "correct horse"}
@@ -93,3 +93,24 @@ def test_what_both_offer_has_the_same_names() -> None:
     for name in ("Client", "AsyncClient", "StepUpAuth"):
         one, other = getattr(upstile.client, name), getattr(upstile.client.httpx2, name)
         assert one.__mro__[1] is other.__mro__[1]
+
+
+def test_a_sign_in_in_a_store_serves_both_libraries_and_ends_for_both(ada: Ada, tmp_path: Path) -> None:
+    with ada.app():
+        pass
+    store = FileStore("pay", folder=tmp_path / "state")
+    with upstile.client.httpx2.Client(ada.bank.url, store=store, **ada.options()) as client:
+        client.sign_in("/login", subject="ada", json=LOGIN)
+    with Client(ada.bank.url, store=store, **ada.options()) as other:
+        assert other.get("/balance").status_code == 200
+
+    async def main() -> None:
+        async with upstile.client.httpx2.AsyncClient(ada.bank.url, store=store, **ada.options()) as client:
+            assert (await client.post("/transfers", json=ORDER)).status_code == 200
+            await client.sign_out()
+            with pytest.raises(NotSignedIn):
+                await client.get("/balance")
+
+    asyncio.run(main())
+    with upstile.client.httpx2.Client(ada.bank.url, store=store, **ada.options()) as client:
+        assert client.signed_in is None

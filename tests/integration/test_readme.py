@@ -9,13 +9,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from textwrap import dedent
 from time import time
+from typing import Any
 
 import pytest
 
 from examples.readme.more import send
 from support.terminal import Sitting
 from support.totp import code_at, seed_in
-from upstile.client import CallbackPrompter, Client
+from upstile.client import CallbackPrompter, Client, FileStore, Totp
+from upstile.client.adapters import _auth as adapter
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -30,7 +32,7 @@ def test_every_block_is_checked_code_of_the_examples() -> None:
     files = {match["file"]: match["code"] for match in FILE.finditer(README)}
     parts = {(match["file"], match["part"]): match["code"] for match in PART.finditer(README)}
     assert list(files) == ["examples/readme/api.py", "examples/readme/app.py"]
-    assert {part for _, part in parts} == {"handler", "errors"}
+    assert {part for _, part in parts} == {"handler", "errors", "pay"}
     assert len(files) + len(parts) == README.count("```python")
     for file, code in files.items():
         assert code == (ROOT / file).read_text(), file
@@ -105,6 +107,44 @@ def _types_codes(person: Sitting, seed: bytes) -> None:
         if seen.endswith(SENT):
             return
         person.writes(f"{code_at(seed, int(time()) // 30 - seen.endswith(FIRST))}\n")
+
+
+def test_the_command_line_stays_signed_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    person = Person()
+    monkeypatch.setattr(adapter, "TerminalPrompter", lambda: person.prompter)
+    monkeypatch.setattr("getpass.getpass", lambda: "correct horse")
+    url = f"http://localhost:{(folder / 'port').read_text()}"
+    source = (ROOT / "examples/readme/pay.py").read_text().replace("https://api.example.com", url)
+    module: dict[str, Any] = {"__name__": "pay"}
+    exec(compile(source, "pay.py", "exec"), module)  # noqa: S102
+    pay = module["pay"]
+    with _api(folder):
+        assert pay("login", "ada") == "You are signed in as ada."
+        with Client(url, client_id="bank-cli", store=FileStore("pay")) as client:
+            client.authenticators.enroll(Totp(), "phone")
+        assert pay("send") == '{"sent":"50.00","by":"ada"}'
+        assert pay("logout") == "You are signed out."
+        assert pay("send").startswith("You are not signed in. Sign in first.")
+    assert list((folder / "state/pay/upstile").glob("*.json"))
+
+
+class Person:
+    """Reads codes: the last step's to verify the enrolment, so that this step's is still unused."""
+
+    def __init__(self) -> None:
+        self.seed = b""
+        self.asked: list[str] = []
+        self.prompter = CallbackPrompter(show_key_uri=self.scan, code=self.code)
+
+    def scan(self, uri: str) -> None:
+        """Take the seed."""
+        self.seed = seed_in(uri.partition("secret=")[2].partition("&")[0])
+
+    def code(self, label: str) -> str:
+        """The code of this step, or of the last one the first time."""
+        self.asked.append(label)
+        return code_at(self.seed, int(time()) // 30 + len(self.asked) - 2)
 
 
 def _free(port: int) -> int:

@@ -27,6 +27,7 @@ _PLACES = {
     "/.well-known/oauth-protected-resource": "resource",
     "/.well-known/oauth-authorization-server": "server",
     "/token": "token",
+    "/revoke": "revoke",
 }
 
 
@@ -35,7 +36,8 @@ class Sent:
     """A request as it went out.
 
     Attributes:
-        place: `resource` and `server` (metadata), `start`, `answer`, `token`, `call`, `elsewhere` (another origin).
+        place: `resource` and `server` (metadata), `start`, `answer`, `token`, `revoke`, `call`, `elsewhere`
+            (another origin).
     """
 
     place: str
@@ -172,6 +174,9 @@ class Desk(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _token(self, sent: Sent) -> httpx.Response:
         name = f"ELEVATED-{len(self.at('token'))}"
         return httpx.Response(200, json={"access_token": name, "token_type": "DPoP", **self.token})
+
+    def _revoke(self, sent: Sent) -> httpx.Response:
+        return httpx.Response(200)
 
     def step(self, sent: Sent, **beside: Any) -> httpx.Response:
         """A step for the one who sent this."""

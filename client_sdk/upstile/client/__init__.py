@@ -11,20 +11,24 @@ from upstile.client._errors import (
     CeremonyFailed,
     ConfigurationError,
     NoMethodAvailable,
+    NotSignedIn,
     OutcomeUnknown,
+    SignInExpired,
     StepUpCancelled,
     StepUpError,
     StepUpRequired,
     StepUpTimeout,
     StepUpUnsatisfied,
+    StoreError,
     UnreplayableBody,
     UntrustedChallenge,
 )
 from upstile.client._events import Event
 from upstile.client.adapters._options import ClientOptions
-from upstile.client.flow._tokens import BaseToken
+from upstile.client.flow._logins import BaseToken, SignedIn
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter
+from upstile.client.stores import EntryName, FileStore, KeyringStore, MemoryStore, Store
 from upstile.protocol import Authenticator, Requirement, UpstileError
 
 if TYPE_CHECKING:
@@ -39,19 +43,28 @@ __all__ = [
     "Client",
     "ClientOptions",
     "ConfigurationError",
+    "EntryName",
     "Event",
+    "FileStore",
+    "KeyringStore",
+    "MemoryStore",
     "Method",
     "NoMethodAvailable",
+    "NotSignedIn",
     "Occasion",
     "OutcomeUnknown",
     "Prompter",
     "Requirement",
+    "SignInExpired",
+    "SignedIn",
     "StepUpAuth",
     "StepUpCancelled",
     "StepUpError",
     "StepUpRequired",
     "StepUpTimeout",
     "StepUpUnsatisfied",
+    "Store",
+    "StoreError",
     "TerminalPrompter",
     "Totp",
     "UnreplayableBody",

@@ -11,7 +11,10 @@ UpstileError
     ├── UnreplayableBody      the request could not be repeated, so nobody was asked
     ├── UntrustedChallenge    the challenge points to an origin or issuer that is not configured
     ├── CeremonyFailed        the authorization server refused, or did something that it must not do
-    └── OutcomeUnknown        the answer to a call that cannot be repeated was lost
+    ├── OutcomeUnknown        the answer to a call that cannot be repeated was lost
+    ├── NotSignedIn           the call needs a sign-in, and there is none
+    ├── SignInExpired         the API does not take the sign-in any more
+    └── StoreError            the place where the sign-in is kept cannot be used
 """
 
 from collections.abc import Sequence
@@ -194,6 +197,32 @@ class OutcomeUnknown(StepUpError):
 
     code = "outcome_unknown"
     next_step = "Look whether it was carried out before you try again."
+
+
+class NotSignedIn(StepUpError):
+    """The call needs a sign-in, and nobody is signed in."""
+
+    code = "not_signed_in"
+    next_step = "Sign in first."
+
+    def __init__(self, message: str = "You are not signed in", *, response: Incoming | None = None) -> None:
+        super().__init__(message, response=response)
+
+
+class SignInExpired(StepUpError):
+    """The API does not take the token of the sign-in any more: it has expired, or was revoked."""
+
+    code = "sign_in_expired"
+    next_step = "Sign in again."
+
+    def __init__(self, message: str = "Your sign-in has ended", *, response: Incoming | None = None) -> None:
+        super().__init__(message, response=response)
+
+
+class StoreError(StepUpError):
+    """The place where the sign-in is kept cannot be used; what is kept there is as it was."""
+
+    code = "store"
 
 
 def server_time(date: str | None) -> float | None:

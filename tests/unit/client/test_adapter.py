@@ -63,9 +63,7 @@ def test_a_proof_that_is_refused_for_a_wrong_clock_says_so(server: respx.MockRou
 
 def test_a_401_without_a_challenge_of_ours_is_the_callers_own(server: respx.MockRouter) -> None:
     server["transfers"].mock(
-        side_effect=lambda request: httpx.Response(
-            401, headers={"www-authenticate": 'Bearer error="invalid_token"'}, text="no"
-        )
+        side_effect=lambda request: httpx.Response(401, headers={"www-authenticate": 'Basic realm="bank"'}, text="no")
     )
     with client() as bank:
         reply = bank.post("/transfers")

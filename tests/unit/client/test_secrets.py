@@ -3,7 +3,8 @@
 import logging
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,9 @@ import respx
 from support.desk import CHALLENGE, Desk, challenged, webauthn_offer
 from support.keys import enroll
 from support.mocked_api import API, client
-from upstile.client import BaseToken, Client, Event, StepUpError, Totp, WebAuthn
+from support.rooms import NAME, Room
+from upstile.client import BaseToken, Client, Event, FileStore, StepUpError, Totp, WebAuthn
+from upstile.client.stores._entry import Entry
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 from upstile.protocol import TokenResponse
 
@@ -138,3 +141,20 @@ def _shown(bank: Client) -> list[str]:
     parts += [session.discovery, session.transport, bank.authenticators]
     parts += vars(session.tokens)["_elevated"]
     return [text for part in parts for text in (repr(part), str(part))]
+
+
+def test_a_store_shows_nothing_that_it_keeps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upstile.client.flow._kept.terminal_session", lambda: "1 boot")
+    room = Room(FileStore("pay", folder=tmp_path / "state"))
+    with caplog.at_level(logging.DEBUG), closing(room.signed_in()) as bank:
+        bank.post("/transfers")
+        text = room.store.read(NAME) or ""
+        entry = Entry.read(text, NAME, "here")
+        assert entry.key is not None
+        shown = [repr(part) for part in (entry, entry.login, entry.elevated, bank.signed_in, room.store, bank)]
+        shown += [*_shown(bank), str(entry), caplog.text]
+    for secret in ("BASE-SECRET", "ELEVATED-1", entry.key):
+        assert secret in text
+        assert not any(secret in words for words in shown)

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, ClassVar, get_args
 
 import anyio
+from anyio import to_thread
 from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -24,12 +25,15 @@ from upstile.client.adapters._response import aread_bounded, incoming, read_boun
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
+from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
+from upstile.client.flow._logins import Caller, TokenSource
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._session import Interaction, Session
-from upstile.client.flow._tokens import SignedIn, Tokens, TokenSource
+from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
+from upstile.client.stores import EntryName, MemoryStore, Store
 from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_error, readable_challenges
 
 STEP_UP = "upstile.step_up"
@@ -39,7 +43,7 @@ SIGNED = "upstile.signed"
 ONCE = "upstile.once"
 """The request extension that says that the token serves this one call."""
 
-_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce", "invalid_dpop_proof"})
+_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce", "invalid_dpop_proof", "invalid_token"})
 
 
 class StepUpFlow:
@@ -55,6 +59,11 @@ class StepUpFlow:
         token: the base token, a `BaseToken`, or a callable that returns one and may refresh it; it is called for each
             call, in the caller's thread, and may be an `async def` in async code. A `BaseToken` that names its
             `subject` keeps what that user has confirmed when it is refreshed.
+        store: where the sign-in is kept; by default in this process, so that it ends with it.
+        profile: which of several sign-ins in the store; a name that the app or its user chose.
+        keep_elevated: whether what the person confirmed is kept in the store, too: for calls of the same terminal
+            session, for 300 seconds at most, and never a token that serves once or is not bound. `"all"` keeps that of
+            a security key as well, `False` nothing.
         methods: ways to prove oneself, in order of preference.
         prompter: asks the person; the terminal by default.
         issuer: the authorization server's issuer identifier; the API's origin by default.
@@ -62,7 +71,7 @@ class StepUpFlow:
         human_timeout: seconds that a person has for one ceremony.
         webauthn_origin: what WebAuthn client data names; the issuer's origin by default.
         on_event: is called with each `Event`.
-        dpop_key: a P-256 private key that tokens are bound to; a fresh one in memory by default.
+        dpop_key: a P-256 private key that tokens are bound to; that of the store by default.
         clock: the time in epoch seconds.
         transport: how the authorization server is reached: options for a `Client` of its own.
     """
@@ -75,6 +84,9 @@ class StepUpFlow:
         *,
         client_id: str,
         token: TokenSource = None,
+        store: Store | None = None,
+        profile: str = "default",
+        keep_elevated: KeepElevated = True,
         methods: Sequence[Method] | None = None,
         prompter: Prompter | None = None,
         issuer: str | None = None,
@@ -92,13 +104,18 @@ class StepUpFlow:
         chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
+        if store is not None and (token is not None or dpop_key is not None):
+            raise ConfigurationError("a store keeps the sign-in and its key: leave token= and dpop_key= out")
+        if not is_a_name(profile) or keep_elevated not in (True, False, "all"):
+            raise ConfigurationError('profile is a printable name, keep_elevated True, False or "all"')
         pins = Pins.of(api, issuer)
+        name = EntryName(api=pins.api, issuer=pins.issuer, client_id=client_id, profile=profile)
+        kept = Kept(store=store or MemoryStore(), name=name, clock=clock, monotonic=monotonic, keep=keep_elevated)
         self.transport = OwnTransport(self.http, transport or {}, pins.api)
         self.session = Session(
             pins=pins,
             client_id=client_id,
-            key=ProofKey(clock, dpop_key),
-            tokens=Tokens(token, monotonic),
+            tokens=Tokens(token, kept, None if dpop_key is None else ProofKey(clock, dpop_key)),
             discovery=Discovery(pins, self.transport, monotonic),
             transport=self.transport,
             methods=chosen,
@@ -130,7 +147,7 @@ class StepUpFlow:
         """Drive one call of an `AsyncClient`."""
         self.is_in_loop()
         mine = self.session.pins.is_api(str(request.url))
-        pump = _Pump(self.http, self.session, request, await self.session.tokens.awaited() if mine else None)
+        pump = _Pump(self.http, self.session, request, await self.awaited() if mine else None)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -141,6 +158,13 @@ class StepUpFlow:
                     pump.received(response, await aread_bounded(self.http, response) if pump.acts_on(response) else b"")
         finally:
             pump.close()
+
+    async def awaited(self) -> Caller:
+        """Who is signed in, in async code: a store may take its time."""
+        tokens = self.session.tokens
+        if not tokens.ready:
+            await to_thread.run_sync(tokens.load)
+        return await tokens.awaited()
 
     def is_in_loop(self) -> None:
         """Note the event loop of the caller: a transport that can be awaited only is used in it."""
@@ -173,19 +197,19 @@ async def landed(future: "Future[Any]") -> None:
 class _Pump:
     """Carries the core's flow over one request of the library."""
 
-    def __init__(self, http: ModuleType, session: Session, request: Any, signed_in: SignedIn | None) -> None:
+    def __init__(self, http: ModuleType, session: Session, request: Any, caller: Caller | None) -> None:
         self._request = request
         self._url = str(request.url)
         self._body = Body(http, request.stream)
         call = Call(
             method=request.method,
             url=self._url,
-            signed_in=signed_in,
+            caller=caller,
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
         )
-        self._session = session
-        self._stepped_up = self._elevated = False
+        self._session, self._key = session, caller and caller.key
+        self._stepped_up = self._sent_token = False
         self._flow: Flow = flow(session, call)
         self.action: Send | Wait | None = next(self._flow)
 
@@ -200,9 +224,9 @@ class _Pump:
         for name, value in action.headers:
             headers[name] = value
         if action.headers:
-            extensions[SIGNED] = id(self._request)
+            extensions[SIGNED] = id(self._request), self._key
         extensions[ONCE] = action.once
-        self._elevated = action.elevated
+        self._sent_token = bool(action.headers)
         return self._request
 
     def acts_on(self, response: Any) -> bool:
@@ -213,7 +237,7 @@ class _Pump:
         if not challenges:  # lost on the way, or never there: the body tells
             return bool(response.headers.get("content-type", "").startswith("application/problem+json"))
         error = find_error(readable_challenges(challenges))
-        return error in _ACTED_ON or (error == "invalid_token" and self._elevated)
+        return error in _ACTED_ON or (error is None and not self._sent_token)
 
     def received(self, response: Any, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""

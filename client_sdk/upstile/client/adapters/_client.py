@@ -1,17 +1,21 @@
 """What makes a client of the HTTP library one for one API that steps up by itself."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
 
-from upstile.client._errors import CeremonyFailed, ConfigurationError, OutcomeUnknown, clock_hint
+from anyio import to_thread
+
+from upstile.client._errors import OutcomeUnknown
 from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
-from upstile.client.authority._authority import for_developers
+from upstile.client.adapters._sign_in import proving, token_in
+from upstile.client.flow._logins import Caller, SignedIn
 from upstile.client.flow._session import Asked
-from upstile.client.flow._tokens import SignedIn
-from upstile.protocol import ErrorResponse, MalformedMessage, Requirement, TokenResponse
+from upstile.client.flow._sign_out import sign_out
+from upstile.protocol import Requirement
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
 RequestT = TypeVar("RequestT")
@@ -40,6 +44,15 @@ class _Common(Generic[AuthT]):
         library: Any = super()
         library.__init__(base_url=api, auth=self.step_up_auth, **theirs)
         self.step_up_auth.transport.goes_with(self)
+
+    @property
+    def signed_in(self) -> SignedIn | None:
+        """Who is signed in, as far as this machine knows; `None` where nobody is, or `token=` is the app's business.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return self.step_up_auth.session.tokens.signed_in()
 
     def _is_lost(self, request: Any, error: Exception) -> bool:
         """Whether the response to a call is lost whose token serves once."""
@@ -76,15 +89,36 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
 
-    def sign_in(self, url: str, **request: Any) -> None:
+    def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
         """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
+
+        Args:
+            url: where, on the API's origin.
+            subject: who signs in, by any name that stays theirs: another subject than the last gets a key of its own.
+            request: what else `post` takes.
 
         Raises:
             HTTPStatusError: the sign-in was refused.
             CeremonyFailed: the response holds no token.
+            StoreError: the sign-in could not be kept.
         """
         library: Any = self
-        _signed_in(self.step_up_auth, library.post(url, **_proving(self, url, request)))
+        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
+        key = tokens.key_for(subject)
+        tokens.sign_in(token_in(auth, library.post(url, **proving(self, url, request, key))), key, subject)
+        return self.signed_in
+
+    def sign_out(self, *, forget: bool = False) -> None:
+        """End the sign-in: at the server, which takes its token no more (RFC 7009), and here.
+
+        The key stays, so that the server knows this machine at the next sign-in; with `forget` it goes, too, and
+        whatever the store has.
+
+        Raises:
+            CeremonyFailed: nobody is signed in here any more, but the server could not be told.
+            StoreError: the store cannot be read or written.
+        """
+        sign_out(self.step_up_auth.session, forget=forget)
 
     def step_up(
         self,
@@ -142,10 +176,19 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
 
-    async def sign_in(self, url: str, **request: Any) -> None:
+    async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
         """The app's own sign-in, as `Client.sign_in`."""
         library: Any = self
-        _signed_in(self.step_up_auth, await library.post(url, **_proving(self, url, request)))
+        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
+        key = await to_thread.run_sync(tokens.key_for, subject)
+        response = token_in(auth, await library.post(url, **proving(self, url, request, key)))
+        await to_thread.run_sync(tokens.sign_in, response, key, subject)
+        return self.signed_in
+
+    async def sign_out(self, *, forget: bool = False) -> None:
+        """End the sign-in, as `Client.sign_out`."""
+        self.step_up_auth.is_in_loop()
+        await to_thread.run_sync(partial(sign_out, self.step_up_auth.session, forget=forget))
 
     async def step_up(
         self,
@@ -158,7 +201,7 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         """Ask the person now, as `Client.step_up`."""
         auth = self.step_up_auth
         auth.is_in_loop()
-        asked = _ahead(auth, await auth.session.tokens.awaited(), acr, max_age, scope, reason)
+        asked = _ahead(auth, await auth.awaited(), acr, max_age, scope, reason)
         ticket = auth.session.step_up(asked)
         try:
             await landed(ticket.future)
@@ -195,14 +238,14 @@ def guard_hop(auth: StepUpFlow, request: Any) -> None:
     one URL, so a redirect within the origin needs another one.
     """
     session, signed = auth.session, request.extensions.get(SIGNED)
-    if signed is None or signed == id(request):
+    if signed is None or signed[0] == id(request):
         return
     request.headers.pop("DPoP", None)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if not session.pins.is_api(str(request.url)):
         request.headers.pop("Authorization", None)
     elif scheme == "DPoP":
-        request.headers["DPoP"] = session.key.proof(request.method, str(request.url), token)
+        request.headers["DPoP"] = signed[1].proof(request.method, str(request.url), token)
 
 
 def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +256,7 @@ def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[
 
 def _ahead(
     auth: StepUpFlow,
-    signed_in: SignedIn,
+    caller: Caller,
     acr: str | Iterable[str],
     max_age: int | None,
     scope: str | Iterable[str],
@@ -221,42 +264,4 @@ def _ahead(
 ) -> Asked:
     session, requirement = auth.session, Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
     url = session.pins.api + "/"
-    return Asked(requirement=requirement, url=url, since=session.monotonic(), signed_in=signed_in)
-
-
-def _proving(client: Any, url: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Put a proof for the sign-in into its headers; no token goes with it, and nobody else is told the password."""
-    auth: StepUpFlow = client.step_up_auth
-    target = str(client.build_request("POST", url).url)
-    if not auth.session.pins.is_api(target):
-        raise ConfigurationError("the sign-in must be on the API's own origin")
-    headers = client.http.Headers(request.get("headers"))
-    headers["DPoP"] = auth.session.key.proof("POST", target)
-    return {**request, "headers": headers, "auth": client.http.Auth(), "follow_redirects": False}
-
-
-def _signed_in(auth: StepUpFlow, response: Any) -> None:
-    refusal = _refused_proof(auth, response)
-    if refusal is not None:
-        raise refusal
-    if response.is_redirect:  # whoever answers elsewhere must not be handed the password
-        raise CeremonyFailed("The sign-in was redirected", next_step="Sign in at the address that the API has now.")
-    response.raise_for_status()
-    try:
-        auth.session.tokens.sign_in(TokenResponse.from_json(response.content))
-    except MalformedMessage as error:
-        raise CeremonyFailed(f"The sign-in's response is no token response: {error}") from error
-
-
-def _refused_proof(auth: StepUpFlow, response: Any) -> CeremonyFailed | None:
-    """What the API says of our proof, if that is why it refuses the sign-in."""
-    try:
-        refusal = ErrorResponse.from_json(response.content) if response.status_code == 400 else None
-    except MalformedMessage:
-        return None
-    if refusal is None or refusal.error != "invalid_dpop_proof":
-        return None
-    url, now = str(response.request.url), auth.session.clock()
-    step = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"
-    message = refusal.title or f"The sign-in was refused ({refusal.error})"
-    return CeremonyFailed(message, error=refusal.error, next_step=step, hint=for_developers(refusal))
+    return Asked(requirement=requirement, url=url, since=session.monotonic(), caller=caller)

@@ -7,16 +7,21 @@ from typing import Any, TypedDict
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._events import OnEvent
+from upstile.client.flow._kept import KeepElevated
+from upstile.client.flow._logins import TokenSource
 from upstile.client.flow._session import Interaction
-from upstile.client.flow._tokens import TokenSource
 from upstile.client.methods import Method
 from upstile.client.prompts import Prompter
+from upstile.client.stores import Store
 
 
 class StepUpOptions(TypedDict, total=False):
     """Our own options; `StepUpAuth` says what each is for."""
 
     token: TokenSource
+    store: Store | None
+    profile: str
+    keep_elevated: KeepElevated
     methods: Sequence[Method] | None
     prompter: Prompter | None
     issuer: str | None

@@ -14,7 +14,7 @@ from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._discovery import Target
-from upstile.client.flow._tokens import Granted
+from upstile.client.flow._logins import Granted
 from upstile.client.methods import Method, MethodUnavailable, Moment
 from upstile.client.prompts import Occasion
 from upstile.protocol import (

@@ -12,12 +12,21 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import cast
 
-from upstile.client._errors import CeremonyFailed, StepUpError, StepUpUnsatisfied, UnreplayableBody, UntrustedChallenge
+from upstile.client._errors import (
+    CeremonyFailed,
+    NotSignedIn,
+    SignInExpired,
+    StepUpError,
+    StepUpUnsatisfied,
+    UnreplayableBody,
+    UntrustedChallenge,
+)
 from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
 from upstile.client.flow._flight import Ticket
+from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
+from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._session import Asked, Session
-from upstile.client.flow._tokens import ElevatedToken, SignedIn, Token
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
 MOST_CEREMONIES = 2
@@ -30,14 +39,14 @@ class Call:
 
     Attributes:
         method, url: of the request.
-        signed_in: the base token, and whose call it is; `None` for a call to another origin.
+        caller: the base token, and whose call it is; `None` for a call to another origin.
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
     """
 
     method: str
     url: str
-    signed_in: SignedIn | None
+    caller: Caller | None
     unreplayable: str | None = None
     step_up: Requirement | None = None
 
@@ -50,13 +59,11 @@ class Send:
         headers: what the call carries besides its own.
         repeat: whether it was sent before, so that its body has to be made ready again.
         once: whether its token serves one call: if the response is lost, its outcome is unknown.
-        elevated: whether its token came out of a ceremony: if it is dead, another one may be had.
     """
 
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     repeat: bool = False
     once: bool = False
-    elevated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,17 +82,19 @@ class _Progress:
 
     Attributes:
         began: when it set out, by the monotonic clock.
-        signed_in: its base token, and whose call it is.
+        caller: its base token, and whose call it is.
         tried: the tokens that it was sent with.
         asked: what ceremonies were held for it.
+        sought: what the last of them was held for.
         fresh: the token of the last of them.
         revived: whether a dead token was replaced already.
     """
 
     began: float
-    signed_in: SignedIn
+    caller: Caller
     tried: list[Token | None] = field(default_factory=list["Token | None"])
     asked: list[Requirement] = field(default_factory=list[Requirement])
+    sought: Asked | None = None
     fresh: ElevatedToken | None = None
     revived: bool = False
 
@@ -96,12 +105,12 @@ def flow(session: Session, call: Call) -> Flow:
     Raises:
         StepUpError: the call needs more than could be had.
     """
-    if call.signed_in is None:
+    if call.caller is None:
         if call.step_up is not None:
             raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
-    progress = _Progress(began=session.monotonic(), signed_in=call.signed_in)
+    progress = _Progress(began=session.monotonic(), caller=call.caller)
     token, asked = (yield from _first(session, call, progress)), None
     while True:
         response = yield from _sent(session, call, token, progress)
@@ -120,6 +129,10 @@ def flow(session: Session, call: Call) -> Flow:
             token = yield from again
         else:
             break
+    _is_signed_in(session, call, token, response)
+    if isinstance(token, ElevatedToken) and response.status != 401:
+        for sought in filter(None, (asked, progress.sought)):
+            session.served(sought)
     if progress.asked:
         report(session.on_event, Event(kind="repeated", requirement=progress.asked[-1]))
 
@@ -129,8 +142,8 @@ def _first(
 ) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
     """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
     if call.step_up is None:
-        return session.tokens.for_call(call.method, call.url, progress.signed_in.login) or progress.signed_in.base
-    known = session.tokens.find(call.step_up, call.url, progress.signed_in.login)
+        return session.tokens.for_call(call.method, call.url, progress.caller.login) or progress.caller.base
+    known = session.tokens.find(call.step_up, call.url, progress.caller.login)
     if known is not None:
         return known
     return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
@@ -150,6 +163,19 @@ def _may_be_replaced(
     return not final
 
 
+def _is_signed_in(session: Session, call: Call, token: Token | None, response: Incoming) -> None:
+    """A call that was refused for want of a sign-in is an error that says so.
+
+    Raises:
+        NotSignedIn, SignInExpired: with the response.
+    """
+    if token is None and session.pins.wants_token(response, call.method, call.url):
+        raise NotSignedIn(response=response)
+    if isinstance(token, BaseToken) and session.pins.is_dead(response, call.method, call.url):
+        session.tokens.doubt(token)
+        raise SignInExpired(response=response)
+
+
 def _asked(
     call: Call,
     progress: _Progress,
@@ -161,7 +187,7 @@ def _asked(
         requirement=ahead or (challenge.requirement if challenge else Requirement()),
         url=call.url,
         since=progress.began,
-        signed_in=progress.signed_in,
+        caller=progress.caller,
         challenge=challenge,
         response=response,
         refused=tuple(progress.tried),
@@ -178,7 +204,7 @@ def _stronger(
     if call.unreplayable is not None:
         raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
     session.pins.metadata_url(asked.challenge, response)  # an untrusted one ends the call before anybody is asked
-    known = session.tokens.find(requirement, call.url, progress.signed_in.login)
+    known = session.tokens.find(requirement, call.url, progress.caller.login)
     if known is not None and known not in progress.tried:
         return known
     if any(requirement.asks == earlier.asks for earlier in progress.asked):
@@ -192,6 +218,7 @@ def _elevated(
     session: Session, asked: Asked, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
     progress.asked.append(asked.requirement)
+    progress.sought = asked
     ticket = session.step_up(asked)
     try:
         token = cast(ElevatedToken, (yield Wait(ticket=ticket)))  # what an adapter answers a Wait with
@@ -208,30 +235,30 @@ def _elevated(
 def _sent(
     session: Session, call: Call, token: Token | None, progress: _Progress
 ) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
-    elevated = isinstance(token, ElevatedToken)
     once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
     repeat = bool(progress.tried)
     progress.tried.append(token)
-    nonce = session.key.nonce(call.url)
-    headers = _headers(session, call, token)
-    response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once, elevated=elevated)))
+    key = cast(Caller, call.caller).key
+    nonce = key.nonce(call.url)
+    headers = _headers(key, call, token)
+    response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once)))
     if not session.pins.answers(response, call.method, call.url):
         return response
-    session.key.learn(response)
-    demanded = session.pins.wants_nonce(response, call.method, call.url) and session.key.nonce(call.url) != nonce
+    key.learn(response)
+    demanded = session.pins.wants_nonce(response, call.method, call.url) and key.nonce(call.url) != nonce
     # A transport below us that sends a request again sends its proof again, too.
     worn_out = session.pins.refuses_proof(response, call.method, call.url)
     if (demanded or worn_out) and call.unreplayable is None:
-        headers = _headers(session, call, token)
-        response = cast(Incoming, (yield Send(headers=headers, repeat=True, once=once, elevated=elevated)))
-        session.key.learn(response)
+        headers = _headers(key, call, token)
+        response = cast(Incoming, (yield Send(headers=headers, repeat=True, once=once)))
+        key.learn(response)
     return response
 
 
-def _headers(session: Session, call: Call, token: Token | None) -> tuple[tuple[str, str], ...]:
+def _headers(key: ProofKey, call: Call, token: Token | None) -> tuple[tuple[str, str], ...]:
     if token is None:
         return ()
     if token.token_type.lower() == "bearer":
         return (("Authorization", f"Bearer {token.access_token}"),)
-    proof = session.key.proof(call.method, call.url, token.access_token)
+    proof = key.proof(call.method, call.url, token.access_token)
     return (("Authorization", f"DPoP {token.access_token}"), ("DPoP", proof))

@@ -3,10 +3,24 @@
 from collections.abc import Callable
 from secrets import token_urlsafe
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 
 from upstile.client._exchange import Incoming, origin_of
-from upstile.protocol import create_proof, es256_jwk, jwk_thumbprint
+from upstile.protocol import (
+    MalformedMessage,
+    base64url_decode,
+    base64url_encode,
+    create_proof,
+    es256_jwk,
+    jwk_thumbprint,
+)
 
 
 class ProofKey:
@@ -22,6 +36,26 @@ class ProofKey:
         self._clock = clock
         self._nonces: dict[str, str] = {}
         self.thumbprint = jwk_thumbprint(es256_jwk(self._key.public_key()))
+
+    @classmethod
+    def imported(cls, clock: Callable[[], float], text: str) -> "ProofKey":
+        """The key that `exported` wrote.
+
+        Raises:
+            ValueError: it is none, or not on P-256; the message does not show it.
+        """
+        try:
+            key = load_der_private_key(base64url_decode(text), None)
+        except (ValueError, TypeError, MalformedMessage, UnsupportedAlgorithm):
+            raise ValueError("no private key") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise ValueError("no P-256 key")
+        return cls(clock, key)
+
+    def exported(self) -> str:
+        """The private key as a store keeps it: PKCS #8 DER (RFC 5958) in base64url. A secret."""
+        der = self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return base64url_encode(der)
 
     def proof(self, method: str, url: str, access_token: str | None = None) -> str:
         """The `DPoP` header of one request."""

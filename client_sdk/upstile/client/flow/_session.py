@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from upstile.client._errors import (
     CeremonyFailed,
+    NotSignedIn,
     StepUpCancelled,
     StepUpError,
     StepUpRequired,
@@ -21,9 +22,11 @@ from upstile.client._exchange import Incoming, Transport
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._ceremony import Ceremony
 from upstile.client.authority._discovery import Discovery
+from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._flight import Flight, Flights, Ticket
+from upstile.client.flow._logins import Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._tokens import ElevatedToken, SignedIn, Token, Tokens
+from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import Method, Moment
 from upstile.client.prompts import Prompter
@@ -35,8 +38,6 @@ Interaction = Literal["auto", "never"]
 
 GRACE = 1.0
 """Seconds that a prompter has to return after the person's time is up."""
-REMEMBERED = 30.0
-"""Seconds for which an API that does not honour a ceremony is not prompted for again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +49,14 @@ class Asked:
         url: the URL of the call that it is for.
         challenge, response: where it came from, if an API sent it.
         since: when the call set out, by the monotonic clock.
-        signed_in: the base token of the call, and whose call it is.
+        caller: the base token of the call, and whose call it is.
         refused: the tokens that were not enough; another one is wanted.
     """
 
     requirement: Requirement
     url: str
     since: float
-    signed_in: SignedIn
+    caller: Caller
     challenge: StepUpChallenge | None = None
     response: Incoming | None = None
     refused: tuple[Token | None, ...] = ()
@@ -68,7 +69,6 @@ class Session:
     Attributes:
         pins: the origins that are trusted.
         client_id: the app.
-        key: signs the proofs.
         tokens: the tokens held.
         discovery: finds the authorization server.
         transport: reaches it.
@@ -83,7 +83,6 @@ class Session:
 
     pins: Pins
     client_id: str
-    key: ProofKey
     tokens: Tokens
     discovery: Discovery
     transport: Transport
@@ -96,10 +95,14 @@ class Session:
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
     _flights: Flights[Any] = field(init=False, repr=False)
-    _unsatisfied: dict[Hashable, float] = field(default_factory=dict[Hashable, float], init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._flights = Flights(self.monotonic)
+
+    @property
+    def key(self) -> ProofKey:
+        """The key of whoever is signed in."""
+        return self.tokens.key
 
     def step_up(self, asked: Asked) -> Ticket[ElevatedToken]:
         """Join the ceremony for what is asked, or begin it.
@@ -112,15 +115,22 @@ class Session:
         if self.interaction == "never":
             names = [method.name for method in self.methods if method.available()]
             raise StepUpRequired(requirement, names, response=asked.response)
-        what = self._what(asked)
-        if self._unsatisfied.get(what, 0.0) > self.monotonic():
+        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
             raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
-        key = None if requirement.for_this_call else what
+        key = None if requirement.for_this_call else self._what(asked)
         return self._flights.join(key, asked.since, lambda flight: self._fly(asked, flight))
 
     def _what(self, asked: Asked) -> Hashable:
         """What a ceremony is for, and whose."""
-        return asked.signed_in.login, asked.requirement.asks, self.pins.metadata_url(asked.challenge, asked.response)
+        return asked.caller.login, asked.requirement.asks, self.pins.metadata_url(asked.challenge, asked.response)
+
+    def _kind(self, asked: Asked) -> str:
+        """What is remembered as not honoured."""
+        return kind_of(asked.requirement, self.pins.metadata_url(asked.challenge, asked.response))
+
+    def served(self, asked: Asked) -> None:
+        """A call was served with the token of a ceremony of this kind."""
+        self.tokens.forget_dead_end(asked.caller.login, self._kind(asked))
 
     def ask(self, work: Callable[[Moment], T]) -> Ticket[T]:
         """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time."""
@@ -138,7 +148,7 @@ class Session:
         """The ceremony's token was not honoured: drop it, and ask nobody again at once."""
         if fresh is not None:
             self.tokens.drop(fresh)
-        self._remember(self._what(asked))
+        self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
         return Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
 
     def check_clock(self, response: Incoming) -> None:
@@ -155,17 +165,13 @@ class Session:
         """Cancel what is under way."""
         self._flights.cancel()
 
-    def _remember(self, what: Hashable) -> None:
-        now = self.monotonic()
-        self._unsatisfied = {key: until for key, until in self._unsatisfied.items() if until > now}
-        self._unsatisfied[what] = now + REMEMBERED
-
     def _moment(self, cancel: Event) -> Moment:
         return Moment(prompter=self.prompter, cancel=cancel, webauthn_origin=self.webauthn_origin)
 
     def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
-        found = self.tokens.find(asked.requirement, asked.url, asked.signed_in.login)
+        self.tokens.look_again(asked.caller.login)
+        found = self.tokens.find(asked.requirement, asked.url, asked.caller.login)
         if found is not None and found not in asked.refused:
             return found  # another flight brought it while this one waited for its turn
         began, requirement = self.monotonic(), asked.requirement
@@ -176,7 +182,7 @@ class Session:
             except StepUpError as error:
                 told = in_time(error) if isinstance(error, StepUpCancelled) else error
                 if isinstance(told, Unsatisfied):
-                    self._remember(self._what(asked))
+                    self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
                 report(self.on_event, Report(kind="failed", requirement=requirement, error=told.code))
                 raise told from error.__cause__
             seconds = self.monotonic() - began
@@ -184,9 +190,9 @@ class Session:
         return token
 
     def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
-        base, login = asked.signed_in.base, asked.signed_in.login
+        base, login = asked.caller.base, asked.caller.login
         if base is None:
-            raise CeremonyFailed("There is no token to begin with", next_step="Sign in first.")
+            raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
             raise StepUpCancelled("Somebody else has signed in meanwhile")
         target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
@@ -197,13 +203,13 @@ class Session:
             target=target,
             api=self.pins.api,
             client_id=self.client_id,
-            jkt=self.key.thumbprint if target.server.dpop_signing_alg_values_supported else None,
+            jkt=asked.caller.key.thumbprint if target.server.dpop_signing_alg_values_supported else None,
             subject_token=base.access_token,
             methods=self.methods,
             moment=self._moment(cancel),
             clock=self.clock,
         )
-        authority = Authority(self.transport, self.key, self.clock, self.monotonic, cancel)
+        authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
         return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
 
     @contextmanager

@@ -1,15 +1,32 @@
-"""The tokens that a client holds: one base token, and elevated ones in memory only."""
+"""The tokens that a client holds: one base token, and elevated ones."""
 
-import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from threading import Lock
 from urllib.parse import urlsplit
 
-from upstile.client._errors import ConfigurationError
-from upstile.protocol import B64TOKEN, Requirement, TokenResponse, resource_covers
+from upstile.client._errors import ConfigurationError, StoreError
+from upstile.client.flow._dead_ends import DeadEnd, repeated, stands
+from upstile.client.flow._kept import Kept, check_subject
+from upstile.client.flow._logins import (
+    BaseToken,
+    Caller,
+    ElevatedToken,
+    Given,
+    Granted,
+    Login,
+    SignedIn,
+    Token,
+    TokenSource,
+)
+from upstile.client.flow._proof_key import ProofKey
+from upstile.client.stores._entry import Entry, StoredLogin
+from upstile.protocol import Requirement, TokenResponse, resource_covers
+
+_log = logging.getLogger("upstile.client")
 
 _EXPIRY_MARGIN = 5.0
 _UNSAID = 60.0
@@ -17,147 +34,145 @@ _UNSAID = 60.0
 _LEARNED = 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BaseToken:
-    """The token of the application's own sign-in.
-
-    Args:
-        access_token: the token.
-        token_type: `Bearer`, or `DPoP` if it is bound to the client's key.
-        subject: whose it is, by any name: a callable that refreshes its token says so that the user is the same.
-
-    Raises:
-        ValueError: the token could not stand in a header (RFC 6750 §2.1).
-    """
-
-    access_token: str = field(repr=False)
-    token_type: str = "Bearer"  # noqa: S105 - a name
-    subject: str | None = None
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(B64TOKEN, self.access_token):
-            raise ValueError("the access token holds characters that no token has, such as a line break at its end")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ElevatedToken:
-    """A token that came out of a ceremony.
-
-    Attributes:
-        requirement: what it was obtained for.
-        resource: what it may be sent to.
-        login: the sign-in that it stems from.
-        acr: what was reached.
-        proved_at, expires_at: by the monotonic clock: that of this machine may be wrong, or be set. `proved_at` is
-            `None` where the server does not say when the person was there.
-    """
-
-    access_token: str = field(repr=False)
-    token_type: str
-    requirement: Requirement
-    resource: str
-    login: "Login"
-    scope: frozenset[str]
-    acr: str | None
-    proved_at: float | None
-    expires_at: float
-
-    def satisfies(self, asked: Requirement, tick: float) -> bool:
-        """Whether it can be expected to do for `asked`: by name, there is no order that a client may assume.
-
-        `tick` is the time by the monotonic clock.
-        """
-        if asked.for_this_call or self.requirement.for_this_call:
-            return False
-        strong = not asked.acr or self.acr in asked.acr or (self.acr is None and self.requirement.acr == asked.acr)
-        fresh = asked.max_age is None or (self.proved_at is not None and tick - self.proved_at <= asked.max_age)
-        return strong and fresh and self.scope.issuperset(asked.scope)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Granted:
-    """What a ceremony ended in: the server's response, and for how many seconds the proof was old when it came."""
-
-    response: TokenResponse
-    age: float | None
-
-
-Token = BaseToken | ElevatedToken
-Login = tuple[int, str | None]
-"""Who is signed in: how often this client has signed in, and whose token it is, as far as that is known.
-
-Of a callable's tokens that name no subject, each text is somebody else's.
-"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SignedIn:
-    """The base token that a call begins with, and whose call it is: another user's tokens are nothing to it."""
-
-    base: BaseToken | None
-    login: Login
-
-
-Given = str | BaseToken
-TokenSource = Given | Callable[[], "Given | Awaitable[Given]"] | None
-
-
 class Tokens:
     """Finds the right token for a call.
 
     Args:
-        source: the base token, or where it comes from.
-        monotonic: the time that ages and expiry are measured by.
+        source: the base token, or where it comes from; `None` if it comes from the store, or from a sign-in.
+        kept: the store.
+        key: the app's own key; by default that of the store, or a fresh one.
+
+    Attributes:
+        ready: whether the store was read; where it was not, whoever asks for anything waits until it is.
     """
 
-    def __init__(self, source: TokenSource, monotonic: Callable[[], float]) -> None:
+    def __init__(self, source: TokenSource, kept: Kept, key: ProofKey | None) -> None:
         self._source = BaseToken(access_token=source) if isinstance(source, str) else source
-        self._monotonic = monotonic
+        self._kept = kept
+        self._monotonic = kept.monotonic
         self._lock = Lock()
+        self._loading = Lock()
+        self._own_key = key is not None
+        self._key = key or ProofKey(kept.clock)
+        self._stored: StoredLogin | None = None
+        self._subject: str | None = None
+        self._key_is_known = False
         self._sign_ins = 0
         self._elevated: list[ElevatedToken] = []
+        self._refused: frozenset[str] = frozenset()
+        self._dead_ends: dict[tuple[Login, str], DeadEnd] = {}
         self._learned: dict[tuple[str, str], Requirement] = {}
+        self.ready = source is not None
 
-    def current(self) -> SignedIn:
+    @property
+    def key(self) -> ProofKey:
+        """The key of whoever is signed in."""
+        self.load()
+        return self._key
+
+    def load(self) -> None:
+        """Read the store, unless that was done.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        if self.ready:
+            return
+        with self._loading:
+            if not self.ready:
+                self._adopt(self._kept.read())
+                self.ready = True
+
+    def current(self) -> Caller:
         """Who is signed in now. A callable is asked each time, in the caller's own thread, so that it may refresh.
 
         Raises:
             ConfigurationError: the callable has to be awaited.
         """
-        sign_ins = self._sign_ins  # read first: a sign-in meanwhile makes this an old one
+        self.load()
+        seen = self._sign_ins, self._key  # read first: a sign-in meanwhile makes this an old one
         found = self._source() if callable(self._source) else self._source
         if isawaitable(found):
             if iscoroutine(found):
                 found.close()
             raise ConfigurationError("token= is an async def: use AsyncClient, or a plain function")
-        return self._named(found, sign_ins)
+        return self._named(found, *seen)
 
-    async def awaited(self) -> SignedIn:
-        """The same in async code, where the callable may be an `async def`."""
-        sign_ins = self._sign_ins
+    async def awaited(self) -> Caller:
+        """The same in async code, where the callable may be an `async def`; the store was read before."""
+        seen = self._sign_ins, self._key
         found = self._source() if callable(self._source) else self._source
-        return self._named(await found if isawaitable(found) else found, sign_ins)
+        return self._named(await found if isawaitable(found) else found, *seen)
+
+    def signed_in(self) -> SignedIn | None:
+        """Who is signed in through this client; `None` where nobody is, or where a callable of the app's says it."""
+        self.load()
+        base, stored = self._source, self._stored
+        expires = None if stored is None else stored.expires_at
+        if not isinstance(base, BaseToken) or (expires is not None and expires <= self._kept.clock()):
+            return None
+        return SignedIn(subject=base.subject, expires=expires, bound=base.token_type.lower() == "dpop")
 
     def is_current(self, login: Login) -> bool:
         """Whether nobody has signed in since."""
         return login[0] == self._sign_ins
 
-    def _named(self, found: Given | None, sign_ins: int) -> SignedIn:
-        base = BaseToken(access_token=found) if isinstance(found, str) else found
-        whose = None if base is None else base.subject
-        if whose is None and base is not None and callable(self._source):
-            whose = sha256(base.access_token.encode()).hexdigest()
-        return SignedIn(base=base, login=(sign_ins, whose))
+    def doubt(self, base: BaseToken) -> None:
+        """The API does not take the base token: another process may have signed in anew, so look again next time."""
+        if self._stored is not None and base is self._source:
+            self.ready = False
 
-    def sign_in(self, response: TokenResponse) -> None:
-        """Hold the token of a new base login, and forget what the old one led to."""
+    def key_for(self, subject: str | None) -> ProofKey:
+        """The key that a user signs in with: a new one for another user than the last.
+
+        Raises:
+            ConfigurationError: the name could not be kept.
+        """
+        check_subject(subject)
+        self.load()
+        same = self._own_key or not self._key_is_known or subject == self._subject
+        return self._key if same else ProofKey(self._kept.clock)
+
+    def sign_in(self, response: TokenResponse, key: ProofKey, subject: str | None) -> None:
+        """Hold the token of a new base login, and forget what the old one led to.
+
+        Raises:
+            StoreError: it could not be kept; then all is as it was.
+        """
+        stored = self._kept.sign_in(response, key, subject)
         with self._lock:
-            self._sign_ins += 1
-            self._source = BaseToken(access_token=response.access_token, token_type=response.token_type)
-            self._elevated.clear()
+            self._begin(stored, key, subject)
+            self.ready = True
+
+    def leaving(self) -> Caller | None:
+        """Whose sign-in ends by a sign-out; `None` where nobody is signed in.
+
+        Raises:
+            ConfigurationError: it is the app's own.
+        """
+        self.load()
+        if self._stored is None and self._source is not None:
+            raise ConfigurationError("token= is the app's own sign-in: end it where it came from")
+        return None if self._stored is None else self.current()
+
+    def sign_out(self, *, forget: bool) -> None:
+        """Forget the sign-in, and what it led to; with `forget` the key, too.
+
+        Raises:
+            StoreError: it could not be removed from the store; from this process it is.
+        """
+        with self._lock:
+            stored, key = self._stored, self._key
+            self._begin(None, ProofKey(self._kept.clock) if forget and not self._own_key else key, self._subject)
+            self._key_is_known = self._key_is_known and not forget
+            self.ready = True
+        if forget:
+            self._kept.forget()
+        elif stored is not None:
+            self._kept.sign_out(stored.id)
 
     def for_call(self, method: str, url: str, login: Login) -> ElevatedToken | None:
-        """The elevated token to send first, where an earlier challenge taught that one is needed."""
+        """The token to send first, where an earlier challenge taught that one is needed."""
         learned = self._learned.get((method, urlsplit(url).path)) if self._learned else None
         return None if learned is None else self.find(learned, url, login)
 
@@ -181,6 +196,16 @@ class Tokens:
                     return token
         return None
 
+    def look_again(self, login: Login) -> None:
+        """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
+        if self._stored is None or not self.is_current(login):
+            return
+        with suppress(StoreError):
+            entry = self._kept.read()
+            with self._lock:
+                if entry.login is not None and entry.login.id == self._stored.id:
+                    self._take(entry, login)
+
     def keep(self, granted: Granted, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
         """Hold a new elevated token; one for a single call is handed back and not kept."""
         response, tick = granted.response, self._monotonic()
@@ -197,11 +222,75 @@ class Tokens:
             expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
         )
         with self._lock:
-            if not requirement.for_this_call and login[0] == self._sign_ins:
+            held = not requirement.for_this_call and self.is_current(login)
+            if held:
                 self._elevated.insert(0, token)
+        if held:
+            self._store(login, lambda id: self._kept.add(id, token, self._refused))
         return token
 
     def drop(self, token: Token) -> None:
-        """Forget the one token that a 401 refused."""
+        """Forget the one token that a 401 refused; it leaves the store when the next one comes."""
         with self._lock:
             self._elevated = [kept for kept in self._elevated if kept is not token]
+            self._refused |= {token.access_token}
+
+    def is_dead_end(self, login: Login, kind: str) -> bool:
+        """Whether the last ceremony of this kind was not honoured, a moment ago."""
+        return stands(self._dead_ends.get((login, kind)), self._monotonic())
+
+    def remember_dead_end(self, login: Login, kind: str) -> None:
+        """A ceremony of this kind was not honoured."""
+        dead_end = repeated(self._dead_ends.get((login, kind)), self._monotonic())
+        self._dead_ends[login, kind] = dead_end
+        self._store(login, lambda id: self._kept.keep_dead_end(id, kind, dead_end))
+
+    def forget_dead_end(self, login: Login, kind: str) -> None:
+        """A call of this kind was served."""
+        if self._dead_ends.pop((login, kind), None) is not None:
+            self._store(login, lambda id: self._kept.keep_dead_end(id, kind, None))
+
+    def _named(self, found: Given | None, sign_ins: int, key: ProofKey) -> Caller:
+        base = BaseToken(access_token=found) if isinstance(found, str) else found
+        whose = None if base is None else base.subject
+        if whose is None and base is not None and callable(self._source):
+            whose = sha256(base.access_token.encode()).hexdigest()
+        return Caller(base=base, login=(sign_ins, whose), key=key)
+
+    def _adopt(self, entry: Entry) -> None:
+        """Be who the store says is signed in."""
+        with self._lock:
+            known, stored = self._stored, entry.login
+            if (known and known.id) != (stored and stored.id) or not self._key_is_known:
+                key = self._kept.key_in(entry) or self._key
+                self._begin(stored, key, entry.subject)
+                self._key_is_known = entry.key is not None
+            if stored is not None:
+                self._take(entry, (self._sign_ins, entry.subject))
+
+    def _begin(self, stored: StoredLogin | None, key: ProofKey, subject: str | None) -> None:
+        base = None
+        if stored is not None:
+            self._key_is_known = True
+            base = BaseToken(access_token=stored.access_token, token_type=stored.token_type, subject=subject)
+        self._sign_ins += 1
+        self._source, self._stored, self._key, self._subject = base, stored, key, subject
+        self._elevated.clear()
+        self._dead_ends.clear()
+
+    def _take(self, entry: Entry, login: Login) -> None:
+        held = self._refused | {token.access_token for token in self._elevated}
+        found = self._kept.elevated(entry, login)
+        self._elevated += [token for token in found if token.access_token not in held]
+        for kind, dead_end in self._kept.dead_ends(entry).items():
+            self._dead_ends.setdefault((login, kind), dead_end)
+
+    def _store(self, login: Login, change: Callable[[str], None]) -> None:
+        """Change the store for this sign-in; losing what it would have kept costs a prompt, and no more."""
+        stored = self._stored
+        if stored is None or not self.is_current(login):
+            return
+        try:
+            change(stored.id)
+        except StoreError as error:
+            _log.warning("%s", error)

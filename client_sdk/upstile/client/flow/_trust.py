@@ -21,6 +21,7 @@ from upstile.protocol import (
 )
 
 _ASKS = ("insufficient-user-authentication", "insufficient-authorization")
+_SCHEMES = ("bearer", "dpop")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -78,6 +79,13 @@ class Pins:
         """Whether a 401 says that the token is not good any more (RFC 6750 §3.1)."""
         return self._error(response, method, url) == "invalid_token"
 
+    def wants_token(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a 401 says that no token came (RFC 6750 §3.1: a challenge without `error`)."""
+        if response.status != 401 or not self.answers(response, method, url):
+            return False
+        challenges = readable_challenges(response.lines("www-authenticate"))
+        return find_error(challenges) is None and any(asked.scheme in _SCHEMES for asked in challenges)
+
     def lost_challenge(self, response: Incoming, method: str, url: str) -> bool:
         """Whether the API asks for a step-up, by its problem document, and its challenge was lost on the way."""
         if response.status != 401 or response.lines("www-authenticate") or not self.answers(response, method, url):
@@ -112,7 +120,11 @@ class Pins:
         """The document must be our issuer's, and its endpoints on the issuer's origin (RFC 8414 §3.3)."""
         if metadata.issuer != self.issuer:
             raise UntrustedChallenge(f"The authorization server calls itself {metadata.issuer}")
-        endpoints = (metadata.authorization_challenge_endpoint, metadata.token_endpoint)
+        endpoints = (
+            metadata.authorization_challenge_endpoint,
+            metadata.token_endpoint,
+            metadata.revocation_endpoint,
+        )
         if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
             raise UntrustedChallenge("An endpoint of the authorization server lies on another origin")
 

@@ -1,0 +1,199 @@
+"""One client's entry in its store: what goes there, what comes back, and for how long it is good.
+
+In a process ages are measured by the monotonic clock, in a store by the wall clock: the one is not kept, and means
+nothing after a restart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import token_urlsafe
+from typing import Literal
+
+from upstile.client._errors import ConfigurationError
+from upstile.client.flow._dead_ends import DeadEnd
+from upstile.client.flow._logins import ElevatedToken, Login
+from upstile.client.flow._proof_key import ProofKey
+from upstile.client.stores._entry import Entry, StoredDeadEnd, StoredLogin, StoredToken, damaged
+from upstile.client.stores._store import EntryName, Store
+from upstile.client.stores._terminal import terminal_session
+from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement, TokenResponse
+
+LONGEST_KEPT = 300.0
+"""Seconds that an elevated token is good in a store, however long it lives."""
+_MOST_KEPT = 16
+_STRONG = frozenset({"phr", "phrh"})
+
+KeepElevated = bool | Literal["all"]
+
+
+def may_be_kept(token: ElevatedToken, keep: KeepElevated) -> bool:
+    """Whether an elevated token may go into a store, where another program of the same user may find it.
+
+    Never one that serves once, and never one that any key may use. Without `all`, none that a security key was asked
+    for, none that can change authenticators, and none of which nobody says what it is.
+    """
+    if keep is False or token.requirement.for_this_call or token.token_type.lower() != "dpop":
+        return False
+    reached = token.requirement.acr if token.acr is None else (token.acr,)
+    harmless = bool(reached) and _STRONG.isdisjoint(reached) and AUTHENTICATORS_SCOPE not in token.scope
+    return keep == "all" or harmless
+
+
+def is_a_name(text: str) -> bool:
+    """Whether a subject or a profile can be kept, and read again, as it is."""
+    return 0 < len(text) <= 255 and text.isprintable()
+
+
+def check_subject(subject: str | None) -> None:
+    """Raise `ConfigurationError` for a name that could not be kept."""
+    if subject is not None and not is_a_name(subject):
+        raise ConfigurationError("subject= is a printable name of at most 255 characters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """The entry.
+
+    Attributes:
+        store, name: where it is.
+        clock: the time in epoch seconds.
+        monotonic: the time that a process measures by.
+        keep: which elevated tokens go there.
+    """
+
+    store: Store
+    name: EntryName
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    keep: KeepElevated
+
+    @property
+    def where(self) -> str:
+        """Where it lies, for the person."""
+        return self.store.where(self.name)
+
+    def read(self) -> Entry:
+        """The entry as it is now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return Entry.read(self.store.read(self.name), self.name, self.where)
+
+    def key_in(self, entry: Entry) -> ProofKey | None:
+        """The key of an entry.
+
+        Raises:
+            StoreError: what is there is no key.
+        """
+        try:
+            return None if entry.key is None else ProofKey.imported(self.clock, entry.key)
+        except ValueError:
+            raise damaged(self.where) from None
+
+    def sign_in(self, response: TokenResponse, key: ProofKey, subject: str | None) -> StoredLogin:
+        """Keep a new sign-in; what the last one led to is gone."""
+        login = StoredLogin(
+            id=token_urlsafe(16),
+            access_token=response.access_token,
+            token_type=response.token_type,
+            expires_at=None if response.expires_in is None else self.clock() + response.expires_in,
+        )
+        new = Entry(name=self.name.parts, key=key.exported(), subject=subject, login=login)
+        self._change(lambda entry: new)
+        return login
+
+    def sign_out(self, id: str) -> None:
+        """Forget a sign-in, and keep the key."""
+        bare = {"login": None, "elevated": (), "dead_ends": ()}
+        self._change_of(id, lambda entry: entry.model_copy(update=bare))
+
+    def forget(self) -> None:
+        """Remove all, also what cannot be read."""
+        self.store.change(self.name, lambda text: None)
+
+    def add(self, id: str, token: ElevatedToken, refused: frozenset[str]) -> None:
+        """Keep an elevated token of this sign-in, if that may be, and drop those that were refused or are too old."""
+        terminal = terminal_session() if may_be_kept(token, self.keep) else None
+        if terminal is None:
+            return
+        now, tick = self.clock(), self.monotonic()
+        new = StoredToken(
+            access_token=token.access_token,
+            resource=token.resource,
+            scope=tuple(sorted(token.scope)),
+            asked=token.requirement.acr,
+            acr=token.acr,
+            proved_at=None if token.proved_at is None else now - (tick - token.proved_at),
+            kept_at=now,
+            expires_at=now + min(token.expires_at - tick, LONGEST_KEPT),
+            terminal=terminal,
+        )
+
+        def rule(entry: Entry) -> Entry:
+            others = [old for old in entry.elevated if _is_good(old, now) and old.access_token not in refused]
+            return entry.model_copy(update={"elevated": (new, *others)[:_MOST_KEPT]})
+
+        self._change_of(id, rule)
+
+    def elevated(self, entry: Entry, login: Login) -> list[ElevatedToken]:
+        """The tokens of an entry that are good in this terminal session, by the monotonic clock from now on."""
+        terminal = terminal_session() if entry.elevated and self.keep is not False else None
+        if terminal is None:
+            return []
+        now, tick = self.clock(), self.monotonic()
+        good = (kept for kept in entry.elevated if kept.terminal == terminal and _is_good(kept, now))
+        return [_token(kept, login, now, tick) for kept in good]
+
+    def keep_dead_end(self, id: str, kind: str, dead_end: DeadEnd | None) -> None:
+        """Keep that a kind of ceremony was not honoured, or that it was."""
+        wall = self.clock() - self.monotonic()
+
+        def rule(entry: Entry) -> Entry:
+            ends = [old for old in entry.dead_ends if old.kind != kind]
+            if dead_end is not None:
+                ends.insert(0, StoredDeadEnd(kind=kind, times=dead_end.times, until=dead_end.until + wall))
+            return entry.model_copy(update={"dead_ends": tuple(ends[:_MOST_KEPT])})
+
+        self._change_of(id, rule)
+
+    def dead_ends(self, entry: Entry) -> dict[str, DeadEnd]:
+        """Those of an entry, by the monotonic clock from now on."""
+        wall = self.clock() - self.monotonic()
+        return {kept.kind: DeadEnd.kept(kept.times, kept.until - wall, self.monotonic()) for kept in entry.dead_ends}
+
+    def _change_of(self, id: str, rule: Callable[[Entry], Entry]) -> None:
+        """Change the entry while it is that of this sign-in: another process may have signed in as somebody else."""
+        self._change(lambda entry: entry if entry.login is None or entry.login.id != id else rule(entry))
+
+    def _change(self, rule: Callable[[Entry], Entry]) -> None:
+        def on_text(text: str | None) -> str | None:
+            before = Entry.read(text, self.name, self.where)
+            after = rule(before)
+            return text if after is before else after.written()
+
+        self.store.change(self.name, on_text)
+
+
+def _is_good(kept: StoredToken, now: float) -> bool:
+    """Whether it is young enough; one that is from the future is not: the clock was set back."""
+    return kept.kept_at <= now < _end(kept)
+
+
+def _end(kept: StoredToken) -> float:
+    """When it is good no more, whatever the entry claims."""
+    return min(kept.expires_at, kept.kept_at + LONGEST_KEPT)
+
+
+def _token(kept: StoredToken, login: Login, now: float, tick: float) -> ElevatedToken:
+    return ElevatedToken(
+        access_token=kept.access_token,
+        token_type="DPoP",  # noqa: S106 - a name
+        requirement=Requirement(acr=kept.asked, scope=kept.scope),
+        resource=kept.resource,
+        login=login,
+        scope=frozenset(kept.scope),
+        acr=kept.acr,
+        proved_at=None if kept.proved_at is None else tick - max(0.0, now - kept.proved_at),
+        expires_at=tick + _end(kept) - now,
+    )

@@ -1,0 +1,52 @@
+"""Signing out: the server is told (RFC 7009), and this machine forgets, whether or not the server could be told."""
+
+from threading import Event
+
+from upstile.client._errors import CeremonyFailed, StepUpError, StoreError
+from upstile.client.authority._authority import Authority
+from upstile.client.flow._logins import Caller
+from upstile.client.flow._session import Session
+
+
+def sign_out(session: Session, *, forget: bool) -> None:
+    """End the sign-in of a client.
+
+    Args:
+        forget: remove the key and whatever else is stored, too, also what cannot be read.
+
+    Raises:
+        ConfigurationError: the sign-in is the app's own (`token=`).
+        StoreError: the store cannot be read or written.
+        CeremonyFailed: nobody is signed in here any more, but the server could not be told.
+    """
+    try:
+        caller = session.tokens.leaving()
+    except StoreError:
+        if not forget:
+            raise
+        caller = None
+    untold: StepUpError | None = None
+    try:
+        if caller is not None:
+            _revoke(session, caller)
+    except StepUpError as error:
+        untold = error
+    session.close()
+    session.tokens.sign_out(forget=forget)
+    if untold is not None:
+        raise CeremonyFailed(
+            "You are signed out here, but the server could not be told",
+            response=untold.response,
+            next_step="There the sign-in ends by itself; if this machine is not yours alone, tell its operator.",
+        ) from untold
+
+
+def _revoke(session: Session, caller: Caller) -> None:
+    """Have the base token revoked; the end of a base login is the end of all that stems from it."""
+    target = session.discovery.find(session.pins.metadata_url(None, None), session.pins.api + "/")
+    endpoint = target.server.revocation_endpoint
+    if endpoint is None or caller.base is None:
+        return
+    form = {"token": caller.base.access_token, "token_type_hint": "access_token", "client_id": session.client_id}
+    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event())
+    authority.post(endpoint, form, repeatable=False)

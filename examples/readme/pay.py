@@ -1,0 +1,23 @@
+"""What the README shows of a command line that stays signed in."""
+
+# README: pay
+from getpass import getpass
+
+from upstile.client import Client, FileStore, StepUpError
+
+
+def pay(command: str, user: str = "") -> str:
+    with Client("https://api.example.com", client_id="bank-cli", store=FileStore("pay")) as client:
+        try:
+            if command == "login":
+                who = client.sign_in("/login", subject=user, json={"username": user, "password": getpass()})
+                return f"You are signed in as {who.subject}." if who else ""
+            if command == "logout":
+                client.sign_out()
+                return "You are signed out."
+            return client.post("/transfers", json={"to": "ACME", "amount": "50.00"}).text
+        except StepUpError as error:  # "Your sign-in has ended. Sign in again.", for one
+            return error.diagnostics()
+
+
+# README: end
