@@ -5,11 +5,9 @@ import os
 import sys
 from base64 import b32decode
 from collections.abc import Sequence
-from io import StringIO
 from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
-import segno
 from rich.markup import escape
 
 from examples.bank.page import Page
@@ -127,7 +125,7 @@ class PersonAtTheTerminal(TerminalPrompter):
         self.own_key = own_key
         self.mistakes = 0
         self.asked: list[str] = []
-        self._typed_one = self._scanned_one = False
+        self._scanned_one = False
         self._idle = Event()
         self._idle.set()
 
@@ -141,11 +139,9 @@ class PersonAtTheTerminal(TerminalPrompter):
         return chosen
 
     def code(self, label: str, cancel: Event) -> str:
-        """Ask for a code; from the second on with the hint that each is good once."""
+        """Ask for a code."""
         self.asked.append("code")
-        hint = " (used it? wait for the next)" if self._typed_one else ""
-        self._typed_one = True
-        return super().code(label + hint, cancel)
+        return super().code(label, cancel)
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for the PIN; that of the software key is told."""
@@ -159,15 +155,11 @@ class PersonAtTheTerminal(TerminalPrompter):
         super().touch(label if self.own_key else f"{label} (a software key: touched by itself)")
 
     def show_key_uri(self, uri: str) -> None:
-        """Show it as text and as a QR code: on the terminal itself, because it holds the secret."""
+        """Show it, and say that an earlier one is of no use any more."""
         if self._scanned_one:
             self._say("  (This is a new secret: the earlier entry in your app is of no use any more.)")
         self._scanned_one = True
         super().show_key_uri(uri)
-        secret, picture = _secret(uri), StringIO()
-        segno.make(uri, error="l").terminal(picture, border=2, compact=True)
-        self._say(f"  or type this secret: {' '.join(secret[n : n + 4] for n in range(0, len(secret), 4))}")
-        self._say(f"  or scan this:\n{picture.getvalue()}")
 
     def finished(self, accepted: bool) -> None:
         """Say so if it went well; if not, the demo says how it goes on."""

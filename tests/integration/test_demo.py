@@ -196,18 +196,18 @@ def test_the_interactive_demo_shows_no_secret_to_a_pipe() -> None:
 def test_who_mistypes_and_picks_another_method_still_sees_every_step_end_as_told(sitting: Sitting) -> None:
     sitting.types_a_code(after="authenticator app shows: ", wrong=True)
     for _ in ("again", "and once more"):
-        sitting.types_a_code(after="authenticator app shows (used it? wait for the next): ", wrong=True)
+        sitting.types_a_code(after="authenticator app shows: ", wrong=True)
     sitting.types("\n", after="Enter tries this step again")
-    sitting.types_a_code(after="authenticator app shows (used it? wait for the next): ")
-    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ", wrong=True)
-    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ")
-    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ")
+    sitting.types_a_code(after="authenticator app shows: ")
+    sitting.types_a_code(after="Code from your authenticator app: ", wrong=True)
+    sitting.types_a_code(after="Code from your authenticator app: ")
+    sitting.types_a_code(after="Code from your authenticator app: ")
     for _ in ("enrols the key", "uses it"):
         sitting.types("2468\n", after="8 tries left): ")
     sitting.types("2\n", after="change with 1 totp, 2 webauthn: ")
     assert "wrong code" not in sitting.types("2468\n", after="8 tries left): ")
     sitting.types("1\n", after="change with 1 totp, 2 webauthn: ")
-    sitting.types_a_code(after="Code from your authenticator app (used it? wait for the next): ")
+    sitting.types_a_code(after="Code from your authenticator app: ")
     assert sitting.ends() == 0
     assert sitting.shown.rstrip().endswith("Every step ended as told.")
 

@@ -54,7 +54,7 @@ def test_the_readmes_handler_asks_for_a_large_order_and_its_app_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with serving(_api) as url, Client(url, client_id="bank-cli", prompter=CallbackPrompter()) as client:
+    with serving(_api) as url, Client(url, client_id="bank-cli", prompter=Person().prompter) as client:
         client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
         assert "Enrol one of: webauthn, totp." in order(client, 1001)
 

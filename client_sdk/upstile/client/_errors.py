@@ -33,18 +33,29 @@ class StepUpError(UpstileError):
     Attributes:
         response: the challenge that began it, or the refusal that ended it; `None` where there was none.
         next_step: what the person or the developer can do.
+        hint: what is said to developers; never shown to the person.
     """
 
     code = "step_up"
     next_step = ""
 
-    def __init__(self, message: str, *, response: Incoming | None = None, next_step: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        response: Incoming | None = None,
+        next_step: str | None = None,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(harmless(message) or "")
         self.response = response
+        self.hint = harmless(hint)
         if next_step is not None:
             self.next_step = harmless(next_step) or self.next_step
         if self.next_step:
             self.add_note(self.next_step)
+        if self.hint:
+            self.add_note(f"For developers: {self.hint}")
 
     @property
     def correlation_id(self) -> str | None:
@@ -131,10 +142,11 @@ class NoMethodAvailable(StepUpError):
         enrollable: Sequence[str] = (),
         response: Incoming | None = None,
         next_step: str | None = None,
+        hint: str | None = None,
     ) -> None:
         names = ", ".join(enrollable)
         step = next_step or (f"Enrol one of: {names}." if names else None)
-        super().__init__(message, response=response, next_step=step)
+        super().__init__(message, response=response, next_step=step, hint=hint)
         self.enrollable = tuple(enrollable)
 
 

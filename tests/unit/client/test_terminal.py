@@ -1,7 +1,6 @@
 """The person at the terminal: on the terminal itself, whatever the pipes are connected to."""
 
 import os
-import pty
 import termios
 import tty
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from time import sleep
 
 import pytest
 
+from support.terminal import Terminal
 from upstile.client import NoMethodAvailable, Occasion, Requirement, StepUpCancelled, TerminalPrompter
 
 OCCASION = Occasion(
@@ -39,35 +39,9 @@ MODES: dict[str, Callable[[int], object]] = {
 }
 
 
-class Terminal:
-    """A pseudo terminal: what the person types, what they see."""
-
-    def __init__(self) -> None:
-        self.person, own = pty.openpty()
-        self.device = os.ttyname(own)
-        self._own = own
-
-    def types(self, text: str, after: str) -> Thread:
-        """Type once a prompt was seen; joins with what was shown so far."""
-
-        def wait_and_type() -> None:
-            self.sees(after)
-            os.write(self.person, text.encode())
-
-        thread = Thread(target=wait_and_type, daemon=True)
-        thread.start()
-        return thread
-
-    def sees(self, text: str) -> str:
-        """Read until `text` has been shown."""
-        shown = ""
-        while text not in shown:
-            shown += os.read(self.person, 1024).decode()
-        return shown
-
-    def close(self) -> None:
-        os.close(self.person)
-        os.close(self._own)
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
 
 
 @pytest.fixture
@@ -77,13 +51,19 @@ def terminal() -> Iterator[Terminal]:
     made.close()
 
 
-def test_the_prompt_names_account_app_server_and_the_apis_words(
+def test_the_prompt_names_account_app_and_server_and_quotes_the_api_on_rows_of_its_own(
     terminal: Terminal, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert TerminalPrompter(terminal.device).begin(OCCASION, "totp", [], Event()) == "totp"
-    shown = terminal.sees("Continuing with totp.")
-    for word in ("https://api.example.com", "bank-cli", "ad••@example.com", "The API says: “Confirm this transfer”"):
-        assert word in shown
+    assert terminal.sees("Continuing with totp.\r\n").split("\r\n") == [
+        "https://api.example.com asks bank-cli to confirm it is you.",
+        "  Account:",
+        "  │ ad••@example.com",
+        "  The API says:",
+        "  │ Confirm this transfer",
+        "  Continuing with totp.",
+        "",
+    ]
     assert capfd.readouterr() == ("", "")
 
 

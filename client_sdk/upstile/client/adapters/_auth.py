@@ -114,7 +114,8 @@ class StepUpFlow:
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Drive one call of a `Client`."""
         mine = self.session.pins.is_api(str(request.url))
-        pump = _Pump(self.http, self.session, request, self.session.tokens.current() if mine else None)
+        signed_in = self.session.tokens.current() if mine else None
+        pump = _Pump(self.http, self.session, request, signed_in, blocks=True)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -173,7 +174,9 @@ async def landed(future: "Future[Any]") -> None:
 class _Pump:
     """Carries the core's flow over one request of the library."""
 
-    def __init__(self, http: ModuleType, session: Session, request: Any, signed_in: SignedIn | None) -> None:
+    def __init__(
+        self, http: ModuleType, session: Session, request: Any, signed_in: SignedIn | None, *, blocks: bool = False
+    ) -> None:
         self._request = request
         self._url = str(request.url)
         self._body = Body(http, request.stream)
@@ -183,6 +186,7 @@ class _Pump:
             signed_in=signed_in,
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
+            blocks=blocks,
         )
         self._session = session
         self._stepped_up = self._elevated = False

@@ -33,6 +33,7 @@ class Call:
         signed_in: the base token, and whose call it is; `None` for a call to another origin.
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
+        blocks: whether the caller's thread stands still during a ceremony.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Call:
     signed_in: SignedIn | None
     unreplayable: str | None = None
     step_up: Requirement | None = None
+    blocks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,6 +167,7 @@ def _asked(
         challenge=challenge,
         response=response,
         refused=tuple(progress.tried),
+        blocks=call.blocks,
     )
 
 
