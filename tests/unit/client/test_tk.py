@@ -62,7 +62,7 @@ def test_a_code_is_asked_for_in_a_window_that_says_why_and_goes_when_it_is_over(
 
     with Desk().client(prompter=prompter, client_id="pay") as bank:
         assert person.plays([(CODE, types)], lambda: bank.post("/transfers").status_code) == 200
-    assert "https://api.example.com asks pay to confirm it is you." in seen[0]
+    assert "https://api.example.com asks pay." in seen[0]
     person.plays([], lambda: sleep(0.2))
     assert person.sees() == ""
 

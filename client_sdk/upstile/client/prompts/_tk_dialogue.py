@@ -9,7 +9,7 @@ from time import monotonic
 from upstile.client._text import harmless
 from upstile.client.prompts._key_uri import is_key_uri, picture_of, secret_in
 from upstile.client.prompts._prompter import Occasion
-from upstile.client.prompts._tk_look import Look
+from upstile.client.prompts._tk_look import WIDTH, Look
 
 Reply = Callable[[str | None], None]
 """Takes what the person typed or chose; `None` is "cancel"."""
@@ -63,7 +63,6 @@ class TkDialogue:
         self._count_down()
         self._text(label)
         entry = self._look.entry(page, hidden=hidden)
-        entry.pack(fill="x", pady=(4, 0), ipady=6)
         entry.bind("<Return>", lambda event: self._go_on(entry.get()))
         self._buttons("Confirm", entry.get)
         self._show()
@@ -72,8 +71,8 @@ class TkDialogue:
     def say(self, text: str, *, pulsing: bool = False) -> None:
         """Say something that needs no answer."""
         page = self._new_page(None)
-        line = self._look.label(page, text, colour=self._look.palette.accent if pulsing else None)
-        line.pack(fill="x", pady=(4, 0))
+        line = self._look.label(page, f"●  {text}" if pulsing else text)
+        line.pack(fill="x", pady=(10, 0))
         if pulsing:
             self._pulse(line)
         self._buttons(None, str)
@@ -91,8 +90,7 @@ class TkDialogue:
                 self._look.picture(page, picture).pack(pady=(8, 4))
             secret = self._look.entry(page, hidden=False)
             secret.insert(0, secret_in(uri))
-            secret.configure(state="readonly", readonlybackground=self._look.palette.field, font="TkFixedFont")
-            secret.pack(fill="x", pady=4, ipady=4)
+            secret.configure(state="readonly", font="TkFixedFont")
         self._buttons("Next", lambda: "added")
         self._show()
 
@@ -140,10 +138,11 @@ class TkDialogue:
         self._reply = reply
         self._page = page = tk.Frame(self._window, bg=self._look.palette.ground)
         page.pack(fill="both", expand=True)
+        tk.Frame(page, width=WIDTH, bg=page["background"]).pack()  # pages differ in height only
         occasion, muted = self._occasion, self._look.palette.muted
         self._look.label(page, "Confirm it is you", kind="head").pack(fill="x")
         if occasion is not None:
-            asks = f"{occasion.server} asks {occasion.app} to confirm it is you."
+            asks = f"{occasion.server} asks {occasion.app}."
             self._look.label(page, asks, kind="small", colour=muted).pack(fill="x", pady=(2, 10))
             for whose, text in (("Account", harmless(occasion.account)), ("The API says", harmless(occasion.reason))):
                 if text:
@@ -165,7 +164,7 @@ class TkDialogue:
             main.pack(side="right")
         cancel = self._look.button(row, "Cancel", main=False)
         cancel.configure(command=self.cancel)
-        cancel.pack(side="right", padx=(0, 8))
+        cancel.pack(side="right", padx=(0, 0 if go_on is None else 8))
 
     def _show(self) -> None:
         window, occasion = self._window, self._occasion
@@ -191,7 +190,7 @@ class TkDialogue:
         tick()
 
     def _pulse(self, line: tk.Label) -> None:
-        colours = [self._look.palette.accent, self._look.palette.muted]
+        colours = [self._look.palette.text, self._look.palette.accent]
 
         def tick() -> None:
             with suppress(tk.TclError):

@@ -88,19 +88,27 @@ class Look:
         return box
 
     def entry(self, into: tk.Misc, *, hidden: bool) -> tk.Entry:
-        """A line to type."""
-        return tk.Entry(
-            into,
+        """A line to type, in a box that shows where the focus is."""
+        palette = self.palette
+        box = tk.Frame(into, bg=palette.field, highlightthickness=2, highlightbackground=palette.border)
+        box.configure(highlightcolor=palette.accent)
+        box.pack(fill="x", pady=(4, 0))
+        made = tk.Entry(
+            box,
             font=self._entry,
             show="•" if hidden else "",
-            bg=self.palette.field,
-            fg=self.palette.text,
-            insertbackground=self.palette.text,
+            bg=palette.field,
+            fg=palette.text,
+            readonlybackground=palette.field,
+            insertbackground=palette.text,
             relief="flat",
-            highlightthickness=2,
-            highlightbackground=self.palette.border,
-            highlightcolor=self.palette.accent,
+            borderwidth=0,
+            highlightthickness=0,
         )
+        made.pack(fill="x", padx=10, pady=8)
+        made.bind("<FocusIn>", lambda event: box.configure(highlightbackground=palette.accent))
+        made.bind("<FocusOut>", lambda event: box.configure(highlightbackground=palette.border))
+        return made
 
     def choice(self, into: tk.Misc, text: str, value: str, variable: str) -> tk.Radiobutton:
         """One of several."""
