@@ -51,5 +51,5 @@ def _typed(moment: Moment, label: str) -> str:
         if _CODE.fullmatch(code):
             moment.last_code.sent()
             return code
-        asked = f"A code has six digits. {label}"
+        asked = f"Not six digits. {label}"
     raise StepUpCancelled("No code was given that could be right")
