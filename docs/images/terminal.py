@@ -6,6 +6,7 @@ The client, the prompter and the terminal are real; the API and its authorizatio
 import os
 import re
 import sys
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from threading import Thread
@@ -22,6 +23,9 @@ from upstile.client import TerminalPrompter, Totp  # noqa: E402
 
 COLUMNS = 60
 STYLE = re.compile(r"\x1b\[(\d+)m(.*?)\x1b\[0m")
+PARTS = re.compile(r"\x1b\[(\d+)m(.*?)\x1b\[0m|([^\x1b]+)")
+ADVANCE = 8.43
+"""Pixels from one column to the next: 0.602 of the font's size."""
 LOOKS = {
     "light": {"ground": "#ffffff", "text": "#1b1f27", "muted": "#59616e", "border": "#c3c8d0"},
     "dark": {"ground": "#1d2027", "text": "#eceef2", "muted": "#a7afbc", "border": "#49505d"},
@@ -64,24 +68,25 @@ def _types(terminal: Terminal, typed: list[str]) -> None:
 
 def _drawn(rows: list[str], look: dict[str, str]) -> str:
     height, width = 20 * len(rows) + 40, 9 * COLUMNS + 40
-    lines = "\n".join(
-        f'<text x="20" y="{36 + 20 * n}" xml:space="preserve">{_marked(row, look)}</text>' for n, row in enumerate(rows)
-    )
+    lines = "\n".join(words for n, row in enumerate(rows) for words in _placed(row, 36 + 20 * n, look))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" fill="{look["text"]}">\n'
+        f'font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14">\n'
         f'<rect width="{width - 2}" height="{height - 2}" x="1" y="1" rx="8" fill="{look["ground"]}" '
         f'stroke="{look["border"]}"/>\n{lines}\n</svg>\n'
     )
 
 
-def _marked(row: str, look: dict[str, str]) -> str:
-    styles = {"1": 'font-weight="bold"', "2": f'fill="{look["muted"]}"'}
-    parts, at = list[str](), 0
-    for found in STYLE.finditer(row):
-        parts += [escape(row[at : found.start()]), f"<tspan {styles[found[1]]}>{escape(found[2])}</tspan>"]
-        at = found.end()
-    return "".join([*parts, escape(row[at:])])
+def _placed(row: str, y: int, look: dict[str, str]) -> Iterator[str]:
+    """The parts of a row, each where its column is: renderers disagree about blanks at the beginning."""
+    styles = {"1": f'fill="{look["text"]}" font-weight="bold"', "2": f'fill="{look["muted"]}"'}
+    column = 0
+    for number, styled, plain in PARTS.findall(row):
+        text = styled or plain
+        x = 20 + ADVANCE * (column + len(text) - len(text.lstrip()))
+        style = styles.get(number, f'fill="{look["text"]}"')
+        yield f'<text x="{x:.1f}" y="{y}" {style}>{escape(text.strip())}</text>'
+        column += len(text)
 
 
 if __name__ == "__main__":
