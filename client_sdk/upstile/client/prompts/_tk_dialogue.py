@@ -54,7 +54,7 @@ class TkDialogue:
         self._text("How do you want to confirm it?")
         for name in (method, *others):
             self._look.choice(page, _NAMES.get(name, name), name, _CHOSEN).pack(fill="x", pady=2)
-        self._buttons("Continue", lambda: str(self._window.getvar(_CHOSEN)))
+        self._buttons("Continue", self._chosen)
         self._show()
 
     def ask(self, label: str, reply: Reply, *, hidden: bool) -> None:
@@ -152,6 +152,10 @@ class TkDialogue:
             self._warning = ""
         return page
 
+    def _chosen(self) -> str:
+        value: object = self._window.tk.call("set", _CHOSEN)
+        return str(value)
+
     def _text(self, text: str) -> None:
         self._look.label(self._page, text).pack(fill="x", pady=(8, 2))
 
@@ -170,7 +174,7 @@ class TkDialogue:
         window, occasion = self._window, self._occasion
         window.title(f"{occasion.app}: confirm it is you" if occasion else "Confirm it is you")
         window.deiconify()
-        window.lift()
+        window.tk.call("raise", str(window))
 
     def _count_down(self) -> None:
         at, self._next_code_at = self._next_code_at, None
