@@ -225,9 +225,9 @@ def test_the_terminal_shows_the_secret_for_who_has_no_camera_and_lines_that_fit(
 
 def test_ctrl_c_has_one_ending_and_leaves_the_terminal_as_it_was(sitting: Sitting) -> None:
     sitting.types_a_code(after="authenticator app shows: ")
-    sitting.types("\x03", after="wait for the next): ")
+    sitting.types("\x03", after="Code from your authenticator app: ")
     assert sitting.ends() == 130
-    assert sitting.shown.replace("\r", "").partition("wait for the next): ")[2] == "^C\nStopped.\n"
+    assert sitting.shown.replace("\r", "").partition("Code from your authenticator app: ")[2] == "^C\nStopped.\n"
 
 
 def test_a_wrong_argument_is_explained() -> None:
