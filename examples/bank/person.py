@@ -5,12 +5,9 @@ import os
 import sys
 from base64 import b32decode
 from collections.abc import Sequence
-from io import StringIO
-from math import ceil
 from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
-import segno
 from rich.markup import escape
 
 from examples.bank.page import Page
@@ -19,7 +16,6 @@ from upstile.client.testing import Clock
 
 PIN = "2468"
 _PERIOD = 30
-_COUNTDOWN_WIDTH = 72
 
 
 class AuthenticatorApp:
@@ -44,11 +40,6 @@ class AuthenticatorApp:
         """The code that it shows now, to be used."""
         self._used = self._step()
         return self._code(self._used)
-
-    def typed(self, code: str) -> None:
-        """Note that a code was used, if it is one that may still count."""
-        now = self._step()
-        self._used = max([self._used, *(step for step in (now - 1, now) if self._code(step) == code.strip())])
 
     def _step(self) -> int:
         return int(self._clock()) // _PERIOD
@@ -133,17 +124,15 @@ class PersonAtTheTerminal(TerminalPrompter):
     """You: asked on the terminal, with a picture where one helps.
 
     Args:
-        clock: the demo's clock.
         own_key: whether you have a security key connected.
         device: the terminal.
     """
 
-    def __init__(self, clock: Clock, *, own_key: bool, device: str = "/dev/tty") -> None:
+    def __init__(self, *, own_key: bool, device: str = "/dev/tty") -> None:
         super().__init__(device)
         self.own_key = own_key
         self.mistakes = 0
         self.asked: list[str] = []
-        self._app = AuthenticatorApp(clock)  # shows what yours shows
         self._scanned_one = False
         self._idle = Event()
         self._idle.set()
@@ -158,12 +147,9 @@ class PersonAtTheTerminal(TerminalPrompter):
         return chosen
 
     def code(self, label: str, cancel: Event) -> str:
-        """Ask for a code; each is good once, so count down to the next one where it was used."""
+        """Ask for a code."""
         self.asked.append("code")
-        self._count_down(cancel)
-        code = super().code(label, cancel)
-        self._app.typed(code)
-        return code
+        return super().code(label, cancel)
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for the PIN; that of the software key is told."""
@@ -177,15 +163,11 @@ class PersonAtTheTerminal(TerminalPrompter):
         super().touch(label if self.own_key else f"{label} (a software key: touched by itself)")
 
     def show_key_uri(self, uri: str) -> None:
-        """Show it as text and as a QR code: on the terminal itself, because it holds the secret."""
+        """Show it, and say that an earlier one is of no use any more."""
         if self._scanned_one:
             self._say("  (This is a new secret: the earlier entry in your app is of no use any more.)")
         self._scanned_one = True
-        self._app.scan(uri)
         super().show_key_uri(uri)
-        picture = StringIO()
-        segno.make(uri, error="l").terminal(picture, border=2, compact=True)
-        self._say(f"  or scan this:\n{picture.getvalue()}")
 
     def finished(self, accepted: bool) -> None:
         """Say so if it went well; if not, the demo says how it goes on."""
@@ -199,15 +181,6 @@ class PersonAtTheTerminal(TerminalPrompter):
         self._say(f"  {why}")
         self._ask("  Enter tries this step again, after a new sign-in (Ctrl-C ends the demo): ", Event(), hidden=False)
         return True
-
-    def _count_down(self, cancel: Event) -> None:
-        """Wait until your authenticator app shows a code that was not used yet, and say for how long."""
-        if not self._app.until_fresh():
-            return
-        while (left := self._app.until_fresh()) and not cancel.is_set():
-            self._write(f"\r  You used the code that it shows. The next one is there in {ceil(left):2} s ")
-            cancel.wait(min(left, 1))
-        self._write("\r" + " " * _COUNTDOWN_WIDTH + "\r")
 
     def leave(self) -> None:
         """Wait until a prompt that was cancelled has put the terminal right again (a PIN is typed unseen)."""

@@ -62,7 +62,7 @@ class Story:
         self._connected: list[CtapDevice] = list(CtapHidDevice.list_devices()) if interactive else []
         self._software_key = VirtualKey(pin=PIN)
         self._person = (
-            PersonAtTheTerminal(clock, own_key=bool(self._connected)) if interactive else ScriptedPerson(page, clock)
+            PersonAtTheTerminal(own_key=bool(self._connected)) if interactive else ScriptedPerson(page, clock)
         )
         self._methods: list[Method] = [Totp(), WebAuthn(self._keys)]
         self._app = self._open_app()

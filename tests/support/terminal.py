@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 
+_PATIENCE = 15
 _TAKE_THE_TERMINAL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -26,6 +27,11 @@ class Terminal:
         self.device = os.ttyname(own)
         self._own = own
         self.shown = ""
+        self.is_wide(80)
+
+    def is_wide(self, columns: int) -> None:
+        """Make the window so many columns wide."""
+        termios.tcsetwinsize(self._own, (24, columns))
 
     def types(self, text: str, after: str) -> Thread:
         """Type once a prompt was seen; joins with what was shown so far."""
@@ -42,6 +48,8 @@ class Terminal:
         """Read until `text` has been shown."""
         shown, decoder = "", getincrementaldecoder("utf-8")()
         while text not in shown:
+            ready, _, _ = select.select([self.person], [], [], _PATIENCE)
+            assert ready, f"{text!r} never came: {shown!r}"
             shown += decoder.decode(os.read(self.person, 1024))
         self.shown += shown
         return shown

@@ -36,7 +36,7 @@ class StepUpError(UpstileError):
     Attributes:
         response: the challenge that began it, or the refusal that ended it; `None` where there was none.
         next_step: what the person or the developer can do.
-        hint: what the server says to developers; never shown to the person.
+        hint: what is said to developers; never shown to the person.
     """
 
     code = "step_up"
@@ -145,10 +145,11 @@ class NoMethodAvailable(StepUpError):
         enrollable: Sequence[str] = (),
         response: Incoming | None = None,
         next_step: str | None = None,
+        hint: str | None = None,
     ) -> None:
         names = ", ".join(enrollable)
         step = next_step or (f"Enrol one of: {names}." if names else None)
-        super().__init__(message, response=response, next_step=step)
+        super().__init__(message, response=response, next_step=step, hint=hint)
         self.enrollable = tuple(enrollable)
 
 

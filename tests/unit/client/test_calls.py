@@ -27,7 +27,7 @@ def test_a_token_of_an_earlier_ceremony_that_is_refused_is_followed_by_one_for_t
 ) -> None:
     server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
     server["token"].mock(side_effect=[httpx.Response(200, json={**TOKEN, "access_token": "EARLIER"}), TOKENED])
-    with client(ScriptedPrompter(["1", "2"])) as bank:
+    with client(ScriptedPrompter(["111111", "222222"])) as bank:
         bank.step_up(acr="mfa")
         assert bank.request("POST", "/transfers", step_up=Requirement(acr="mfa")).status_code == 200
 
@@ -54,7 +54,7 @@ def test_a_call_may_be_asked_for_two_different_things_and_for_no_third(server: r
             return httpx.Response(401 if challenge else 200, headers={"www-authenticate": challenge or ""})
 
         server["transfers"].mock(side_effect=guarded)
-        with client(ScriptedPrompter(["1", "2", "3"])) as bank:
+        with client(ScriptedPrompter(["111111", "222222", "333333"])) as bank:
             if acr == "phr":
                 assert bank.post("/transfers").status_code == 200
             else:
@@ -72,7 +72,7 @@ def test_the_second_of_two_things_is_not_held_against_the_first(server: respx.Mo
 
     server["transfers"].mock(side_effect=insatiable)
     server.get(f"{API}/me").mock(side_effect=guarded_reply)
-    with client(ScriptedPrompter(["1", "2"])) as bank:
+    with client(ScriptedPrompter(["111111", "222222"])) as bank:
         with pytest.raises(StepUpUnsatisfied):
             bank.post("/transfers")
         assert bank.get("/me").status_code == 200
@@ -92,7 +92,7 @@ def test_a_dead_elevated_token_is_dropped_and_the_call_begins_again(server: resp
         return guarded_reply(request)
 
     server["transfers"].mock(side_effect=guarded)
-    with client(ScriptedPrompter(["1", "2"])) as bank:
+    with client(ScriptedPrompter(["111111", "222222"])) as bank:
         assert bank.post("/transfers").status_code == 200
         assert bank.post("/transfers").status_code == 200
     assert sent == ["Bearer BASE-SECRET", "DPoP DEAD", "DPoP DEAD", "Bearer BASE-SECRET", "DPoP ELEVATED-SECRET"]
@@ -123,7 +123,7 @@ def test_what_one_user_proved_serves_no_other(server: respx.MockRouter) -> None:
 def test_a_callable_that_returns_another_user_says_so(server: respx.MockRouter) -> None:
     server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
     who = ["ada"]
-    person = ScriptedPrompter(["1", "2"])
+    person = ScriptedPrompter(["111111", "222222"])
     with client(person, token=lambda: BaseToken(access_token=f"T-{who[0]}", subject=who[0])) as bank:
         bank.post("/transfers")
         bank.post("/transfers")

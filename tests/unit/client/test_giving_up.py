@@ -129,7 +129,7 @@ def test_no_usable_method_is_said_before_a_ceremony_is_started() -> None:
 
 
 def test_closing_the_client_ends_its_ceremony() -> None:
-    client, ended = Client(API, **options(prompter=ScriptedPrompter(["1"], hold=Event()))), list[str]()
+    client, ended = Client(API, **options(prompter=ScriptedPrompter(["111111"], hold=Event()))), list[str]()
 
     def call() -> None:
         try:
@@ -161,19 +161,19 @@ def _enrolling(*verdicts: httpx.Response) -> Callable[[httpx.Request], httpx.Res
 
 def test_a_wrong_first_code_is_asked_for_again_and_the_third_is_the_last() -> None:
     wrong, right = httpx.Response(400, json=WRONG), httpx.Response(200, json=ENROLLED)
-    person = ScriptedPrompter(["1", "2", "3"])
+    person = ScriptedPrompter(["111111", "222222", "333333"])
     with Client(API, **options(prompter=person, transport=httpx.MockTransport(_enrolling(wrong, right)))) as client:
         assert client.authenticators.enroll(Totp(), "phone").state == "active"
     assert person.attempts_left == [2]
     transport = httpx.MockTransport(_enrolling(wrong, wrong, wrong))
-    changed = options(prompter=ScriptedPrompter("1234"), transport=transport)
+    changed = options(prompter=ScriptedPrompter(lambda: "444444"), transport=transport)
     with Client(API, **changed) as client, pytest.raises(CeremonyFailed, match=r"^Wrong"):
         client.authenticators.enroll(Totp(), "phone")
 
 
 def test_enrolment_runs_out_of_time_and_can_be_cancelled() -> None:
     changed: dict[str, Any] = {"transport": httpx.MockTransport(_enrolling())}
-    changed["prompter"] = ScriptedPrompter(["1"], hold=Event())
+    changed["prompter"] = ScriptedPrompter(["111111"], hold=Event())
     with Client(API, **options(**changed, human_timeout=0.05)) as client, pytest.raises(StepUpTimeout):
         client.authenticators.enroll(Totp(), "phone")
 

@@ -7,7 +7,7 @@ import pytest
 import respx
 
 from support.mocked_api import STEP, client
-from upstile.client import BaseToken, CallbackPrompter, Event, StepUpAuth, StepUpCancelled, StepUpTimeout
+from upstile.client import BaseToken, CallbackPrompter, Event, NoMethodAvailable, StepUpAuth, StepUpTimeout, Totp
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,21 @@ def test_a_prompter_that_never_returns_holds_nobody_up(server: respx.MockRouter)
             bank.post("/transfers")
         bank.step_up_auth.session.prompter = CallbackPrompter()
         server["challenge"].mock(side_effect=lambda request: httpx.Response(403, json=STEP))
-        with pytest.raises(StepUpCancelled):
+        with pytest.raises(NoMethodAvailable):
             bank.post("/transfers")
         stuck.set()
 
 
-def test_a_prompter_that_cannot_ask_cancels(server: respx.MockRouter) -> None:
-    with client(CallbackPrompter()) as bank, pytest.raises(StepUpCancelled):
+def test_a_method_whose_callback_is_missing_is_not_offered(server: respx.MockRouter) -> None:
+    with client(CallbackPrompter()) as bank, pytest.raises(NoMethodAvailable) as caught:
         bank.post("/transfers")
-    assert server["transfers"].call_count == 1
+    assert str(caught.value) == "This app cannot ask for a code"
+    assert caught.value.hint == "CallbackPrompter has no code="
+    assert "CallbackPrompter" not in caught.value.diagnostics()
+    assert not server["challenge"].called
+
+
+def test_nothing_is_begun_on_the_server_that_the_app_cannot_ask_for(server: respx.MockRouter) -> None:
+    with client(CallbackPrompter()) as bank, pytest.raises(NoMethodAvailable, match="cannot ask for a code"):
+        bank.authenticators.enroll(Totp(), "phone")
+    assert not server.calls

@@ -39,6 +39,11 @@ MODES: dict[str, Callable[[int], object]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+
+
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     made = Terminal()
@@ -46,13 +51,19 @@ def terminal() -> Iterator[Terminal]:
     made.close()
 
 
-def test_the_prompt_names_account_app_server_and_the_apis_words(
+def test_the_prompt_names_account_app_and_server_and_quotes_the_api_on_rows_of_its_own(
     terminal: Terminal, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert TerminalPrompter(terminal.device).begin(OCCASION, "totp", [], Event()) == "totp"
-    shown = terminal.sees("Continuing with totp.")
-    for word in ("https://api.example.com", "bank-cli", "ad••@example.com", "The API says: “Confirm this transfer”"):
-        assert word in shown
+    assert terminal.sees("Continuing with totp.\r\n").split("\r\n") == [
+        "https://api.example.com asks bank-cli to confirm it is you.",
+        "  Account:",
+        "  │ ad••@example.com",
+        "  The API says:",
+        "  │ Confirm this transfer",
+        "  Continuing with totp.",
+        "",
+    ]
     assert capfd.readouterr() == ("", "")
 
 

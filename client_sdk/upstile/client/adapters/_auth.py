@@ -131,7 +131,8 @@ class StepUpFlow:
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Drive one call of a `Client`."""
         mine = self.session.pins.is_api(str(request.url))
-        pump = _Pump(self.http, self.session, request, self.session.tokens.current() if mine else None)
+        signed_in = self.session.tokens.current() if mine else None
+        pump = _Pump(self.http, self.session, request, signed_in, blocks=True)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -197,7 +198,9 @@ async def landed(future: "Future[Any]") -> None:
 class _Pump:
     """Carries the core's flow over one request of the library."""
 
-    def __init__(self, http: ModuleType, session: Session, request: Any, caller: Caller | None) -> None:
+    def __init__(
+        self, http: ModuleType, session: Session, request: Any, caller: Caller | None, *, blocks: bool = False
+    ) -> None:
         self._request = request
         self._url = str(request.url)
         self._body = Body(http, request.stream)
@@ -207,6 +210,7 @@ class _Pump:
             caller=caller,
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
+            blocks=blocks,
         )
         self._session, self._key = session, caller and caller.key
         self._stepped_up = self._sent_token = False

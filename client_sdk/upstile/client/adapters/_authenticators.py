@@ -10,7 +10,8 @@ from anyio import to_thread
 from upstile.client._errors import CeremonyFailed
 from upstile.client.adapters._auth import StepUpFlow, landed
 from upstile.client.flow._flight import Ticket
-from upstile.client.methods import Method, MethodUnavailable, Moment
+from upstile.client.methods import Method, MethodUnavailable, Moment, cannot_ask
+from upstile.client.prompts import refuse_dead_lock
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     Authenticator,
@@ -58,7 +59,10 @@ class Authenticators:
             ValueError: the name hides something, or has nothing to see.
             StepUpError: the confirmation did not succeed.
             CeremonyFailed: the server refused.
+            ConfigurationError: this is the thread that would have to show the dialogue.
         """
+        refuse_dead_lock(self._client.step_up_auth.session.prompter)
+        _may_ask(self._client.step_up_auth, method)
         pending = self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
         left = _TRIES
         while True:
@@ -104,6 +108,7 @@ class AsyncAuthenticators:
 
     async def enroll(self, method: Method, name: str, *, enrolment_code: str | None = None) -> Authenticator:
         """Add one, as `Authenticators.enroll`."""
+        _may_ask(self._client.step_up_auth, method)
         pending = await self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
         left = _TRIES
         while True:
@@ -163,12 +168,20 @@ def _fit(name: str) -> str:
     return name
 
 
+def _may_ask(auth: StepUpFlow, method: Method) -> None:
+    """Begin nothing on the server that the app cannot ask the person for."""
+    mute = cannot_ask([method], auth.session.prompter)
+    if mute is not None:
+        raise mute
+
+
 @contextmanager
 def _proving(auth: StepUpFlow, method: Method, pending: EnrollResponse, left: int) -> Generator[Ticket[dict[str, Any]]]:
     """Have the person set the new authenticator up; giving up cancels it."""
 
     def work(moment: Moment) -> dict[str, Any]:
         if left < _TRIES:
+            moment.last_code.forget()
             moment.prompter.rejected(left)
         try:
             return dict(method.enroll(pending, moment))

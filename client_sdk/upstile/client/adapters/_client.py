@@ -1,6 +1,7 @@
 """What makes a client of the HTTP library one for one API that steps up by itself."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
@@ -131,7 +132,7 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         """Ask the person now; the calls that follow use what came out of it. Arguments as for `Requirement`."""
         auth = self.step_up_auth
         asked = _ahead(auth, auth.session.tokens.current(), acr, max_age, scope, reason)
-        ticket = auth.session.step_up(asked)
+        ticket = auth.session.step_up(replace(asked, blocks=True))
         try:
             ticket.future.result()
         finally:

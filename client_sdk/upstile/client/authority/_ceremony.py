@@ -15,7 +15,7 @@ from upstile.client._text import harmless
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._discovery import Target
 from upstile.client.flow._logins import Granted
-from upstile.client.methods import Method, MethodUnavailable, Moment
+from upstile.client.methods import Method, MethodUnavailable, Moment, cannot_ask, ready
 from upstile.client.prompts import Occasion
 from upstile.protocol import (
     ACCESS_TOKEN_TYPE,
@@ -99,9 +99,11 @@ class Ceremony:
             _log.debug("the prompter could not say how it ended", exc_info=True)
 
     def _start(self, authority: Authority, verifier: str) -> Incoming:
-        asked, able = self.requirement, [method.name for method in self.methods if method.available()]
+        asked, prompter = self.requirement, self.moment.prompter
+        able = [method.name for method in ready(self.methods, prompter)]
+        mute = cannot_ask(self.methods, prompter)
         if not able:
-            raise NoMethodAvailable("None of the app's methods can be used on this machine")
+            raise mute or NoMethodAvailable("None of the app's methods can be used on this machine")
         form: dict[str, str | int | None] = {
             "response_type": "code",
             "client_id": self.client_id,
@@ -116,7 +118,10 @@ class Ceremony:
             "authn_methods_supported": " ".join(able),
             "instance": self.instance,
         }
-        return authority.start(self.target.endpoints[0], form)
+        try:
+            return authority.start(self.target.endpoints[0], form)
+        except NoMethodAvailable as error:
+            raise mute or error from error.__cause__
 
     def _prove(self, authority: Authority, reply: Incoming) -> str:
         """Answer steps until there is a code."""
@@ -127,6 +132,7 @@ class Ceremony:
                 return _read(CodeResponse, reply).authorization_code
             step = _read(Step, reply)
             if step.result == "rejected":
+                self.moment.last_code.forget()
                 self.moment.prompter.rejected(step.attempts_left)
             chosen, members = self._answer(step, chosen, unusable)
             form = {"client_id": self.client_id, "auth_session": step.auth_session, "authn_method": chosen.name}
@@ -139,7 +145,8 @@ class Ceremony:
         for offer in offers.values():
             self._check_offer(offer)
         while True:
-            usable = [m for m in self.methods if m.name in offers and m.name not in unusable and m.available()]
+            wanted = [method for method in self.methods if method.name in offers and method.name not in unusable]
+            usable = ready(wanted, self.moment.prompter)
             if not usable:
                 why = "".join(f"; {name}: {reason}" for name, reason in unusable.items())
                 raise NoMethodAvailable(f"The server offers {', '.join(offers)}, and none can be used here{why}")

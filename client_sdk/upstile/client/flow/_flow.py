@@ -42,6 +42,7 @@ class Call:
         caller: the base token, and whose call it is; `None` for a call to another origin.
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
+        blocks: whether the caller's thread stands still during a ceremony.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Call:
     caller: Caller | None
     unreplayable: str | None = None
     step_up: Requirement | None = None
+    blocks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +193,7 @@ def _asked(
         challenge=challenge,
         response=response,
         refused=tuple(progress.tried),
+        blocks=call.blocks,
     )
 
 

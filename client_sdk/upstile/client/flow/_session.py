@@ -28,8 +28,8 @@ from upstile.client.flow._logins import Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
-from upstile.client.methods import Method, Moment
-from upstile.client.prompts import Prompter
+from upstile.client.methods import LastCode, Method, Moment
+from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
 from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
 
 T = TypeVar("T")
@@ -51,6 +51,7 @@ class Asked:
         since: when the call set out, by the monotonic clock.
         caller: the base token of the call, and whose call it is.
         refused: the tokens that were not enough; another one is wanted.
+        blocks: whether the caller's thread stands still meanwhile.
     """
 
     requirement: Requirement
@@ -60,6 +61,7 @@ class Asked:
     challenge: StepUpChallenge | None = None
     response: Incoming | None = None
     refused: tuple[Token | None, ...] = ()
+    blocks: bool = False
 
 
 @dataclass(kw_only=True)
@@ -95,9 +97,11 @@ class Session:
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
     _flights: Flights[Any] = field(init=False, repr=False)
+    _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._flights = Flights(self.monotonic)
+        self._last_code = LastCode(self.clock)
 
     @property
     def key(self) -> ProofKey:
@@ -110,6 +114,7 @@ class Session:
         Raises:
             StepUpRequired: nobody may be asked.
             StepUpUnsatisfied: the last ceremony for this was not honoured, a moment ago.
+            ConfigurationError: the caller's thread is the one that has to show the dialogue.
         """
         requirement = asked.requirement
         if self.interaction == "never":
@@ -117,6 +122,8 @@ class Session:
             raise StepUpRequired(requirement, names, response=asked.response)
         if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
             raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
+        if asked.blocks:
+            refuse_dead_lock(self.prompter)
         key = None if requirement.for_this_call else self._what(asked)
         return self._flights.join(key, asked.since, lambda flight: self._fly(asked, flight))
 
@@ -166,7 +173,12 @@ class Session:
         self._flights.cancel()
 
     def _moment(self, cancel: Event) -> Moment:
-        return Moment(prompter=self.prompter, cancel=cancel, webauthn_origin=self.webauthn_origin)
+        return Moment(
+            prompter=self.prompter,
+            cancel=cancel,
+            webauthn_origin=self.webauthn_origin,
+            last_code=self._last_code,
+        )
 
     def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
@@ -233,7 +245,9 @@ class Session:
             timer.daemon = True
             timer.start()
         try:
+            opened(self.prompter, flight.cancel)
             yield lambda error: late if expired.is_set() else error
         finally:
+            ended(self.prompter, flight.cancel)
             for timer in timers:
                 timer.cancel()

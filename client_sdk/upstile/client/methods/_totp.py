@@ -1,17 +1,24 @@
 """A code from an authenticator app: the person reads it, we pass it on."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.methods._method import Moment
+from upstile.client.prompts import next_code
 from upstile.protocol import EnrollResponse, Offer, plain_code
+
+_CODE = re.compile(r"[0-9]{6}")
+_MOST_TYPED = 5
+"""Times that somebody is asked for what looks like a code, before one is sent."""
 
 
 class Totp:
     """Time-based one-time codes (RFC 6238)."""
 
     name = "totp"
+    asks = "code"
 
     def available(self) -> bool:
         """Always: the app is in the person's pocket."""
@@ -24,12 +31,24 @@ class Totp:
     def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
         """Show the key URI, if it was not shown before, then ask for the first code."""
         if pending.otpauth_uri is not None:
+            moment.last_code.forget()  # what was used came from another seed
             moment.prompter.show_key_uri(pending.otpauth_uri)
         return {"otp": _typed(moment, "First code that your authenticator app shows")}
 
 
 def _typed(moment: Moment, label: str) -> str:
-    code = plain_code(moment.prompter.code(label, moment.cancel))
-    if not code:
-        raise StepUpCancelled("No code was given")
-    return code
+    """A code that may be right: what cannot be one is asked for again, before it costs a try."""
+    asked = label
+    for _ in range(_MOST_TYPED):
+        wait = moment.last_code.wait()
+        if wait is not None:
+            next_code(moment.prompter, wait)
+        typed = moment.prompter.code(asked, moment.cancel)
+        if not plain_code(typed):
+            raise StepUpCancelled("No code was given")
+        code = plain_code(typed)
+        if _CODE.fullmatch(code):
+            moment.last_code.sent()
+            return code
+        asked = f"Not six digits. {label}"
+    raise StepUpCancelled("No code was given that could be right")

@@ -8,7 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fido2.client import ClientError, DefaultClientDataCollector, Fido2Client, PinRequiredError, UserInteraction
+from fido2.client import (
+    AssertionSelection,
+    ClientError,
+    DefaultClientDataCollector,
+    Fido2Client,
+    PinRequiredError,
+    UserInteraction,
+    WebAuthnClient,
+)
 from fido2.ctap import CtapDevice, CtapError
 from fido2.ctap2.base import Ctap2
 from fido2.ctap2.pin import ClientPin
@@ -23,6 +31,7 @@ from fido2.webauthn import (
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client.methods._method import MethodUnavailable, Moment
 from upstile.client.methods._which_key import can_verify, likely, touched, without
+from upstile.client.methods._windows import asked_of_windows, windows_client
 from upstile.protocol import EnrollResponse, Offer
 
 T = TypeVar("T")
@@ -40,6 +49,7 @@ _WRONG_PIN = frozenset({CtapError.ERR.PIN_INVALID, CtapError.ERR.PIN_AUTH_INVALI
 _BLOCKED = frozenset({CtapError.ERR.PIN_BLOCKED, CtapError.ERR.PIN_AUTH_BLOCKED})
 
 Devices = Callable[[], Iterable[CtapDevice]]
+System = Callable[[DefaultClientDataCollector], WebAuthnClient]
 
 
 class WebAuthn:
@@ -47,16 +57,20 @@ class WebAuthn:
 
     Args:
         devices: lists the keys that are connected; USB keys by default.
+        system: python-fido2's client of the operating system, which finds and asks for keys itself; by default that of
+            Windows where this is Windows, and none where `devices` is given.
     """
 
-    # NOTE: on Windows the system talks to keys itself (webauthn.dll); an app without administrator rights sees none.
     name = "webauthn"
 
-    def __init__(self, devices: Devices = CtapHidDevice.list_devices) -> None:
-        self._devices = devices
+    def __init__(self, devices: Devices | None = None, *, system: System | None = None) -> None:
+        self._devices = devices or CtapHidDevice.list_devices
+        self._system = system or (windows_client() if devices is None and sys.platform == "win32" else None)
 
     def available(self) -> bool:
-        """Whether a key is connected and can be read."""
+        """Whether a key is connected and can be read, or the system asks for one."""
+        if self._system is not None:
+            return True
         try:
             return any(True for _ in self._devices())
         except OSError:
@@ -67,6 +81,9 @@ class WebAuthn:
         request = _read(PublicKeyCredentialRequestOptions, offer.options)
         if request.rp_id is None or not verify_rp_id(request.rp_id, moment.webauthn_origin):
             raise CeremonyFailed("The authorization server names a relying party that is not its own")
+        if self._system is not None:
+            client = self._system(DefaultClientDataCollector(moment.webauthn_origin))
+            return {"authn_response": _json(asked_of_windows(moment, lambda end: client.get_assertion(request, end)))}
         for device in likely(self._connected(), request.rp_id, request.allow_credentials or ()):
             try:
                 return {"authn_response": _signed(device, request, moment)}
@@ -77,6 +94,10 @@ class WebAuthn:
     def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
         """Let a key make a new credential."""
         creation = _read(PublicKeyCredentialCreationOptions, pending.options)
+        if self._system is not None:
+            client = self._system(DefaultClientDataCollector(moment.webauthn_origin))
+            made = asked_of_windows(moment, lambda end: client.make_credential(creation, end))
+            return {"registration_response": dict(made)}
         new = without(self._connected(), creation.rp.id or "", creation.exclude_credentials or ())
         if not new:
             raise MethodUnavailable("this key is enrolled here already; plug in the new one")
@@ -125,6 +146,11 @@ def _signed(device: CtapDevice, request: PublicKeyCredentialRequestOptions, mome
         # python-fido2 would refuse a key whose PIN is not set
         request = replace(request, user_verification=UserVerificationRequirement.DISCOURAGED)
     selection = _asking(device, moment, lambda client: client.get_assertion(request, moment.cancel))
+    return _json(selection)
+
+
+def _json(selection: AssertionSelection) -> str:
+    """What was signed, as `AuthenticationResponseJSON`."""
     return json.dumps(dict(selection.get_response(0)))
 
 

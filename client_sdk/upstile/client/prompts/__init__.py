@@ -1,7 +1,18 @@
 """How the person is asked: the protocol, the terminal, and callbacks."""
 
+from upstile.client.prompts._abilities import ended, missing, next_code, opened, refuse_dead_lock
 from upstile.client.prompts._callback import CallbackPrompter
 from upstile.client.prompts._prompter import Occasion, Prompter
 from upstile.client.prompts._terminal import TerminalPrompter
 
-__all__ = ["CallbackPrompter", "Occasion", "Prompter", "TerminalPrompter"]
+__all__ = [
+    "CallbackPrompter",
+    "Occasion",
+    "Prompter",
+    "TerminalPrompter",
+    "ended",
+    "missing",
+    "next_code",
+    "opened",
+    "refuse_dead_lock",
+]

@@ -1,23 +1,40 @@
 """The prompter as plain functions, for apps with a window of their own."""
 
-from collections.abc import Callable, Sequence
-from threading import Event
+import logging
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
 
-from upstile.client._errors import StepUpCancelled
+from upstile.client._errors import ConfigurationError, StepUpCancelled
+from upstile.client.prompts._abilities import Question
 from upstile.client.prompts._prompter import Occasion
+
+_log = logging.getLogger("upstile.client")
+_POLL = 0.05
 
 
 class CallbackPrompter:
-    """Calls the app's functions. A function that is missing means that this cannot be asked.
+    """Calls the app's functions. What has no function cannot be asked, and a method that needs it is not offered.
+
+    In which thread: each ceremony has a thread of its own, and calls all functions but `dismiss` in it, one after
+    another; never in the thread that made the call, and never in the one that draws your window. So hand the question
+    to your window, and wait for its answer in the callback. The thread of the window must be free for that: make the
+    call in another thread, or await it with `AsyncClient`. Name the window's thread as `ui_thread`, and a call that
+    would wait there for itself is refused at once with a `ConfigurationError`.
 
     Args:
         code: given a label, returns the one-time code, or `None` to cancel.
         pin: given a label and the tries left, returns the PIN, or `None` to cancel.
-        touch: told that a security key waits.
+        touch: told that a security key waits; returns at once.
         begin: given the occasion, the method and the other ones; returns a name, or `None` to cancel.
-        show_key_uri: shows the key URI of a new authenticator app.
+        show_key_uri: shows the key URI of a new authenticator app; returns at once.
         rejected: told that an answer was wrong, and how many attempts are left.
         finished: told that the ceremony is over, and whether it succeeded.
+        next_code: told, before `code`, that the code shown was used, and in how many seconds the next one is there.
+        dismiss: take the dialogue away: nobody waits for its answer any more. Called from another thread while a
+            callback still blocks, when the ceremony is cancelled or its time is up; and when a touch is no longer
+            wanted. The callback should return then.
+        ui_thread: the identifier of the thread that draws the window (`threading.get_ident()` in it).
     """
 
     def __init__(
@@ -30,6 +47,9 @@ class CallbackPrompter:
         show_key_uri: Callable[[str], None] | None = None,
         rejected: Callable[[int], None] | None = None,
         finished: Callable[[bool], None] | None = None,
+        next_code: Callable[[float], None] | None = None,
+        dismiss: Callable[[], None] | None = None,
+        ui_thread: int | None = None,
     ) -> None:
         self._code = code
         self._pin = pin
@@ -38,22 +58,40 @@ class CallbackPrompter:
         self._show_key_uri = show_key_uri
         self._rejected = rejected
         self._finished = finished
+        self._next_code = next_code
+        self._dismiss = dismiss
+        self._touching = False
+        self.ui_thread = ui_thread
+
+    def missing(self, question: Question) -> str | None:
+        """What the developer has to add so that this can be asked."""
+        callback, name = (self._code, "code") if question == "code" else (self._pin, "pin")
+        return f"CallbackPrompter has no {name}=" if callback is None else None
 
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and let the app change the method."""
-        return method if self._begin is None else _unless(cancel, self._begin(occasion, method, others))
+        if self._begin is None:
+            return method
+        with self._dismissed_by(cancel):
+            chosen = self._begin(occasion, method, others)
+        return _unless(cancel, chosen, "begin")
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code."""
-        return _unless(cancel, None if self._code is None else self._code(label))
+        with self._dismissed_by(cancel):
+            code = None if self._code is None else self._code(label)
+        return _unless(cancel, code, "code")
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for a PIN."""
-        return _unless(cancel, None if self._pin is None else self._pin(label, retries))
+        with self._dismissed_by(cancel):
+            pin = None if self._pin is None else self._pin(label, retries)
+        return _unless(cancel, pin, "pin")
 
     def touch(self, label: str) -> None:
         """Say that a key waits."""
         if self._touch is not None:
+            self._touching = True
             self._touch(label)
 
     def show_key_uri(self, uri: str) -> None:
@@ -71,14 +109,55 @@ class CallbackPrompter:
         if self._finished is not None:
             self._finished(accepted)
 
+    def next_code(self, seconds: float) -> None:
+        """Say when the next code is there."""
+        if self._next_code is not None:
+            self._next_code(seconds)
 
-def _unless(cancel: Event, answer: str | None) -> str:
+    def opened(self, cancel: Event) -> None:
+        """Nothing stands on the screen yet."""
+        self._touching = False
+
+    def ended(self, cancel: Event) -> None:
+        """A touch that was asked for is no longer wanted."""
+        if self._touching:
+            self._touching = False
+            self._take_away()
+
+    @contextmanager
+    def _dismissed_by(self, cancel: Event) -> Generator[None]:
+        """While a callback blocks, tell the app when its answer is no longer wanted."""
+        if self._dismiss is None or cancel.is_set():
+            yield
+            return
+        returned = Event()
+
+        def watch() -> None:
+            while not returned.wait(_POLL):
+                if cancel.is_set():
+                    self._take_away()
+                    return
+
+        Thread(target=watch, name="upstile dismiss", daemon=True).start()
+        try:
+            yield
+        finally:
+            returned.set()
+
+    def _take_away(self) -> None:
+        if self._dismiss is None:
+            return
+        try:
+            self._dismiss()
+        except Exception:
+            _log.exception("the dismiss callback failed")
+
+
+def _unless(cancel: Event, answer: object, callback: str) -> str:
     if cancel.is_set():
         raise StepUpCancelled("The ceremony was cancelled")
-    return _answered(answer)
-
-
-def _answered(answer: str | None) -> str:
     if answer is None:
-        raise StepUpCancelled("The ceremony was cancelled")
+        raise StepUpCancelled("The person cancelled")
+    if not isinstance(answer, str):
+        raise ConfigurationError(f"{callback}= returns text, or None to cancel, and not {type(answer).__name__}")
     return answer

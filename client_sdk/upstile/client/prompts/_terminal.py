@@ -1,44 +1,48 @@
-"""The person at the terminal: asked on the terminal itself, never on stdout, never through a pipe."""
+"""The person at the terminal: asked on the terminal itself, never on stdout, never through a pipe.
 
-import atexit
-import os
-import re
-import select
+What others say, the API and its authorization server, stands on rows of its own behind a bar. No such row is longer
+than the terminal is wide, so none goes on where our words begin.
+"""
+
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from math import ceil
 from threading import Event
-from urllib.parse import parse_qs, urlsplit
+from time import monotonic
 
-from upstile.client._errors import NoMethodAvailable, StepUpCancelled
-from upstile.client._text import harmless
+from upstile.client._text import harmless, rows
+from upstile.client.prompts._key_uri import in_half_blocks, is_key_uri, picture_of, secret_in
+from upstile.client.prompts._posix import PosixTerminal
 from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._screen import Above, Screen, in_colour
+from upstile.client.prompts._windows import WindowsConsole
 from upstile.protocol import plain_code
 
-_POLL = 0.1
-_LONGEST = 256
-_LONGEST_URI = 1000
-_PASTED = re.compile(r"\x1b\[20[01]~")  # what a terminal puts around a paste where an app has asked for it
+_BAR = "  │ "
+_BOLD, _DIM = "1", "2"
 
 
 class TerminalPrompter:
-    """Asks on the controlling terminal (`/dev/tty`), whatever stdin and stdout are connected to.
+    """Asks on the terminal that the person sits at, whatever stdin and stdout are connected to.
+
+    That is `/dev/tty`, on Windows the console. Without one, or in the background, it raises `NoMethodAvailable`.
 
     Args:
-        device: the terminal.
+        device: another terminal.
+        screen: another way to write and read, for tests.
     """
 
-    def __init__(self, device: str = "/dev/tty") -> None:
-        self._device = device
+    def __init__(self, device: str | None = None, *, screen: Screen | None = None) -> None:
+        self._screen = screen or (PosixTerminal(device) if device else _own_screen())
+        self._next_code_at: float | None = None
 
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and offer to change the method."""
-        account = f" as {occasion.account}" if occasion.account else ""
-        self._say(f"{occasion.server} asks {occasion.app}{account} to confirm it is you.")
-        if occasion.reason:
-            self._say(f"  The API says: “{occasion.reason}”")
+        self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
+        self._quote("Account:", occasion.account)
+        self._quote("The API says:", occasion.reason)
         if not others:
-            self._say(f"  Continuing with {method}.")
+            self._tell(f"Continuing with {method}.")
             return method
         names = [method, *others]
         numbered = ", ".join(f"{n} {name}" for n, name in enumerate(names, 1))
@@ -49,10 +53,16 @@ class TerminalPrompter:
             if answer in choices:
                 return choices[answer]
 
+    def next_code(self, seconds: float) -> None:
+        """Count down above the next question."""
+        self._next_code_at = monotonic() + seconds
+
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code; it is shown while it is typed, because it is good once."""
-        while not plain_code(code := self._ask(f"  {label}: ", cancel, hidden=False)):
-            continue
+        at, self._next_code_at = self._next_code_at, None
+        above = None if at is None else _counting_down(at)
+        while not plain_code(code := self._ask(f"  {label}: ", cancel, hidden=False, above=above)):
+            above = None
         return code.strip()
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
@@ -62,102 +72,68 @@ class TerminalPrompter:
 
     def touch(self, label: str) -> None:
         """Say that a key waits."""
-        self._say(f"  {label}")
+        self._tell(label)
 
     def show_key_uri(self, uri: str) -> None:
-        """Show the key URI, and its secret to type; an app with a picture to show brings its own prompter."""
-        shown = harmless(uri, longest=_LONGEST_URI)
-        if shown != uri:
-            self._say("  The key URI is malformed.")
+        """Show the key URI: as text, its secret to type, and with the extra `qr` as a picture to scan."""
+        if not is_key_uri(uri):
+            self._tell("The key URI is malformed.")
             return
         self._say(f"  Add this to your authenticator app: {uri}")
-        secret = "".join(parse_qs(urlsplit(uri).query).get("secret", ()))
-        if secret:
-            self._say(f"  or type this secret: {' '.join(secret[n : n + 4] for n in range(0, len(secret), 4))}")
+        if secret_in(uri):
+            self._say(f"  or type this secret: {secret_in(uri)}")
+        picture = picture_of(uri)
+        if picture is None:
+            return
+        if len(picture[0]) > self._screen.columns():
+            self._tell(f"(A window of {len(picture[0])} columns has room for a picture to scan.)")
+            return
+        self._say("\n".join(["  or scan this:", *in_half_blocks(picture)]))
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""
-        self._say(f"  That was not right. A code works once: the next one may do. Attempts left: {attempts_left}.")
+        self._tell(f"That was not right. A code works once: the next one may do. Attempts left: {attempts_left}.")
 
     def finished(self, accepted: bool) -> None:
         """Say how it ended."""
-        self._say("  Confirmed." if accepted else "  Not confirmed.")
+        self._tell("Confirmed." if accepted else "Not confirmed.")
+
+    def _quote(self, whose: str, text: str | None) -> None:
+        """What somebody else says, row by row behind a bar."""
+        clean = harmless(text)
+        if clean is None:
+            return
+        self._tell(whose)
+        self._tell(clean, indent=_BAR)
+
+    def _tell(self, text: str, *, indent: str = "  ", style: str = "") -> None:
+        """Write harmless words, in rows that the terminal does not have to break."""
+        for row in rows(text, self._screen.columns() - len(indent) - 1):
+            self._say(f"{_styled(indent, _DIM)}{_styled(row, style)}")
 
     def _say(self, text: str) -> None:
         self._write(f"{text}\n")
 
     def _write(self, text: str) -> None:
-        with self._terminal() as terminal, _line_mode(terminal):
-            os.write(terminal, text.encode())
+        self._screen.write(text)
 
-    def _ask(self, prompt: str, cancel: Event, *, hidden: bool) -> str:
-        with self._terminal() as terminal, _line_mode(terminal, asks=True, echo=not hidden):
-            os.write(terminal, prompt.encode())
-            line = _read_line(terminal, cancel)
-            if hidden:
-                os.write(terminal, b"\n")
-        return line
-
-    @contextmanager
-    def _terminal(self) -> Generator[int]:
-        if sys.platform == "win32":
-            # NOTE: Windows has no /dev/tty; a console of its own needs another prompter.
-            raise NoMethodAvailable(
-                "This system has no terminal device to ask on", next_step="Pass prompter= to the client."
-            )
-        try:
-            terminal = os.open(self._device, os.O_RDWR | os.O_NOCTTY)
-        except OSError as error:
-            raise NoMethodAvailable(
-                "There is no terminal to ask on",
-                next_step="Run the app in a terminal, or pass prompter= to the client.",
-            ) from error
-        try:
-            yield terminal
-        finally:
-            os.close(terminal)
+    def _ask(self, prompt: str, cancel: Event, *, hidden: bool, above: Above | None = None) -> str:
+        return self._screen.ask(prompt, cancel, hidden=hidden, above=above)
 
 
-def _read_line(terminal: int, cancel: Event) -> str:
-    """A line, or `StepUpCancelled` when nobody waits for it any more, or at the end of input."""
-    while not cancel.is_set():
-        ready, _, _ = select.select([terminal], [], [], _POLL)
-        if ready:
-            line = os.read(terminal, _LONGEST)
-            if not line:
-                break
-            return _PASTED.sub("", line.decode("utf-8", "replace").rstrip("\r\n"))
-    raise StepUpCancelled("The ceremony was cancelled")
+def _own_screen() -> Screen:
+    return WindowsConsole() if sys.platform == "win32" else PosixTerminal()
 
 
-@contextmanager
-def _line_mode(terminal: int, *, asks: bool = False, echo: bool = True) -> Generator[None]:
-    """Read and write whole lines, in whatever mode the app or a progress bar has left the terminal.
+def _counting_down(at: float) -> Above:
+    def said() -> str:
+        left = ceil(at - monotonic())
+        if left <= 0:
+            return "  The next code is there."
+        return f"  That code was used: wait {left} s for the next."
 
-    Args:
-        terminal: where.
-        asks: whether something will be typed: what was typed before the question does not answer it.
-        echo: whether it is seen.
-    """
-    import termios  # here, because not every system has it
+    return said
 
-    before, wanted = termios.tcgetattr(terminal), termios.tcgetattr(terminal)
-    wanted[0] = (wanted[0] | termios.ICRNL | termios.BRKINT) & ~(termios.IGNCR | termios.INLCR)
-    wanted[1] |= termios.OPOST | termios.ONLCR
-    wanted[3] |= termios.ICANON | termios.ISIG | termios.IEXTEN | termios.ECHOE | termios.ECHOK
-    wanted[3] = wanted[3] | termios.ECHO if echo else wanted[3] & ~(termios.ECHO | termios.ECHONL)
 
-    def restore() -> None:
-        with suppress(OSError, termios.error):
-            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
-
-    if wanted == before and not asks:
-        yield
-        return
-    atexit.register(restore)  # the ceremony's thread ends with the program, wherever it is
-    try:
-        termios.tcsetattr(terminal, termios.TCSAFLUSH if asks else termios.TCSADRAIN, wanted)
-        yield
-    finally:
-        atexit.unregister(restore)
-        restore()
+def _styled(text: str, style: str) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if style and text.strip() and in_colour() else text

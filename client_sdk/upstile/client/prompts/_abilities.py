@@ -1,0 +1,92 @@
+"""What a prompter may be able to do besides what every one must; it is asked for only where it is there."""
+
+import logging
+from threading import Event, get_ident
+from typing import Literal, Protocol, runtime_checkable
+
+from upstile.client._errors import ConfigurationError
+from upstile.client.prompts._prompter import Prompter
+
+_log = logging.getLogger("upstile.client")
+
+Question = Literal["code", "PIN"]
+
+
+@runtime_checkable
+class Dialogue(Protocol):
+    """Keeps something on the screen between questions, so it has to know when it is over."""
+
+    def opened(self, cancel: Event) -> None:
+        """The person is about to be asked; set `cancel` to give up, whatever is going on."""
+        ...
+
+    def ended(self, cancel: Event) -> None:
+        """Nothing more will be asked for what was opened with this event."""
+        ...
+
+
+@runtime_checkable
+class CountsDown(Protocol):
+    """Can say how long it is until the next one-time code."""
+
+    def next_code(self, seconds: float) -> None:
+        """The code that the app shows was used; the next one comes in `seconds`, the question for it at once."""
+        ...
+
+
+@runtime_checkable
+class Partial(Protocol):
+    """Cannot ask for everything."""
+
+    def missing(self, question: Question) -> str | None:
+        """What the developer has to do so that this can be asked; `None` if it can."""
+        ...
+
+
+@runtime_checkable
+class Threaded(Protocol):
+    """Shows its dialogues in one thread."""
+
+    @property
+    def ui_thread(self) -> int | None:
+        """The identifier of that thread (`threading.get_ident`)."""
+        ...
+
+
+def opened(prompter: Prompter, cancel: Event) -> None:
+    """Say that somebody is about to be asked."""
+    if isinstance(prompter, Dialogue):
+        prompter.opened(cancel)
+
+
+def ended(prompter: Prompter, cancel: Event) -> None:
+    """Say that nothing more will be asked; whatever the prompter makes of it, it is over."""
+    if isinstance(prompter, Dialogue):
+        try:
+            prompter.ended(cancel)
+        except Exception:
+            _log.exception("the prompter could not end its dialogue")
+
+
+def next_code(prompter: Prompter, seconds: float) -> None:
+    """Say when the next one-time code is there."""
+    if isinstance(prompter, CountsDown):
+        prompter.next_code(seconds)
+
+
+def missing(prompter: Prompter, question: Question) -> str | None:
+    """What a developer has to do so that the prompter can ask this; `None` if it can."""
+    return prompter.missing(question) if isinstance(prompter, Partial) else None
+
+
+def refuse_dead_lock(prompter: Prompter) -> None:
+    """Refuse to wait, in the thread that would have to show the dialogue, for what the person does there.
+
+    Raises:
+        ConfigurationError: it is that thread.
+    """
+    if isinstance(prompter, Threaded) and prompter.ui_thread == get_ident():
+        raise ConfigurationError(
+            "This call would wait in the thread that shows the dialogue, and so for ever: make the call in another "
+            "thread, or await it with AsyncClient"
+        )

@@ -1,0 +1,155 @@
+"""The prompter of an app with a Tk window: it asks in the thread of Tk, and waits in that of the ceremony."""
+
+import logging
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Event, Lock, get_ident
+
+from upstile.client._errors import StepUpCancelled
+from upstile.client.prompts._abilities import refuse_dead_lock
+from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._tk_dialogue import Reply, TkDialogue
+from upstile.client.prompts._tk_look import DARK, LIGHT, Look, is_dark
+
+_log = logging.getLogger("upstile.client")
+_POLL = 0.05
+_INBOX = 40
+"""Milliseconds between two looks into the inbox: other threads put work there and never call Tk themselves."""
+
+
+class TkPrompter:
+    """Asks in a window of its own above the app's.
+
+    Make it in the thread that runs Tk's main loop, and make calls elsewhere: a call of a `Client` in the thread of Tk
+    that would have to ask is refused at once with a `ConfigurationError`, because it would wait for itself. The window
+    stays responsive all the while, and goes when the ceremony ends, is cancelled, or runs out of time.
+
+    Args:
+        parent: the app's window, or a widget in it. When it is destroyed, the prompter is closed.
+        dark: the look; by default that of the app's window.
+    """
+
+    def __init__(self, parent: tk.Misc, *, dark: bool | None = None) -> None:
+        self.ui_thread: int = get_ident()
+        self._parent = parent
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._closed = Event()
+        self._lock = Lock()
+        self._cancel: Event | None = None
+        look = Look(parent, DARK if (is_dark(parent) if dark is None else dark) else LIGHT)
+        self._dialogue = TkDialogue(parent, look, self._give_up)
+        self._timer = parent.after(_INBOX, self._read_inbox)
+        parent.bind("<Destroy>", self._on_destroy, add=True)
+
+    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
+        """Say why, and offer to change the method."""
+        return self._asked(lambda reply: self._dialogue.begin(occasion, method, others, reply), cancel)
+
+    def code(self, label: str, cancel: Event) -> str:
+        """Ask for a one-time code; it is shown while it is typed, because it is good once."""
+        while not (code := self._asked(lambda reply: self._dialogue.ask(label, reply, hidden=False), cancel).strip()):
+            continue
+        return code
+
+    def pin(self, label: str, retries: int | None, cancel: Event) -> str:
+        """Ask for a PIN, unseen."""
+        left = "" if retries is None else f" ({retries} tries left)"
+        return self._asked(lambda reply: self._dialogue.ask(f"{label}{left}", reply, hidden=True), cancel)
+
+    def touch(self, label: str) -> None:
+        """Say that a key waits; the person may cancel meanwhile."""
+        self._later(lambda: self._dialogue.say(label, pulsing=True))
+
+    def show_key_uri(self, uri: str) -> None:
+        """Show the key URI with a picture to scan (extra `qr`), until the person goes on or gives up."""
+        with self._lock:
+            cancel = self._cancel or Event()
+        try:
+            self._asked(lambda reply: self._dialogue.show_key_uri(uri, reply), cancel)
+        except StepUpCancelled:
+            cancel.set()
+            raise
+
+    def rejected(self, attempts_left: int) -> None:
+        """Say that the answer was wrong."""
+        self._later(lambda: self._dialogue.rejected(attempts_left))
+
+    def finished(self, accepted: bool) -> None:
+        """Take the window away."""
+        self._later(self._dialogue.hide)
+
+    def next_code(self, seconds: float) -> None:
+        """Count down above the next question."""
+        self._later(lambda: self._dialogue.next_code(seconds))
+
+    def opened(self, cancel: Event) -> None:
+        """What the person cancels from now on."""
+        with self._lock:
+            self._cancel = cancel
+        if self._closed.is_set():
+            cancel.set()
+
+    def ended(self, cancel: Event) -> None:
+        """Take the window away, unless another ceremony has it."""
+        with self._lock:
+            if self._cancel is not cancel:
+                return
+            self._cancel = None
+        self._later(self._dialogue.hide)
+
+    def close(self) -> None:
+        """Free every caller that waits for an answer, and take the window away for good. From any thread."""
+        self._closed.set()
+        self._give_up()
+        if get_ident() != self.ui_thread:
+            return  # the thread of Tk takes it away at its next look into the inbox
+        with suppress(tk.TclError):
+            self._parent.after_cancel(self._timer)
+        self._dialogue.destroy()
+
+    def _asked(self, ask: Callable[[Reply], None], cancel: Event) -> str:
+        """Have Tk ask, and wait for the answer, here and not there."""
+        refuse_dead_lock(self)
+        given, answers = Event(), list[str | None]()
+
+        def reply(answer: str | None) -> None:
+            answers.append(answer)
+            given.set()
+
+        self._later(lambda: ask(reply))
+        while not given.wait(_POLL):
+            if cancel.is_set() or self._closed.is_set():
+                self._later(self._dialogue.hide)
+                raise StepUpCancelled("The ceremony was cancelled")
+        if answers[0] is None:
+            raise StepUpCancelled("The person cancelled")
+        return answers[0]
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._inbox.put(work)
+
+    def _read_inbox(self) -> None:
+        """Runs in the thread of Tk, again and again."""
+        try:
+            while not self._closed.is_set():
+                self._inbox.get_nowait()()
+        except Empty:
+            pass
+        except Exception:  # such as TclError, when the app has taken its window away
+            _log.exception("the dialogue could not be shown")
+            self.close()
+        if self._closed.is_set():
+            self._dialogue.destroy()
+        else:
+            self._timer = self._parent.after(_INBOX, self._read_inbox)
+
+    def _give_up(self) -> None:
+        with self._lock:
+            if self._cancel is not None:
+                self._cancel.set()
+
+    def _on_destroy(self, event: "tk.Event[tk.Misc]") -> None:
+        if event.widget is self._parent:
+            self.close()

@@ -1,0 +1,90 @@
+"""Makes the pictures of the Tk dialogue, on a screen of its own: `uv run python docs/images/window.py`.
+
+It needs xvfb and imagemagick.
+"""
+
+import subprocess
+import sys
+import tkinter as tk
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
+
+from support.tk_person import virtual_screen  # noqa: E402
+from upstile.client import Occasion, Requirement, StepUpCancelled  # noqa: E402
+from upstile.client.tk import TkPrompter  # noqa: E402
+
+OCCASION = Occasion(
+    server="https://api.example.com",
+    app="pay-desktop",
+    account="ad••@example.com",
+    reason="Send 50.00 EUR to ACME",
+    requirement=Requirement(acr="mfa"),
+)
+
+
+def ask_for_a_code(prompter: TkPrompter) -> None:
+    """The question that most people see."""
+    prompter.begin(OCCASION, "totp", [], Event())
+    prompter.next_code(17)
+    prompter.code("Code from your authenticator app", Event())
+
+
+def offer_methods(prompter: TkPrompter) -> None:
+    """Where there is a choice."""
+    prompter.begin(OCCASION, "webauthn", ["totp"], Event())
+
+
+def ask_for_a_touch(prompter: TkPrompter) -> None:
+    """A security key waits."""
+    prompter.begin(OCCASION, "webauthn", [], Event())
+    prompter.touch("Touch your security key now")
+
+
+def main() -> None:
+    """One picture of each page in each look."""
+    with virtual_screen() as screen:
+        root = tk.Tk(screenName=screen)
+        root.withdraw()
+        for work in (ask_for_a_code, offer_methods, ask_for_a_touch):
+            for look in ("light", "dark"):
+                name = f"window-{work.__name__.rpartition('_')[2]}-{look}.png"
+                _picture(root, screen, work, look == "dark", HERE / name)
+        root.destroy()
+
+
+def _picture(root: tk.Tk, screen: str, work: Callable[[TkPrompter], None], dark: bool, file: Path) -> None:
+    prompter = TkPrompter(root, dark=dark)
+    Thread(target=lambda: _quietly(work, prompter), daemon=True).start()
+
+    def shoot() -> None:
+        window = next(child for child in root.winfo_children() if isinstance(child, tk.Toplevel))
+        for widget in [window, *_below(window)]:
+            if isinstance(widget, tk.Entry):
+                widget.focus_force()
+                widget.insert(0, "4921")
+        root.update()
+        command = ["import", "-display", screen, "-window", str(window.winfo_id()), "-strip", str(file)]
+        subprocess.run(command, check=True)  # noqa: S603
+        prompter.close()
+        root.after(200, root.quit)
+
+    root.after(700, shoot)
+    root.mainloop()
+
+
+def _below(widget: tk.Misc) -> list[tk.Misc]:
+    return [found for child in widget.winfo_children() for found in (child, *_below(child))]
+
+
+def _quietly(work: Callable[[TkPrompter], None], prompter: TkPrompter) -> None:
+    with suppress(StepUpCancelled):  # the picture is taken, nobody answers
+        work(prompter)
+
+
+if __name__ == "__main__":
+    main()
