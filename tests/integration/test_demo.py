@@ -51,7 +51,7 @@ class AtTheDemo(Sitting):
         self._codes += 1
         secret = re.findall(r"type this secret: ([A-Z2-7 ]+)", self.shown)[-1]
         code = code_at(seed_in(secret.replace(" ", "")), int(time()) // 30 + self._codes)
-        self.writes(f"{'nonsense' if wrong else code}\n")
+        self.writes(f"{'000000' if wrong else code}\n")
         return seen
 
 

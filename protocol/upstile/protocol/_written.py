@@ -42,7 +42,7 @@ def _plain(character: str) -> str:
     number = digit(character, None)
     if number is not None:
         return str(number)
-    return character if category(character).startswith("L") else ""
+    return character if category(character).startswith("L") and not _hidden.search(character) else ""
 
 
 def _showable(name: str) -> str:
