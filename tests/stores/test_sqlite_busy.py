@@ -13,7 +13,7 @@ import pytest
 from support.stores import ISSUER, NOW, USER, authenticator, enrol, increment, key, live, put, use
 from upstile.server import StorageUnavailable
 from upstile.server.storage._records import Revocation
-from upstile.server.storage.sqlite import SqliteStore, _tries
+from upstile.server.storage.sqlite import SqliteStore, _patience
 
 T = TypeVar("T")
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ async def test_the_loop_goes_on_while_the_application_writes(
 async def test_a_lock_that_is_never_released_is_told_after_some_seconds(
     store: SqliteStore, application: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_tries, "PATIENCE", 0.2)
+    monkeypatch.setattr(_patience, "PATIENCE", 0.2)
     application.execute("BEGIN IMMEDIATE")
     with pytest.raises(StorageUnavailable, match="another connection keeps the file locked"):
         await increment(store, "counter")
@@ -78,8 +78,8 @@ async def test_a_lock_that_is_never_released_is_told_after_some_seconds(
 
 
 async def test_the_patience_of_a_request_is_five_seconds() -> None:
-    assert _tries.PATIENCE == 5.0
-    pauses = list(zip(range(1000), _tries._pauses(), strict=False))
+    assert _patience.PATIENCE == 5.0
+    pauses = list(zip(range(1000), _patience._pauses(), strict=False))
     assert max(pause for _, pause in pauses) <= 0.02
     assert pauses[0][1] <= 0.0005
 

@@ -94,7 +94,7 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Shared:
+class _Parts:
     """What both halves of a deployment use."""
 
     verifier: JWTVerifier
@@ -109,44 +109,44 @@ class _Shared:
 
 def embedded(settings: Settings) -> Deployment:
     """Put a deployment together."""
-    shared = _shared(settings)
-    mint = TokenMint(settings.url, shared.signing)
+    parts = _parts(settings)
+    mint = TokenMint(settings.url, parts.signing)
     sign_in = SignIn(
         issuer=settings.url,
         apps=settings.apps,
         mint=mint,
         storage=settings.storage,
-        names=shared.names,
-        revocations=shared.revocations,
+        names=parts.names,
+        revocations=parts.revocations,
         events=settings.events,
         life=settings.login_life,
     )
-    ends = Ends(storage=settings.storage, names=shared.names, revocations=shared.revocations)
-    endpoints = _endpoints(settings, shared, mint, ends)
+    ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
+    endpoints = _endpoints(settings, parts, mint, ends)
     documents = {
         RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
-        SERVER_METADATA_PATH: lambda: _server_metadata(settings, shared.methods).to_members(),
-        f"{PREFIX}/jwks": shared.signing.jwks,
+        SERVER_METADATA_PATH: lambda: _server_metadata(settings, parts.methods).to_members(),
+        f"{PREFIX}/jwks": parts.signing.jwks,
     }
     return Deployment(
-        issuer=shared.verifier.issuer,
+        issuer=parts.verifier.issuer,
         scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
-        guard=shared.guard,
+        guard=parts.guard,
         routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
-        help_desk=_help_desk(settings, shared, ends),
-        possession=shared.possession,
-        signing=shared.signing,
+        help_desk=_help_desk(settings, parts, ends),
+        possession=parts.possession,
+        signing=parts.signing,
         seal=settings.seal,
         storage=settings.storage,
-        names=shared.names,
-        revocations=shared.revocations,
+        names=parts.names,
+        revocations=parts.revocations,
         events=settings.events,
         clock=settings.clock,
     )
 
 
-def _shared(settings: Settings) -> _Shared:
+def _parts(settings: Settings) -> _Parts:
     url, storage = settings.url, settings.storage
     issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=OFFERED, marks_single_use=True)
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
@@ -154,7 +154,7 @@ def _shared(settings: Settings) -> _Shared:
     names, replays = Names(url), ReplaySet()
     revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age)
     refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
-    return _Shared(
+    return _Parts(
         verifier=verifier,
         signing=signing,
         names=names,
@@ -180,29 +180,29 @@ def _shared(settings: Settings) -> _Shared:
     )
 
 
-def _help_desk(settings: Settings, shared: _Shared, ends: Ends) -> HelpDesk:
+def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
     return HelpDesk(
         issuer=settings.url,
         storage=settings.storage,
-        names=shared.names,
-        revocations=shared.revocations,
+        names=parts.names,
+        revocations=parts.revocations,
         ends=ends,
-        closings=shared.closings,
+        closings=parts.closings,
         events=settings.events,
         users=settings.users,
         clock=settings.clock,
     )
 
 
-def _enrolment(settings: Settings, shared: _Shared, ends: Ends) -> Enrolment:
-    storage, methods = settings.storage, shared.methods
+def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> Enrolment:
+    storage, methods = settings.storage, parts.methods
     return Enrolment(
-        guard=shared.guard,
-        rights=EnrolmentRights(guard=shared.guard, methods=methods, store=storage.one_time, names=shared.names),
+        guard=parts.guard,
+        rights=EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names),
         methods=methods,
         durable=storage.durable,
         ends=ends,
-        closings=shared.closings,
+        closings=parts.closings,
         events=settings.events,
     )
 
@@ -220,15 +220,15 @@ def _methods(settings: Settings) -> tuple[Method, ...]:
     )
 
 
-def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends) -> Endpoints:
-    url, storage, events, names = settings.url, settings.storage, settings.events, shared.names
-    revocations, verifier = shared.revocations, shared.verifier
+def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Endpoints:
+    url, storage, events, names = settings.url, settings.storage, settings.events, parts.names
+    revocations, verifier = parts.revocations, parts.verifier
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
-    steps = Steps(names=names, methods=shared.methods, enrollment_uri=enrollment_uri)
+    steps = Steps(names=names, methods=parts.methods, enrollment_uri=enrollment_uri)
     return Endpoints(
         clock=settings.clock,
-        possession=shared.possession,
+        possession=parts.possession,
         apps=settings.apps,
         starts=Starts(
             resources=frozenset({url}),
@@ -246,15 +246,15 @@ def _endpoints(settings: Settings, shared: _Shared, mint: TokenMint, ends: Ends)
             names=names,
             steps=steps,
             subjects=subjects,
-            closings=shared.closings,
+            closings=parts.closings,
             events=events,
             clock=settings.clock,
             refuse_copies=settings.refuse_copies,
         ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
-        enrolment=_enrolment(settings, shared, ends),
-        refusals=shared.guard.refusals,
+        enrolment=_enrolment(settings, parts, ends),
+        refusals=parts.guard.refusals,
         events=events,
     )
 

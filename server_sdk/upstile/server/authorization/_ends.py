@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
-from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_LIFE
+from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.authorization._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.storage import (
@@ -74,7 +74,7 @@ class Ends:
             gone: authenticators; keys that are known through one of them are forgotten. `None`: all keys.
             spared: the `jti` of the token that goes on.
         """
-        self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_LIFE, spared)
+        self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, spared)
         key = self._names("user", account.user.subject)
 
         def note(found: Found) -> tuple[Kept, None]:

@@ -15,7 +15,7 @@ from upstile.server.authorization._account import at_least, disabled, signed_out
 from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._ends import Ends
 from upstile.server.authorization._enrolment_rights import enrolment_code_for
-from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_LIFE
+from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.authorization._sign_in import check_subject
 from upstile.server.authorization._spoken_code import compared, new_code
 from upstile.server.authorization._user_state import UserState
@@ -167,7 +167,7 @@ class HelpDesk:
         await self._storage.durable.forget_audited(self._audited(subject))
         event = await self._written("user-forgotten", subject, by, reason)  # the one row that stays
         account, _ = at_least(await self._storage.durable.forget_account(user), *self._revocations.first_good(user))
-        until, key = now + LOGIN_LIFE + LONGEST_LIFE, self._names("user", subject)
+        until, key = now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, self._names("user", subject)
         self._revocations.ended(account, until)
         nothing = UserState(first_login=account.logins, first_proof=account.proofs)
         left = replace(nothing.record(now), expires_at=until)

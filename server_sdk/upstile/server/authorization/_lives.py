@@ -1,4 +1,8 @@
-"""How long each thing lives, in seconds (upstile profile §4, §7, §8)."""
+"""How long each thing lives, in seconds (upstile profile §4, §7, §8).
+
+What is not here: remembered proofs (`_replay.py`), signing keys (`keys/_rotation.py`), and rows of the audit, for which
+the deployment says it (`audit_kept_for=`).
+"""
 
 SESSION_LIFE = 300
 """A step waits for its answer."""
@@ -8,10 +12,10 @@ REPLY_KEPT = 60
 """A reply can be had again."""
 CODE_LIFE = 60
 """An authorization code must be redeemed."""
-LIFE = 300
-"""An elevated token lives at least,"""
-LONGEST_LIFE = 3600
-"""and a bound one at most, if the route's `max_age` is that long."""
+TOKEN_LIFE = 300
+"""An elevated token lives; a bound one as long as the route's `max_age`, if that is longer."""
+LONGEST_TOKEN_LIFE = 3600
+"""A bound elevated token lives at most."""
 LOGIN_LIFE = 12 * 3600
 """A base login lasts, unless the deployment says less; as long as its factors count towards `mfa`."""
 ENROLMENT_CODE_LIFE = 600

@@ -64,6 +64,9 @@ async def write_right(
 ) -> None:
     """Write all that a right answer brings about, with rows for the audit table.
 
+    That is: what it uses up (`Use`: the counter of its authenticator), the session with the sealed reply, the
+    authorization code or the next step (`outcome.kept`, made in `_answer.py`), and what is counted for the user.
+
     Raises:
         AuthorizationError: somebody else judges this answer now, or the user's sign-ins or proofs were ended.
         UsedBefore: the same code was accepted elsewhere in the meantime.
@@ -78,8 +81,8 @@ async def write_right(
         user = UserState.read(found.get(answer.user))
         if has_ended(proved, user):
             raise no_session()
-        counted = _counted(answer, claimed, user, proved, authenticator, outcome, now)
-        return {**outcome.kept, **counted, **closed}, None
+        after = _user_after(answer, claimed, user, proved, authenticator, outcome, now)
+        return {**outcome.kept, **after, **closed}, None
 
     use = Use(
         user=answer.account.user,
@@ -92,7 +95,7 @@ async def write_right(
     await storage.settle(use, [answer.session, answer.user, *outcome.kept], decide, now, rows)
 
 
-def _counted(
+def _user_after(
     answer: Answer,
     claimed: Claimed,
     user: UserState,
@@ -101,6 +104,7 @@ def _counted(
     outcome: Outcome,
     now: float,
 ) -> Kept:
+    """The rows of wrong answers end, and with a code the key is known."""
     before = user
     user = succeed(user, proved.login, claimed.side, authenticator, claimed.claim.charged, now)
     if outcome.ends:

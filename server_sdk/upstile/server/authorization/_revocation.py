@@ -8,7 +8,7 @@ from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
 from upstile.server.audit import Events, SecurityEvent, learn
 from upstile.server.authorization._budgets import Side, side_of, whole_seconds
-from upstile.server.authorization._lives import LONGEST_LIFE
+from upstile.server.authorization._lives import LONGEST_TOKEN_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._response import temporarily_unavailable
 from upstile.server.authorization._user_state import UserState
@@ -69,7 +69,7 @@ class Revoker:
         login = BaseLogin.read((await self._store.get_many([key], now)).get(key))
         if login is not None and login.jti == token.jti:  # elevated tokens may outlive the login
             await self._count(token, now)
-            await self._revocations.revoke("login", login.sid, token.expires_at + LONGEST_LIFE)
+            await self._revocations.revoke("login", login.sid, token.expires_at + LONGEST_TOKEN_LIFE)
         else:
             await self._revocations.revoke("token", token.jti, token.expires_at)
         user = User(token.issuer, token.subject)

@@ -7,7 +7,7 @@ from uuid import UUID
 from upstile.protocol import TokenResponse, base64url_decode, base64url_encode
 from upstile.server.authorization._acr import token_amr
 from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._lives import LIFE, LONGEST_LIFE
+from upstile.server.authorization._lives import LONGEST_TOKEN_LIFE, TOKEN_LIFE
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.keys._signing import SigningKeys
 
@@ -83,7 +83,7 @@ class TokenMint:
 
 def lifetime(max_age: int | None, *, bound: bool) -> int:
     """Seconds that an elevated token lives."""
-    return max(LIFE, min(max_age, LONGEST_LIFE)) if bound and max_age is not None else LIFE
+    return max(TOKEN_LIFE, min(max_age, LONGEST_TOKEN_LIFE)) if bound and max_age is not None else TOKEN_LIFE
 
 
 def new_jti(ceremony: Ceremony) -> str:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from upstile.server.authorization._endpoints import CACHED
-from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_LIFE
+from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.keys._rotation import PUBLISHED_AHEAD, VERIFIES_AFTER, first, lives, living, rotated, whose_turn
 from upstile.server.storage._records import SigningKeyRecord
 
@@ -47,7 +47,7 @@ def test_a_first_key_is_not_made_where_there_is_one() -> None:
 
 
 def test_a_key_stays_an_hour_longer_than_any_token_lives() -> None:
-    assert max(LOGIN_LIFE, LONGEST_LIFE) + HOUR <= VERIFIES_AFTER
+    assert max(LOGIN_LIFE, LONGEST_TOKEN_LIFE) + HOUR <= VERIFIES_AFTER
 
 
 def test_who_caches_the_published_keys_has_a_new_one_before_it_signs() -> None:

@@ -12,9 +12,9 @@ from upstile.server.storage._audit import WaitingRows
 from upstile.server.storage._engine import sqlite_engine, use_wal
 from upstile.server.storage.sql import SqlLedger
 from upstile.server.storage.sqlite._issuer import check_issuer
+from upstile.server.storage.sqlite._patience import PATIENCE, waited
 from upstile.server.storage.sqlite._phases import Phases
 from upstile.server.storage.sqlite._tidying import LOG_LIMIT, Tidying
-from upstile.server.storage.sqlite._tries import PATIENCE, waited
 
 _TIDYING_WAITS = 1.0
 """Seconds that tidying waits for a writer; a second later it is called again."""

@@ -24,8 +24,8 @@ from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, De
 from upstile.server.storage.schema import HEAD, Reseal, no_secret_keys
 from upstile.server.storage.sqlite._files import check_files
 from upstile.server.storage.sqlite._opened import Opened, open_file, schema_version
+from upstile.server.storage.sqlite._patience import tried
 from upstile.server.storage.sqlite._phases import Phases
-from upstile.server.storage.sqlite._tries import tried
 
 T = TypeVar("T")
 

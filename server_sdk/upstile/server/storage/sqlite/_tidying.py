@@ -7,8 +7,8 @@ from threading import Lock
 
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._meanings import meaning
+from upstile.server.storage.sqlite._patience import is_locked
 from upstile.server.storage.sqlite._phases import Phases
-from upstile.server.storage.sqlite._tries import is_locked
 
 LOG_LIMIT = 64 * 1024 * 1024
 """Bytes of the write-ahead log above which it is cut, although writers wait for that."""
