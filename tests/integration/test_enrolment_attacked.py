@@ -168,7 +168,7 @@ async def test_an_enrolment_code_survives_a_storage_that_fails(tmp_path: Path, m
         await server._deployment.aclose()
 
 
-async def _out_of_reach(store: SqliteStore, user: object, decide: object, *, spared: str | None = None) -> None:
+async def _out_of_reach(store: SqliteStore, *change: object, spared: str | None = None) -> None:
     raise StorageUnavailable("gone")
 
 
