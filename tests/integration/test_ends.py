@@ -202,6 +202,7 @@ async def test_a_removed_phone_is_dead_at_every_node_and_the_remover_goes_on_at_
         token = await app.elevate(acr_values="phr", **CHANGE)
         assert (await here.call("DELETE", f"{PATH}/{ids['totp']}", token=token)).status_code == 204
         path = f"{PATH}/{ids['webauthn']}"
+        assert error_of(await there.call("POST", f"{path}/open", token=other)) == "invalid_token"
         refused = await there.call("PATCH", path, token=other, json={"name": "thief's"})
         assert error_of(refused) == "invalid_token"
         assert (await there.call("PATCH", path, token=token, json={"name": "mine"})).status_code == 200

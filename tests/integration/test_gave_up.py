@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from fastapi import Depends
 
+from support.installed import missing
 from support.own_app import OwnApp, own_app
 from support.wire_driver import URL, Started, new_key
 from upstile.server import Authentication, JsonLines
@@ -176,7 +177,7 @@ async def a_day(app: OwnApp, users: int) -> GaveUp:
 def by_jq(log: Path, now: float) -> GaveUp:
     """What the line of the page says of the log."""
     if shutil.which("jq") is None:
-        pytest.skip("install jq (apt-get install jq): the line of docs/events.md is run with it")
+        missing("jq, with which the line of docs/events.md is run,", "apt-get install jq")
     line = documented("jq").replace('"$(date +%s)"', str(int(now)))
     told = subprocess.run(["sh", "-c", line], cwd=log.parent, check=True, capture_output=True, text=True)  # noqa: S603,S607
     return {(user, route, step) for user, route, step in (row.split("\t") for row in told.stdout.splitlines())}

@@ -142,6 +142,12 @@ def with_closed(account: Account, ids: Collection[str], *, closed: bool) -> Acco
     return _with(account, (replace(r, closed=closed) if r.id in ids else r for r in account.authenticators))
 
 
+def reopened(account: Account, id: str, now: float) -> tuple[Account, AuthenticatorRecord | None]:
+    """Unknown keys may try this one again."""
+    account = with_closed(account, [id], closed=False)
+    return account, find(account, id, now)
+
+
 def signed_out(account: Account) -> tuple[Account, Account]:
     """All sign-ins and tokens up to now have ended, and what was begun in them."""
     records = [record for record in account.authenticators if record.state != "pending"]

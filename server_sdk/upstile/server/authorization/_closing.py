@@ -7,14 +7,14 @@ tries are left until then; who opens it begins the count anew.
 
 from collections.abc import Callable, Collection, Sequence
 
-from upstile.server.authorization._account import find, with_closed
+from upstile.server.authorization._account import with_closed
 from upstile.server.authorization._budgets import opened, unlocked
 from upstile.server.authorization._user_state import UserState
-from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, Found, Kept, Names, Storage, User
+from upstile.server.storage import Account, AuditRow, Found, Kept, Names, Storage, User
 
 
 class Closings:
-    """Closes authenticators to unknown keys, and opens them.
+    """Closes authenticators to unknown keys, and begins their count anew where they are opened.
 
     Args:
         storage: the authenticators, and what is counted.
@@ -33,22 +33,13 @@ class Closings:
         """Take the closing back: their last try was right, and was given back with the outcome."""
         await self._mark(user, ids, closed=False)
 
-    async def open(self, user: User, id: str, now: float, rows: Sequence[AuditRow]) -> AuthenticatorRecord | None:
-        """Let unknown keys try this one again, a hundred times; the record, or `None` where there is none.
-
-        `rows` are written into the audit with it.
-        """
-        await self._forget_count(user, lambda state: opened(state, id), now)
-
-        def decide(account: Account) -> tuple[Account, AuthenticatorRecord | None]:
-            account = with_closed(account, [id], closed=False)
-            return account, find(account, id, now)
-
-        return await self._storage.durable.change_account(user, decide, lambda _: rows)
+    async def forget_count(self, user: User, id: str, now: float) -> None:
+        """Begin the count of this one anew: it was opened. Without that the next wrong answer closes it again."""
+        await self._change_count(user, lambda state: opened(state, id), now)
 
     async def unlock(self, user: User, now: float, rows: Sequence[AuditRow]) -> None:
         """Let unknown keys try all of them again, and end the lock that is running; `rows` are written with it."""
-        await self._forget_count(user, unlocked, now)
+        await self._change_count(user, unlocked, now)
 
         def decide(account: Account) -> tuple[Account, None]:
             return with_closed(account, [record.id for record in account.authenticators], closed=False), None
@@ -61,8 +52,7 @@ class Closings:
 
         await self._storage.durable.change_account(user, decide)
 
-    async def _forget_count(self, user: User, change: Callable[[UserState], UserState], now: float) -> None:
-        """First the count, then the record: what stops in between is closed, and can be opened once more."""
+    async def _change_count(self, user: User, change: Callable[[UserState], UserState], now: float) -> None:
         key = self._names("user", user.subject)
 
         def decide(found: Found) -> tuple[Kept, None]:

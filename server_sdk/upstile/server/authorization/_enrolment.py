@@ -29,6 +29,7 @@ from upstile.server.authorization._account import (
     preferred,
     removed,
     renamed,
+    reopened,
     tried,
 )
 from upstile.server.authorization._closing import Closings
@@ -156,12 +157,12 @@ class Enrolment:
         call = await self._authenticated(request, now)
         account, before = await self._found(call, path["id"], now)
         await self._rights.to_open(call, live(account, now), now)
-        event = self._event("authenticator-opened", call, before, now)
-        rows = self._events.rows(event) if before.closed else ()
-        opened = await self._closings.open(_user(call), before.id, now, rows)
+        event = self._event("authenticator-opened", call, before, now) if before.closed else None
+        opened = await self._change(call, lambda found: reopened(found, before.id, now), now, event)
         if opened is None:
             raise _not_found()
-        if before.closed:
+        await self._closings.forget_count(_user(call), opened.id, now)
+        if event is not None:
             await self._events.tell(event, written=True)
         return json_response(200, _entry(opened, now).to_members())
 
