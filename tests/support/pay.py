@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from time import monotonic, sleep, time
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,20 +23,18 @@ LOGIN = {"username": "ada", "password": "correct horse"}
 
 
 class BankClock:
-    """The bank's clock, as this process knows it."""
+    """The bank's clock. Every process goes by it: to one that is behind, a token of the others is from the future."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/_clock"
-        self.move(0)
 
     def move(self, seconds: float) -> float:
         """Move it ahead; the time by then."""
         now: float = httpx.post(self._url, json={"advance": seconds}).json()["now"]
-        self._ahead = now - time()
         return now
 
     def __call__(self) -> float:
-        return time() + self._ahead
+        return self.move(0)
 
 
 class Person(ScriptedPrompter):
