@@ -80,7 +80,8 @@ class SqlLedger:
             found = read_account(connection, user, lock=True)
             before = _log.not_before(connection, found)
             after, result = decide(before)
-            write_account(connection, found, after)
+            if after is not before:
+                write_account(connection, found, after)
             self._note(connection, before, after, spared)
             self._tell(connection, rows(result))
             return result
