@@ -109,7 +109,8 @@ def test_a_dead_elevated_token_takes_no_other_along(server: respx.MockRouter) ->
     with client(person) as bank:
         bank.step_up(acr="phr")
         bank.step_up(acr="mfa")
-        assert bank.request("POST", "/transfers", content=iter([b""]), step_up=Requirement(acr="mfa")).status_code == 401
+        asked = Requirement(acr="mfa")
+        assert bank.request("POST", "/transfers", content=iter([b""]), step_up=asked).status_code == 401
         assert bank.request("GET", "/me", step_up=Requirement(acr="phr")).status_code == 200
     assert me.calls[0].request.headers["authorization"] == "DPoP phr"
     assert len(person.occasions) == 2
