@@ -50,7 +50,7 @@ async def test_who_began_a_first_enrolment_cannot_finish_it_as_a_second_one(tmp_
         assert (await app.enroll_totp()).status_code == 200
         proof = {"registration_response": Passkey().register(begun["options"])}
         reply = await thief.call("POST", f"{PATH}/{begun['id']}/verify", json=proof)
-        assert (reply.status_code, problem_of(reply)) == (400, "verification-failed")
+        assert (reply.status_code, problem_of(reply)) == (404, "not-found")
         assert await _states(app) == ["active"]
 
 

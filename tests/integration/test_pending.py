@@ -177,6 +177,27 @@ async def test_what_a_lost_phone_let_begin_goes_with_the_phone(tmp_path: Path) -
         assert {entry["id"] for entry in await _entries(app)} == {new["id"], own}
 
 
+@pytest.mark.requirement("profile-8-bar")
+async def test_what_was_begun_with_a_code_is_not_finished_once_a_security_key_is_asked_for(tmp_path: Path) -> None:
+    """A thief with one code of the phone has begun a security key; what the owner began beside stays."""
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        thief = await _thief(app)
+        stolen = await thief.elevate(**CHANGE)
+        key = (await thief.call("POST", PATH, token=stolen, json={"method": "webauthn", "name": "key"})).json()
+        app.clock.now += 60
+        token = await app.elevate(**CHANGE)
+        own = (await app.call("POST", PATH, token=token, json=PHONE)).json()["id"]
+        assert (await app.enroll_passkey(token)).status_code == 200
+        response = Passkey().register(key["options"])
+        refused = await thief.call("POST", f"{PATH}/{key['id']}/verify", json={"registration_response": response})
+        assert problem_of(refused) == "not-found"
+        entries = {(entry["method"], entry["state"]) for entry in await _entries(app)}
+        assert entries == {("totp", "active"), ("totp", "pending"), ("webauthn", "active")}
+        assert own in {entry["id"] for entry in await _entries(app)}
+
+
 async def test_what_an_enrolment_code_let_begin_is_nobody_elses_to_remove_or_rename(tmp_path: Path) -> None:
     """A thief who knows the password would take its place."""
     async with own_app(tmp_path) as app:

@@ -1,7 +1,7 @@
 """What may happen to a user's authenticators: plain functions over the account."""
 
 from support.stores import NOW, USER, authenticator
-from upstile.server.authorization._account import CONFIRM_TRIES, activated, tried
+from upstile.server.authorization._account import CONFIRM_TRIES, activated, preferred, tried
 from upstile.server.authorization.methods import Confirmed
 from upstile.server.storage import Account
 
@@ -17,3 +17,13 @@ def test_more_first_proofs_at_once_than_are_judged_do_not_remove_what_one_of_the
     account, active = activated(account, "new", Confirmed(data={}, counter=0), NOW)
     assert active is not None
     assert [record.state for record in account.authenticators] == ["active"]
+
+
+def test_when_one_becomes_active_what_others_began_goes_but_for_what_an_enrolment_code_let_begin() -> None:
+    begun = [("owner's", "owner"), ("owner's other", "owner"), ("thief's", "thief"), ("code's", "desk")]
+    pending = [authenticator(id, state="pending", begun_by=who, expires_at=int(NOW) + 600) for id, who in begun]
+    account, _ = preferred(Account(user=USER, authenticators=(pending[-1],)), "code's", NOW)
+    account = Account(user=USER, authenticators=(*pending[:-1], *account.authenticators))
+    account, active = activated(account, "owner's", Confirmed(data={}, counter=0), NOW)
+    assert active is not None
+    assert [record.id for record in account.authenticators] == ["owner's", "owner's other", "code's"]

@@ -39,7 +39,7 @@ def beginner(sid: str | None, jkt: str | None) -> str:
 
 def is_begun_by(record: AuthenticatorRecord, who: str) -> bool:
     """Whether this beginner may finish a pending authenticator."""
-    return record.state == "pending" and record.begun_by is not None and record.begun_by.removeprefix(_WITH_CODE) == who
+    return record.state == "pending" and record.begun_by is not None and _beginner_of(record) == who
 
 
 def is_full(account: Account) -> bool:
@@ -90,7 +90,11 @@ def tried(account: Account, id: str, now: float) -> tuple[Account, tuple[Authent
 def activated(
     account: Account, id: str, confirmed: Confirmed, now: float
 ) -> tuple[Account, AuthenticatorRecord | None]:
-    """The pending one is active; one caller succeeds, and a first one only while it would be the first."""
+    """The pending one is active; one caller succeeds, and a first one only while it would be the first.
+
+    What other beginners have pending goes, but for what an enrolment code let begin: from now on a beginning may ask
+    for more than theirs was asked for.
+    """
     record = find(account, id, now)
     if record is None or record.state != "pending":
         return account, None
@@ -107,7 +111,9 @@ def activated(
         begun_by=None,
         expires_at=None,
     )
-    return _replaced(account, active), active
+    who = _beginner_of(record)
+    stay = [other for other in account.authenticators if other.id == id or _stays(other, who)]
+    return _replaced(_with(account, stay), active), active
 
 
 def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, AuthenticatorRecord | None]:
@@ -133,7 +139,7 @@ def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
         return _with(account, others), True
     if all(other.state != "active" for other in others):
         return account, False
-    others = [other for other in others if other.state != "pending" or is_begun_by(other, who) or _is_by_code(other)]
+    others = [other for other in others if _stays(other, who)]
     return replace(_with(account, others), proofs=account.proofs + 1), True
 
 
@@ -175,6 +181,15 @@ def at_least(account: Account, logins: int, proofs: int) -> tuple[Account, Accou
 
 def _is_by_code(record: AuthenticatorRecord) -> bool:
     return record.state == "pending" and record.begun_by is not None and record.begun_by.startswith(_WITH_CODE)
+
+
+def _beginner_of(record: AuthenticatorRecord) -> str:
+    return (record.begun_by or "").removeprefix(_WITH_CODE)
+
+
+def _stays(record: AuthenticatorRecord, who: str) -> bool:
+    """Whether one stays when what others have begun goes: what is pending stays for `who` and by an enrolment code."""
+    return record.state != "pending" or is_begun_by(record, who) or _is_by_code(record)
 
 
 def _with(account: Account, records: Iterable[AuthenticatorRecord]) -> Account:
