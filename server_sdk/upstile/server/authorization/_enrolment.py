@@ -34,7 +34,7 @@ from upstile.server.authorization._account import (
 )
 from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._ends import Ends, TokenEnded
-from upstile.server.authorization._enrolment_rights import EnrolmentRights, first_enrolment
+from upstile.server.authorization._enrolment_rights import Bar, BarMoved, EnrolmentRights, first_enrolment
 from upstile.server.authorization._lives import PENDING_LIFE
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
@@ -95,7 +95,7 @@ class Enrolment:
         method, code = self._methods.get(wanted.method), wanted.enrolment_code
         if method is None or is_full(account):
             raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
-        first = await self._rights.to_add(call, records, code, now)
+        bar = await self._rights.to_add(call, records, code, now)
         existing = [record for record in records if record.method == method.name and record.state == "active"]
         id = token_urlsafe(12)
         data, members = method.enroll(user, id, await self._rights.account(call, now), existing)
@@ -107,13 +107,13 @@ class Enrolment:
             created=int(now),
             data=data,
             begun_by=_beginner(call),
-            first=first,
+            first=not bar,
             expires_at=int(now) + PENDING_LIFE,
         )
         begun, with_code = self._event("enrolment-begun", call, record, now), code is not None
-        if not await self._change(call, lambda found: added(found, record, now, with_code=with_code), now, begun):
+        if not await self._change(call, lambda found: added(found, record, now, with_code=with_code), now, begun, bar):
             raise first_enrolment()
-        if first and code is not None:  # only now, so that a storage that fails does not cost the code
+        if not bar and code is not None:  # only now, so that a storage that fails does not cost the code
             await self._rights.use_code(call, code, now)
             if not await self._change(call, lambda found: preferred(found, id, now), now):
                 raise _not_found()
@@ -134,10 +134,10 @@ class Enrolment:
 
     async def rename(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`PATCH /{id}`: another name."""
-        call, record = await self._changeable(request, path["id"], now)
+        call, record, bar = await self._changeable(request, path["id"], now)
         name = _read(RenameRequest, request).name
         event = self._event("authenticator-renamed", call, record, now)
-        changed = await self._change(call, lambda account: renamed(account, record.id, name, now), now, event)
+        changed = await self._change(call, lambda account: renamed(account, record.id, name, now), now, event, bar)
         if changed is None:
             raise _not_found()
         await self._events.tell(event, written=True)
@@ -145,9 +145,9 @@ class Enrolment:
 
     async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`DELETE /{id}`: one less, and what came of all of them ends; the last one stays."""
-        call, record = await self._changeable(request, path["id"], now)
-        event = self._event("authenticator-removed", call, record, now)
-        if not await self._change(call, lambda account: removed(account, record.id, _beginner(call)), now, event):
+        call, record, bar = await self._changeable(request, path["id"], now)
+        event, who = self._event("authenticator-removed", call, record, now), _beginner(call)
+        if not await self._change(call, lambda account: removed(account, record.id, who), now, event, bar):
             raise problem("last-authenticator", 409)
         await self._events.tell(event, written=True)
         return HttpResponse(status=204)
@@ -156,9 +156,9 @@ class Enrolment:
         """`POST /{id}/open`: unknown keys may try this one again."""
         call = await self._authenticated(request, now)
         account, before = await self._found(call, path["id"], now)
-        await self._rights.to_open(call, live(account, now), now)
+        bar = await self._rights.to_open(call, live(account, now), now)
         event = self._event("authenticator-opened", call, before, now) if before.closed else None
-        opened = await self._change(call, lambda found: reopened(found, before.id, now), now, event)
+        opened = await self._change(call, lambda found: reopened(found, before.id, now), now, event, bar)
         if opened is None:
             raise _not_found()
         await self._closings.forget_count(_user(call), opened.id, now)
@@ -173,24 +173,39 @@ class Enrolment:
         await self._guard.require(call, Requirement(), now)
         return call
 
-    async def _changeable(self, request: HttpRequest, id: str, now: float) -> tuple[GuardedCall, AuthenticatorRecord]:
+    async def _changeable(
+        self, request: HttpRequest, id: str, now: float
+    ) -> tuple[GuardedCall, AuthenticatorRecord, Bar]:
         call = await self._authenticated(request, now)
         account, record = await self._found(call, id, now)
-        first = await self._rights.to_change(call, live(account, now), now)
-        if first and not is_begun_by(record, _beginner(call)):
+        bar = await self._rights.to_change(call, live(account, now), now)
+        if not bar and not is_begun_by(record, _beginner(call)):
             raise first_enrolment()  # what somebody else has begun, and may by an enrolment code
-        return call, record
+        return call, record, bar
 
     async def _change(
-        self, call: GuardedCall, decide: DecideAccount[T], now: float, event: SecurityEvent | None = None
+        self,
+        call: GuardedCall,
+        decide: DecideAccount[T],
+        now: float,
+        event: SecurityEvent | None = None,
+        bar: Bar | None = None,
     ) -> T:
-        """Change the account; `event` is written with it where something was changed, or nothing is."""
+        """Change the account; `event` is written with it where something was changed, or nothing is.
+
+        Where the caller was held to a `bar`, and another one holds by then, they are held to that. This comes to an
+        end: whatever lowers a bar ends all tokens but the one that did it.
+        """
 
         def rows(result: T) -> Sequence[AuditRow]:
             return self._events.rows(event) if event is not None and result else ()
 
         try:
-            return await self._ends.change(call.token, decide, now, rows)
+            judged = decide if bar is None else self._rights.under(bar, decide, now)
+            return await self._ends.change(call.token, judged, now, rows)
+        except BarMoved as moved:
+            await self._rights.reached(call, moved.bar, now)
+            return await self._change(call, decide, now, event, moved.bar)
         except TokenEnded as error:
             raise self._guard.refusals.invalid_token(call.scheme, "revoked", call.token) from error
 

@@ -4,9 +4,11 @@ A bearer token alone never authorises the first enrolment (upstile profile §8).
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
+from upstile.server.authorization._account import live
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import bar_for_changes
 from upstile.server.authorization._shown import shown
@@ -14,13 +16,39 @@ from upstile.server.authorization._spoken_code import compared
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeStore, Record, generation_of
+from upstile.server.storage import (
+    Account,
+    AuthenticatorRecord,
+    DecideAccount,
+    Found,
+    Kept,
+    Names,
+    OneTimeStore,
+    Record,
+    generation_of,
+)
+
+T = TypeVar("T")
+Bar = tuple[str, ...]
+"""What a change asks for: the strongest acr that the user can reach, or nothing where none can be reached."""
 
 FRESH_LOGIN = 600
 """Seconds for which a base login may enrol the first authenticator."""
 CHANGE_MAX_AGE = 60
 """Seconds for which a ceremony entitles to changes."""
 _REASON = "Confirm it is you before the ways you sign in are changed"
+
+
+class BarMoved(Exception):
+    """When the change was to be written, another bar held than the one that was judged.
+
+    Attributes:
+        bar: the one that holds.
+    """
+
+    def __init__(self, bar: Bar) -> None:
+        super().__init__(bar)
+        self.bar = bar
 
 
 class EnrolmentRights:
@@ -41,20 +69,21 @@ class EnrolmentRights:
 
     async def to_add(
         self, call: GuardedCall, records: Sequence[AuthenticatorRecord], code: str | None, now: float
-    ) -> bool:
+    ) -> Bar:
         """May the caller enrol another authenticator? Raises `Rejection` if not.
 
         Returns:
-            Whether it may only by the rule for the first one; an enrolment code has to be used up then (`use_code`).
+            The bar. It is empty where they may only by the rule for the first one; an enrolment code has to be used up
+            then (`use_code`).
         """
         if code is not None and not await self._is_right(call, code, now):
             raise first_enrolment()
         bar = bar_for_changes(self._methods, records, now)
         if bar:
-            await self._reached(call, bar, now)
+            await self.reached(call, bar, now)
         elif code is None:
             await self._first(call, records, now)
-        return not bar
+        return bar
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
         """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
@@ -68,33 +97,50 @@ class EnrolmentRights:
 
         await self._store.update_many([key], take, now)
 
-    async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> bool:
+    async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> Bar:
         """May the caller change what is enrolled? Raises `Rejection` if not.
 
         Returns:
-            Whether they may only by the rule for the first one, so that nothing is theirs but what they have begun.
+            The bar. It is empty where they may only by the rule for the first one, so that nothing is theirs but what
+            they have begun.
         """
-        bar = bar_for_changes(self._methods, records, now)
-        if bar:
-            await self._reached(call, bar, now)
-        else:
-            await self._first(call, records, now)
-        return not bar
+        return await self.to_add(call, records, None, now)
 
-    async def to_open(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
+    async def to_open(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> Bar:
         """May the caller open what wrong answers closed to unknown keys? Raises `Rejection` if not.
 
         Only by a ceremony, also where the rule for the first one serves for all else: a fresh sign-in is what the
         guesser has. An unknown key cannot have used what is closed, so it used another authenticator.
+
+        Returns:
+            The bar.
         """
-        await self._reached(call, bar_for_changes(self._methods, records, now), now)
+        bar = bar_for_changes(self._methods, records, now)
+        await self.reached(call, bar, now)
+        return bar
+
+    def under(self, bar: Bar, decide: DecideAccount[T], now: float) -> DecideAccount[T]:
+        """The same decision, but only where this bar still holds; what it decides on may have changed since.
+
+        Raises:
+            BarMoved: in the transaction, of which nothing is kept.
+        """
+
+        def judged(account: Account) -> tuple[Account, T]:
+            holds = bar_for_changes(self._methods, live(account, now), now)
+            if holds != bar:
+                raise BarMoved(holds)
+            return decide(account)
+
+        return judged
 
     async def account(self, call: GuardedCall, now: float) -> str:
         """What the user calls the account, for the authenticator's own display."""
         login = await self._login(call, now)
         return shown((login.account if login else None) or call.token.subject) or "account"
 
-    async def _reached(self, call: GuardedCall, bar: tuple[str, ...], now: float) -> None:
+    async def reached(self, call: GuardedCall, bar: Bar, now: float) -> None:
+        """Does a ceremony of the caller reach this bar? Raises `Rejection` if not."""
         requirement = Requirement(acr=bar, max_age=CHANGE_MAX_AGE, scope=AUTHENTICATORS_SCOPE, reason=_REASON)
         await self._guard.require(call, requirement, now)
 
