@@ -1,5 +1,6 @@
 """Pending enrolments: five for each beginner, and what an enrolment code let begin goes first (upstile profile §8)."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from support.own_app import OwnApp, own_app
 from support.stores import authenticator
 from support.totp import seed_in
 from support.wire_driver import Passkey, new_key, problem_of
-from upstile.server import SecurityEvent
+from upstile.server import SecurityEvent, StorageUnavailable
+from upstile.server.authorization._enrolment_rights import EnrolmentRights
 from upstile.server.storage import Account, User
 
 pytestmark = pytest.mark.anyio
@@ -175,6 +177,50 @@ async def test_what_a_lost_phone_let_begin_goes_with_the_phone(tmp_path: Path) -
         refused = await thief.call("POST", f"{PATH}/{key['id']}/verify", json={"registration_response": response})
         assert problem_of(refused) == "not-found"
         assert {entry["id"] for entry in await _entries(app)} == {new["id"], own}
+
+
+async def test_what_a_code_began_goes_first_also_when_the_node_dies_before_it_has_cleared_what_others_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code is used up, and its holder got no reply."""
+    async with own_app(tmp_path) as app:
+        thief = await _thief(app)
+        theirs = (await _begin(thief)).json()["id"]
+        await app.sign_in()
+        code, real = await app.server.enrolment_code("ada"), EnrolmentRights.use_code
+
+        async def dies(self: EnrolmentRights, *args: Any) -> None:
+            await real(self, *args)
+            raise StorageUnavailable("gone")
+
+        with monkeypatch.context() as dying:
+            dying.setattr(EnrolmentRights, "use_code", dies)
+            assert (await _begin(app, enrolment_code=code)).status_code == 503
+        assert problem_of(await _begin(app, enrolment_code=code)) == "first-enrolment"
+        assert problem_of(await _finish(thief, theirs)) == "verification-failed"
+        assert problem_of(await _begin(thief)) == "first-enrolment"
+        begun = (await _begin(app, enrolment_code=await app.server.enrolment_code("ada"))).json()["id"]
+        assert (await _finish(app, begun)).status_code == 200
+
+
+async def test_of_two_that_begin_with_one_code_at_once_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        code, real, both = await app.server.enrolment_code("ada"), EnrolmentRights.use_code, asyncio.Barrier(2)
+
+        async def together(self: EnrolmentRights, *args: Any) -> None:
+            await both.wait()
+            await real(self, *args)
+
+        monkeypatch.setattr(EnrolmentRights, "use_code", together)
+        replies = await asyncio.gather(*(_begin(app, enrolment_code=code) for _ in range(2)))
+        won, lost = sorted(replies, key=lambda reply: int(reply.status_code))
+        assert (won.status_code, problem_of(lost)) == (201, "first-enrolment")
+        assert [entry["id"] for entry in await _entries(app)] == [won.json()["id"]]
+        app.seed = _seed(won.json())
+        assert (await _finish(app, won.json()["id"])).status_code == 200
 
 
 @pytest.mark.requirement("profile-8-bar")

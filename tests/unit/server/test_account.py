@@ -1,7 +1,7 @@
 """What may happen to a user's authenticators: plain functions over the account."""
 
 from support.stores import NOW, USER, authenticator
-from upstile.server.authorization._account import CONFIRM_TRIES, activated, preferred, tried
+from upstile.server.authorization._account import CONFIRM_TRIES, activated, added, tried
 from upstile.server.authorization.methods import Confirmed
 from upstile.server.storage import Account
 
@@ -20,10 +20,10 @@ def test_more_first_proofs_at_once_than_are_judged_do_not_remove_what_one_of_the
 
 
 def test_when_one_becomes_active_what_others_began_goes_but_for_what_an_enrolment_code_let_begin() -> None:
-    begun = [("owner's", "owner"), ("owner's other", "owner"), ("thief's", "thief"), ("code's", "desk")]
-    pending = [authenticator(id, state="pending", begun_by=who, expires_at=int(NOW) + 600) for id, who in begun]
-    account, _ = preferred(Account(user=USER, authenticators=(pending[-1],)), "code's", NOW)
-    account = Account(user=USER, authenticators=(*pending[:-1], *account.authenticators))
+    account = Account(user=USER)
+    for id, who in {"owner's": "owner", "owner's other": "owner", "thief's": "thief", "code's": "desk"}.items():
+        pending = authenticator(id, state="pending", begun_by=who, expires_at=int(NOW) + 600)
+        account, _ = added(account, pending, NOW, by_code=who == "desk")
     account, active = activated(account, "owner's", Confirmed(data={}, counter=0), NOW)
     assert active is not None
     assert [record.id for record in account.authenticators] == ["owner's", "owner's other", "code's"]

@@ -47,31 +47,31 @@ def is_full(account: Account) -> bool:
     return sum(record.state != "pending" for record in account.authenticators) >= MOST_AUTHENTICATORS
 
 
-def added(
-    account: Account, record: AuthenticatorRecord, now: float, *, with_code: bool = False
-) -> tuple[Account, bool]:
+def added(account: Account, record: AuthenticatorRecord, now: float, *, by_code: bool = False) -> tuple[Account, bool]:
     """One more, pending: a beginner's sixth replaces their oldest. Whether it may begin.
 
-    By the rule for first ones nothing begins while what an enrolment code let begin is pending.
+    By the rule for first ones nothing begins while what an enrolment code let begin is pending. That is marked here,
+    before the code is used up: who dies in between has not lost its right of way with it.
     """
     records = live(account, now)
-    if record.first and not with_code and any(map(_is_by_code, records)):
+    if record.first and not by_code and any(map(_is_by_code, records)):
         return account, False
     own = [other for other in records if other.state == "pending" and other.begun_by == record.begun_by]
     theirs = [other for other in records if other.state == "pending" and other not in own and not _is_by_code(other)]
     gone = {other.id for other in own[: max(0, len(own) - PENDING_EACH + 1)]}
     gone |= {other.id for other in theirs[: max(0, len(theirs) - MOST_PENDING + PENDING_EACH)]}
+    if by_code:
+        record = replace(record, begun_by=f"{_WITH_CODE}{record.begun_by}", first=False)
     return _with(account, [*(other for other in records if other.id not in gone), record]), True
 
 
 def preferred(account: Account, id: str, now: float) -> tuple[Account, bool]:
-    """An enrolment code was used up for a pending one: what others began is forgotten, and it goes before the rule."""
+    """An enrolment code was used up for a pending one: what others began is forgotten, by a code as well."""
     record = find(account, id, now)
-    if record is None or record.begun_by is None:
+    if record is None:
         return account, False
-    who = record.begun_by
-    records = [other for other in live(account, now) if other.state != "pending" or is_begun_by(other, who)]
-    return _replaced(_with(account, records), replace(record, begun_by=_WITH_CODE + who, first=False)), True
+    who = _beginner_of(record)
+    return _with(account, [r for r in live(account, now) if r.state != "pending" or is_begun_by(r, who)]), True
 
 
 def tried(account: Account, id: str, now: float) -> tuple[Account, tuple[AuthenticatorRecord, bool] | None]:

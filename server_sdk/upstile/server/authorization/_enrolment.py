@@ -110,13 +110,13 @@ class Enrolment:
             first=not bar,
             expires_at=int(now) + PENDING_LIFE,
         )
-        begun, with_code = self._event("enrolment-begun", call, record, now), code is not None
-        if not await self._change(call, lambda found: added(found, record, now, with_code=with_code), now, begun, bar):
+        begun, by_code = self._event("enrolment-begun", call, record, now), code if not bar else None
+        if not await self._change(
+            call, lambda found: added(found, record, now, by_code=by_code is not None), now, begun, bar
+        ):
             raise first_enrolment()
-        if not bar and code is not None:  # only now, so that a storage that fails does not cost the code
-            await self._rights.use_code(call, code, now)
-            if not await self._change(call, lambda found: preferred(found, id, now), now):
-                raise _not_found()
+        if by_code is not None:  # only now, so that a storage that fails does not cost the code
+            await self._use_code(call, by_code, id, now)
         await self._events.tell(begun, written=True)
         reply = EnrollResponse(id=record.id, state="pending", expires_in=PENDING_LIFE, **members)
         return json_response(201, reply.to_members())
@@ -208,6 +208,16 @@ class Enrolment:
             return await self._change(call, decide, now, event, moved.bar)
         except TokenEnded as error:
             raise self._guard.refusals.invalid_token(call.scheme, "revoked", call.token) from error
+
+    async def _use_code(self, call: GuardedCall, code: str, id: str, now: float) -> None:
+        """Use the enrolment code up for what it let begin; of two who have begun with it, one keeps what they began."""
+        try:
+            await self._rights.use_code(call, code, now)
+        except Rejection:
+            await self._change(call, lambda found: discarded(found, id), now)
+            raise
+        if not await self._change(call, lambda found: preferred(found, id, now), now):
+            raise _not_found()
 
     async def _confirm(
         self, call: GuardedCall, record: AuthenticatorRecord, proof: VerifyRequest, event: SecurityEvent, now: float
