@@ -10,8 +10,9 @@ from support.own_app import another_process
 from support.tokens import claims_of
 from support.wire_driver import WireApp, bank_app, enrolled_app, error_of, new_key, thumbprint, with_passkey
 from upstile.server import StorageUnavailable
+from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._ends import Ends
-from upstile.server.storage import Revocations
+from upstile.server.storage import Revocations, User
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -56,6 +57,27 @@ async def test_what_was_given_back_at_another_node_changes_no_authenticators(
         await server._deployment.revocations.revoke(kind, claims["jti" if kind == "token" else "sid"], claims["exp"])
         refused = await app.call("DELETE", f"{PATH}/{ids['totp']}", token=token)
         assert error_of(refused) == "invalid_token"
+        await server._deployment.aclose()
+
+
+async def test_what_was_given_back_at_another_node_begins_no_count_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To open an authenticator is to give a hundred guesses."""
+    async with enrolled_app(tmp_path) as app:
+        ids, token = await _ids(app), await app.elevate(**CHANGE)
+        claims, server, forgotten = claims_of(token), another_process(tmp_path, app.clock), list[str]()
+
+        async def forget(_: Closings, user: User, id: str, now: float) -> None:
+            forgotten.append(id)
+
+        monkeypatch.setattr(Closings, "forget_count", forget)
+        path = f"{PATH}/{ids['totp']}/open"
+        assert (await app.call("POST", path, token=token)).status_code == 200
+        await server._deployment.prepare()
+        await server._deployment.revocations.revoke("token", claims["jti"], claims["exp"])
+        assert error_of(await app.call("POST", path, token=token)) == "invalid_token"
+        assert forgotten == [ids["totp"]]
         await server._deployment.aclose()
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from support.own_app import OwnApp, another_process, own_app
 from support.wire_driver import WireApp, error_of, new_key, problem_of, with_passkey
-from upstile.server import SecurityEvent
+from upstile.server import SecurityEvent, StorageUnavailable
+from upstile.server.authorization._closing import Closings
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -91,6 +92,37 @@ async def test_a_thief_with_the_password_cannot_open_it(tmp_path: Path) -> None:
         assert ended["error"] == "unmet_authentication_requirements"
         assert "enrollable_methods" not in ended
         assert (await _entry(thief))["closed"] is True
+
+
+@pytest.mark.parametrize("counted", [False, True])
+async def test_what_a_node_that_died_opened_by_half_is_shown_as_closed_and_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    """Shown as open, no app would offer to open it, and its count would still keep new devices out."""
+    async with own_app(tmp_path) as app:
+        await _enrolled(app)
+        await app.elevate()  # the key is known now
+        await guess_until_closed(app)
+        await app.sign_in()
+        path, token = (
+            f"{PATH}/{(await _entry(app))['id']}/open",
+            await app.elevate(scope="authenticators", max_age="60"),
+        )
+        real = Closings.forget_count
+
+        async def dies(self: Closings, *args: Any) -> None:
+            if counted:
+                await real(self, *args)
+            raise StorageUnavailable("gone")
+
+        with monkeypatch.context() as dying:
+            dying.setattr(Closings, "forget_count", dies)
+            assert (await app.call("POST", path, token=token)).status_code == 503
+        device = await _new_device(app)
+        assert (await _entry(app))["closed"] is True
+        assert (await device.start()).reply.json()["error"] == "unmet_authentication_requirements"
+        assert (await app.call("POST", path, token=token)).status_code == 200
+        assert await device.elevate()
 
 
 async def test_a_proof_for_something_else_or_an_old_one_opens_nothing(tmp_path: Path) -> None:

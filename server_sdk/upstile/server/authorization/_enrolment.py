@@ -31,6 +31,7 @@ from upstile.server.authorization._account import (
     renamed,
     reopened,
     tried,
+    unchanged,
 )
 from upstile.server.authorization._closing import Closings
 from upstile.server.authorization._ends import Ends, TokenEnded
@@ -158,10 +159,12 @@ class Enrolment:
         account, before = await self._found(call, path["id"], now)
         bar = await self._rights.to_open(call, live(account, now), now)
         event = self._event("authenticator-opened", call, before, now) if before.closed else None
+        await self._change(call, unchanged, now, bar=bar)  # who asks may, and has not ended
+        # The count goes first: a node that dies in between leaves what is shown as closed, and can be opened again.
+        await self._closings.forget_count(_user(call), before.id, now)
         opened = await self._change(call, lambda found: reopened(found, before.id, now), now, event, bar)
         if opened is None:
             raise _not_found()
-        await self._closings.forget_count(_user(call), opened.id, now)
         if event is not None:
             await self._events.tell(event, written=True)
         return json_response(200, _entry(opened, now).to_members())
