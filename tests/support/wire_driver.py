@@ -255,8 +255,11 @@ class Passkey:
         self.count = 0
         self.handle = b""
 
-    def register(self, options: Mapping[str, Any], *, flags: int = 0x45) -> dict[str, Any]:
-        """The `RegistrationResponseJSON` with a `none` attestation; flags: UP, UV and attested data."""
+    def register(self, options: Mapping[str, Any], *, flags: int = 0x45, **client: Any) -> dict[str, Any]:
+        """The `RegistrationResponseJSON` with a `none` attestation; flags: UP, UV and attested data.
+
+        `client` are members of the client data that are lies.
+        """
         self.handle = base64url_to_bytes(options["user"]["id"])
         numbers = self.key.public_key().public_numbers()
         x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
@@ -264,7 +267,7 @@ class Passkey:
         attested = b"\x00" * 16 + len(self.id).to_bytes(2, "big") + self.id + cose
         data = self._data(options["rp"]["id"], flags) + attested
         statement = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
-        client_data = _client_data("webauthn.create", options["challenge"], URL)
+        client_data = _client_data("webauthn.create", options["challenge"], URL, **client)
         return self._response({"clientDataJSON": client_data, "attestationObject": statement})
 
     def sign(self, options: Mapping[str, Any], *, origin: str = URL, flags: int = 0x05, **lies: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webauthn.helpers import base64url_to_bytes
@@ -71,6 +72,14 @@ def _judge_assertion(response: Any) -> bool:
 
 def test_the_sound_ones_are_accepted() -> None:
     assert _judge_assertion(ASSERTION)
+
+
+@pytest.mark.parametrize("lie", [{"crossOrigin": True}, {"topOrigin": "https://evil.example"}])
+def test_what_a_page_of_another_site_asked_for_in_a_frame_is_refused(lie: dict[str, Any]) -> None:
+    state, message = METHOD.enroll(ADA, "a", "ada@example.com", [])
+    assert METHOD.confirm(ADA, _record(state), Passkey().register(message["options"]), NOON)
+    assert METHOD.confirm(ADA, _record(state), Passkey().register(message["options"], **lie), NOON) is None
+    assert not _judge_assertion(PASSKEY.sign(OFFERED.offer.options or {}, client=lie))
 
 
 @settings(max_examples=400)

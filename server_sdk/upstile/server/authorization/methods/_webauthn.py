@@ -15,7 +15,6 @@ from webauthn.helpers import (
     base64url_to_bytes,
     options_to_json_dict,
     parse_authentication_credential_json,
-    parse_client_data_json,
 )
 from webauthn.helpers.structs import (
     AuthenticationCredential,
@@ -121,7 +120,7 @@ class WebAuthn:
     ) -> Verified | None:
         """Judge an assertion by one of the user's own keys."""
         record = next((known for known in authenticators if known.data["id"] == response.id), None)
-        if record is None or not _same_user(response, user) or _cross_origin(response):
+        if record is None or not _same_user(response, user) or _framed(response.response.client_data_json):
             return None
         if not _plain(check_authenticator_data, response.response.authenticator_data):
             return None
@@ -175,6 +174,8 @@ class WebAuthn:
         self, user: User, record: AuthenticatorRecord, response: dict[str, Any], now: float
     ) -> Confirmed | None:
         """Judge the registration."""
+        if _framed(_judged(_client_data, response)):
+            return None
         if not _plain(check_attestation, _judged(_attestation_object, response)):
             return None
         verified = _judged(
@@ -207,9 +208,10 @@ def _same_user(response: AuthenticationCredential, user: User) -> bool:
     return not handle or handle == user_handle(user)  # NOTE: some browsers write "" where there is none
 
 
-def _cross_origin(response: AuthenticationCredential) -> bool:
-    client_data = _judged(parse_client_data_json, response.response.client_data_json)
-    return client_data is None or bool(client_data.cross_origin)
+def _framed(client_data: bytes | None) -> bool:
+    """Whether a page of another site asked, which held ours in a frame (WebAuthn §7.1, §7.2); or nobody can tell."""
+    members = _judged(json_object, client_data or b"")
+    return members is None or bool(members.get("crossOrigin")) or "topOrigin" in members
 
 
 def _judged(judge: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -227,6 +229,10 @@ def _judged(judge: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Non
 def _understood(credential: Mapping[str, Any]) -> dict[str, Any]:
     """A credential without a hint on which nothing depends: a value that is empty or new is as none (WebAuthn §5.1)."""
     return {name: value for name, value in credential.items() if name != "authenticatorAttachment"}
+
+
+def _client_data(response: dict[str, Any]) -> bytes:
+    return base64url_to_bytes(str(response["response"]["clientDataJSON"]))
 
 
 def _attestation_object(response: dict[str, Any]) -> bytes:
