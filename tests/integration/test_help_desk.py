@@ -14,6 +14,8 @@ from upstile.server.storage import Account, User
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
+UNSTORABLE = ["ada\0", "ada\ud800", "\udc00", "x" * 513]
+"""Names that PostgreSQL does not keep, or that no database does."""
 CALLS = ["disable_authenticators", "end_sessions", "unlock", "forget_user", "export_user", "enrolment_code"]
 
 
@@ -33,6 +35,9 @@ async def test_a_name_that_nobody_has_is_refused_and_nothing_is_done(tmp_path: P
         for senseless in ("", None, 7):
             with pytest.raises(ConfigurationError, match="must be a text that names the user"):
                 await getattr(app.server, call)(senseless)
+        for unstorable in UNSTORABLE:
+            with pytest.raises(ConfigurationError, match="cannot be stored"):
+                await getattr(app.server, call)(unstorable)
         assert told == []
         assert await getattr(app.server, call)("new")  # who exists, and has not been here yet
 

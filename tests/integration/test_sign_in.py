@@ -123,3 +123,12 @@ async def test_a_token_that_is_revoked_again_is_counted_once(tmp_path: Path) -> 
         for _ in range(SIGN_OUTS + 1):
             assert (await _sign_out(app, app.token)).status_code == 200
         assert _rows(app) == 1
+
+
+@pytest.mark.parametrize("name", ["ada\0", "ada\ud800", "x" * 513])
+async def test_nobody_signs_in_by_a_name_that_could_not_be_stored(tmp_path: Path, name: str) -> None:
+    """Such a user would confirm nothing: each enrolment would fail."""
+    async with own_app(tmp_path) as app:
+        with pytest.raises(ConfigurationError, match="cannot be stored"):
+            await app.server.start_session(name, amr=["pwd"], client_id="bank-cli")
+        assert await app.server.start_session("x" * 512, amr=["pwd"], client_id="bank-cli")

@@ -8,7 +8,7 @@ import pytest
 from support.stores import ISSUER, USER, Place, authenticator, close, enrol, use
 from upstile.server import StorageUnavailable
 from upstile.server._errors import CredentialTaken
-from upstile.server.storage._records import Account, AuthenticatorRecord, Revocation, User
+from upstile.server.storage._records import LONGEST_NAME, Account, AuthenticatorRecord, Revocation, User
 from upstile.server.storage._stores import Storage
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,18 @@ async def test_what_was_written_of_an_account_is_read_as_it_was(durable_place: P
         assert await storage.durable.account(EVE) == Account(user=EVE)
     async with durable_place.opened() as storage:
         assert await storage.durable.account(USER) == Account(user=USER, authenticators=records)
+
+
+async def test_the_longest_name_is_kept_whatever_it_consists_of(durable_place: Place) -> None:
+    """Each character of four bytes, and none like another: nothing that an index could make short."""
+    longest = User(ISSUER, "".join(map(chr, range(0x10000, 0x10000 + LONGEST_NAME))))
+    async with durable_place.opened() as storage:
+        await enrol(storage, authenticator(), user=longest)
+        await storage.durable.change_account(longest, lambda account: (replace(account, logins=1, proofs=1), None))
+        account = await storage.durable.account(longest)
+        assert (account.user, account.logins, len(account.authenticators)) == (longest, 1, 1)
+        ended = {(entry.kind, entry.name) for entry in storage.durable.revocations_after(0, 0)}
+        assert ended == {("logins", longest.subject), ("proofs", longest.subject)}
 
 
 async def test_the_oldest_authenticator_comes_first(durable_place: Place) -> None:

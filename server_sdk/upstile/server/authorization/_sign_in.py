@@ -16,7 +16,7 @@ from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._tokens import TokenMint
 from upstile.server.authorization._user_state import UserState
-from upstile.server.storage import Account, Found, Kept, Names, Revocations, Storage, User
+from upstile.server.storage import LONGEST_NAME, Account, Found, Kept, Names, Revocations, Storage, User
 
 SKEW = 60
 """Seconds by which the clocks of the application's machines may differ."""
@@ -124,13 +124,18 @@ class SignIn:
 
 
 def check_subject(subject: object) -> None:
-    """Refuse what names nobody.
+    """Refuse what names nobody, and what not every store keeps: PostgreSQL has no NUL, UTF-8 no half of a pair.
 
     Raises:
-        ConfigurationError: it is empty, or no text.
+        ConfigurationError: it is empty, or no text, or cannot be stored.
     """
     if not subject or not isinstance(subject, str):
         raise ConfigurationError(f"subject={subject!r} must be a text that names the user")
+    if len(subject) > LONGEST_NAME or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in subject):
+        raise ConfigurationError(
+            f"subject={subject[:40]!r} cannot be stored: a user's name has at most {LONGEST_NAME} characters, "
+            "and no NUL or surrogate among them"
+        )
 
 
 def _checked_time(auth_time: float | None, now: float) -> int:

@@ -2,6 +2,7 @@
 
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import (
+    LONGEST_NAME,
     Account,
     AuditRow,
     AuthenticatorRecord,
@@ -27,6 +28,7 @@ from upstile.server.storage._stores import (
 )
 
 __all__ = [
+    "LONGEST_NAME",
     "Account",
     "AuditRow",
     "AuthenticatorRecord",

@@ -12,6 +12,10 @@ GRACE = 3600.0
 let in again what was used up."""
 
 
+LONGEST_NAME = 512
+"""Characters of a name that a store keeps: of an issuer, of a user."""
+
+
 class User(NamedTuple):
     """A user: an issuer's `sub` means nothing without the issuer."""
 

@@ -2,9 +2,11 @@
 
 import sqlalchemy as sa
 
+from upstile.server.storage._records import LONGEST_NAME
+
 metadata = sa.MetaData()
 
-_NAME = sa.String(512)
+_NAME = sa.String(LONGEST_NAME)
 AUDIT_TEXTS = (
     "client_id",
     "method",
