@@ -71,6 +71,20 @@ def test_a_reset_asks_first_takes_everything_out_of_use_and_reaches_the_applicat
     assert _told(used) == ["authenticator-disabled by bob: lost her phone"]
 
 
+def test_a_reset_of_who_had_nothing_in_use_says_that_a_sign_in_still_enrols(used: Folder, run: Run) -> None:
+    database = sqlite3.connect(used.path / "bank.db")
+    begun = "UPDATE upstile_authenticators SET state = 'pending', expires_at = ? WHERE subject = 'user-7'"
+    with database:
+        database.execute(begun, (NOW + 600,))
+    database.close()
+    warning = "never had an authenticator in use: a new sign-in sets up the first one without a code"
+    done = run("user", "user-7", "reset", "--yes", *WHY)
+    assert (done.code, f"'user-7' {warning}" in done.error) == (0, True)
+    for _ in range(2):  # what was taken out of use before counts as well
+        done = run("user", "user-8", "reset", "--yes", *WHY)
+        assert (done.code, warning in done.error) == (0, False)
+
+
 def test_each_change_is_told_with_who_did_it_and_why(used: Folder, run: Run) -> None:
     for words in (["reset", "--yes"], ["end-sessions", "--yes"], ["unlock"], ["export"], ["forget", "--yes"]):
         assert run("user", "user-7", *words, *WHY).code == 0

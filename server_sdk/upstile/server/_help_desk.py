@@ -33,7 +33,8 @@ class HelpDeskVerbs:
         """Take all that a user has enrolled out of use, for the help desk of a person who lost their only device.
 
         All that came of it ends as well: sign-ins, tokens, keys that were known. What is enrolled next needs an
-        `enrolment_code`, so make sure who is asking before you hand one over.
+        `enrolment_code`, so make sure who is asking before you hand one over. Where nothing was ever in use there is
+        nothing to take out of it: a new sign-in enrols a first authenticator without a code, as before.
 
         Raises:
             ConfigurationError: `subject` names nobody.

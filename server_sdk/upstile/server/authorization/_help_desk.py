@@ -39,11 +39,14 @@ class UserStatus:
         subject: the user.
         seen: whether it had anything: who never signed in nor enrolled here may be misspelt.
         authenticators: how many were in use.
+        enrolled: how many were in use or had been taken out of it; where there were none, a new sign-in enrols a first
+            one without an enrolment code.
     """
 
     subject: str
     seen: bool
     authenticators: int
+    enrolled: int
 
 
 class HelpDesk:
@@ -216,6 +219,7 @@ def _status(account: Account, state: UserState | None) -> UserStatus:
         subject=account.user.subject,
         seen=bool(account.authenticators) or counted,
         authenticators=sum(record.state == "active" for record in account.authenticators),
+        enrolled=sum(record.state != "pending" for record in account.authenticators),
     )
 
 

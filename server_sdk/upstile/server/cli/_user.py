@@ -69,10 +69,17 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
 def reset(context: typer.Context, reason: Reason, by: By = None, yes: Yes = False) -> None:
     """Take all authenticators out of use, and end all sign-ins and tokens.
 
-    For a person who lost their only device. What they enrol next needs an enrolment code.
+    For a person who lost their only device. What they enrol next needs an enrolment code, unless they never had an
+    authenticator in use; then this is said.
     """
     _ask(yes, f"Take all authenticators of {_subject(context)!r} out of use and end all their sign-ins?")
-    _done(context, lambda desk: desk.disable_authenticators(_subject(context), by=by or _login_name(), reason=reason))
+    who = by or _login_name()
+    status = _done(context, lambda desk: desk.disable_authenticators(_subject(context), by=who, reason=reason))
+    if not status.enrolled:
+        sys.stderr.write(
+            f"upstile-server: {_subject(context)!r} never had an authenticator in use: a new sign-in sets up the first "
+            "one without a code, so change a password that others know first\n"
+        )
 
 
 @command.command()
@@ -130,11 +137,12 @@ def forget(context: typer.Context, reason: Reason, by: By = None, yes: Yes = Fal
     _done(context, lambda desk: desk.forget_user(_subject(context), by=by or _login_name(), reason=reason))
 
 
-def _done(context: typer.Context, work: Callable[[HelpDesk], Awaitable[UserStatus]]) -> None:
+def _done(context: typer.Context, work: Callable[[HelpDesk], Awaitable[UserStatus]]) -> UserStatus:
     status = _at_the_desk(context, work)
     if not status.seen:
         raise _unseen(context)
     typer.echo(f"done for {status.subject!r}, who had {status.authenticators} authenticators in use")
+    return status
 
 
 def _at_the_desk(context: typer.Context, work: Callable[[HelpDesk], Awaitable[T]]) -> T:
