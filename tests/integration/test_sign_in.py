@@ -104,7 +104,9 @@ async def test_a_loop_of_sign_ins_and_sign_outs_writes_no_row_for_each(tmp_path:
         assert (await thief.call("GET", "/me")).status_code == 401
 
 
-async def test_an_owner_with_a_known_key_signs_out_whatever_a_thief_did(tmp_path: Path) -> None:
+async def test_an_owner_with_a_known_key_signs_out_whatever_a_thief_did_and_one_without_is_signed_out_by_the_help_desk(
+    tmp_path: Path,
+) -> None:
     async with own_app(tmp_path) as app:
         await app.sign_in()
         await app.enroll_totp()
@@ -115,6 +117,11 @@ async def test_an_owner_with_a_known_key_signs_out_whatever_a_thief_did(tmp_path
         assert replies[-1].status_code == 503
         assert (await _sign_out(app, app.token)).status_code == 200
         assert (await app.call("GET", "/me")).status_code == 401
+        device = app.as_client("bank-cli")
+        device.key = new_key()
+        assert (await _sign_out(device, await device.sign_in())).status_code == 503
+        await app.server.end_sessions("ada")
+        assert (await device.call("GET", "/me")).status_code == 401
 
 
 async def test_a_token_that_is_revoked_again_is_counted_once(tmp_path: Path) -> None:
