@@ -8,6 +8,8 @@ from upstile.client import BaseToken, OutcomeUnknown, StepUpCancelled
 from upstile.client.flow._retries import KEPT
 from upstile.client.testing import ScriptedPrompter
 
+pytestmark = pytest.mark.usefixtures("library")
+
 AGAIN = {"x-stainless-retry-count": "1"}
 FOR_ITSELF = (
     'DPoP error="insufficient_user_authentication", acr_values="mfa", max_age=0, algs="ES256", '
