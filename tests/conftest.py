@@ -11,6 +11,7 @@ from support.libraries import HTTPX, HTTPX2, Library, running_on
 from support.nodes import NodeProgram, Shared, node_program
 from support.postgres import PostgresServer, running_postgres
 from support.redis_server import RedisServer, redis_server
+from support.virtual_screen import virtual_screen
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -25,6 +26,13 @@ def library(request: pytest.FixtureRequest) -> Generator[Library]:
     """The HTTP library that the client runs on."""
     with running_on(request.param) as library:
         yield library
+
+
+@pytest.fixture(scope="session")
+def screen() -> Generator[str]:
+    """A screen that nobody sees. One for all: Tk ends the process when a display goes that it has ever used."""
+    with virtual_screen() as name:
+        yield name
 
 
 @pytest.fixture
