@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -15,33 +14,12 @@ from examples.bank.serving import serving
 from support.bank_server import MovableClock
 from support.installed import module
 from support.model_api import ANSWER, CLIENT_ID, WORDS, ModelApi
-from support.totp import code_at, seed_in
+from support.phone import PersonWithAPhone
 from upstile.client import OutcomeUnknown, StepUpCancelled, StepUpError, Totp
 from upstile.client.httpx2 import AsyncClient, Client, StepUpAuth
-from upstile.client.testing import ScriptedPrompter
 from upstile.server.authorization import _overload
 
 ASKED: dict[str, Any] = {"model": "small", "messages": [{"role": "user", "content": "Pay the invoice"}]}
-
-
-class User(ScriptedPrompter):
-    """Has an authenticator app, and counts how often it is needed."""
-
-    def __init__(self, clock: MovableClock) -> None:
-        super().__init__(self._fresh)
-        self._clock = clock
-        self._seed = b""
-        self.declines = False
-
-    def show_key_uri(self, uri: str) -> None:
-        """Scan it."""
-        self._seed = seed_in(parse_qs(urlsplit(uri).query)["secret"][0])
-
-    def _fresh(self) -> str:
-        if self.declines:
-            raise StepUpCancelled("The person cancelled")
-        self._clock.ahead += 30
-        return code_at(self._seed, int(self._clock()) // 30)
 
 
 @dataclass(frozen=True)
@@ -50,7 +28,7 @@ class Place:
 
     url: str
     api: ModelApi
-    user: User
+    user: PersonWithAPhone
     options: dict[str, Any]
 
 
@@ -58,7 +36,7 @@ class Place:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The API, where its user has enrolled an authenticator app."""
     api, clock = ModelApi(), MovableClock()
-    user, folder = User(clock), tmp_path_factory.mktemp("models")
+    user, folder = PersonWithAPhone(clock), tmp_path_factory.mktemp("models")
     options = {"client_id": CLIENT_ID, "prompter": user, "methods": [Totp()], "clock": clock, "monotonic": clock}
     with pytest.MonkeyPatch.context() as changed, serving(lambda url: api.app(url, folder, clock)) as url:
         changed.setattr(_overload, "LATE", inf)  # a busy machine must not refuse what a test starts

@@ -20,7 +20,7 @@ WORDS = ["Sent", " 50.00", " to", " ACME"]
 ANSWER = "".join(WORDS)
 PATIENCE = 10.0
 
-Part = tuple[str, dict[str, Any]]
+Part = tuple[str, dict[str, Any] | str]
 """An event's name and its data."""
 
 
@@ -88,9 +88,8 @@ class ModelApi:
                 with anyio.fail_after(PATIENCE):
                     while not self.read():
                         await anyio.sleep(0.01)
-            yield f"event: {name}\ndata: {json.dumps(data)}\n\n" if name else f"data: {json.dumps(data)}\n\n"
-        if not name:
-            yield "data: [DONE]\n\n"
+            line = data if isinstance(data, str) else json.dumps(data)
+            yield f"event: {name}\ndata: {line}\n\n" if name else f"data: {line}\n\n"
 
 
 def _message() -> dict[str, Any]:
@@ -133,3 +132,4 @@ def _completion_parts() -> Iterator[Part]:
     for word in WORDS:
         yield "", _completion("chat.completion.chunk", delta=word)
     yield "", _completion("chat.completion.chunk")
+    yield "", "[DONE]"
