@@ -45,12 +45,17 @@ def ask_for_a_touch(prompter: TkPrompter) -> None:
     prompter.touch("Touch your security key now")
 
 
+def enrol_an_app(prompter: TkPrompter) -> None:
+    """A new authenticator app."""
+    prompter.show_key_uri("otpauth://totp/Bank:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Bank")
+
+
 def main(folder: Path = HERE) -> None:
     """One picture of each page in each look."""
     with virtual_screen() as screen:
         root = tk.Tk(screenName=screen)
         root.withdraw()
-        for work in (ask_for_a_code, offer_methods, ask_for_a_touch):
+        for work in (ask_for_a_code, offer_methods, ask_for_a_touch, enrol_an_app):
             for look in ("light", "dark"):
                 name = f"window-{work.__name__.rpartition('_')[2]}-{look}.png"
                 _picture(root, screen, work, look == "dark", folder / name)

@@ -20,6 +20,14 @@ def test_the_recording_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, kept.split("\n"))) <= 60
 
 
+def test_the_documentation_shows_the_recording_and_every_picture_in_both_looks() -> None:
+    page = (IMAGES.parent / "screens.md").read_text()
+    assert f"```\n{(IMAGES / 'terminal.txt').read_text().rstrip()}\n```" in page
+    shown = set(re.findall(r"images/([\w-]+\.(?:png|svg))", page))
+    assert shown == {file.name for file in IMAGES.iterdir() if file.suffix in (".png", ".svg")}
+    assert {name.replace("-light", "-dark") for name in shown} == {name for name in shown if "-dark" in name}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("script", ["window", "pay"])
 def test_the_pictures_are_those_that_the_scripts_make(script: str, tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ def test_a_key_uri_is_shown_with_its_secret_until_the_person_goes_on(person: TkP
     prompter, secrets = TkPrompter(person.root), list[str]()
 
     def look(who: TkPerson) -> None:
+        assert who.sees().startswith("Add an authenticator app\n")
         secrets.append(who.line().get())
         who.presses("Next")
 
