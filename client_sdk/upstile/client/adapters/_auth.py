@@ -5,17 +5,12 @@ The library is a parameter: httpx and httpx2 have the same names, and a class of
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from concurrent.futures import Future, wait
-from contextlib import suppress
-from threading import get_ident
+from concurrent.futures import wait
 from time import monotonic as _monotonic
 from time import time
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
-import anyio
-from anyio import to_thread
-from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._errors import ConfigurationError
@@ -23,6 +18,7 @@ from upstile.client._events import OnEvent
 from upstile.client.adapters._body import Body
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
 from upstile.client.adapters._transport import OwnTransport
+from upstile.client.adapters._waiting import in_thread, landed, this_loop
 from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
 from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
@@ -164,35 +160,18 @@ class StepUpFlow:
         """Who is signed in, in async code: a store may take its time."""
         tokens = self.session.tokens
         if not tokens.ready:
-            await to_thread.run_sync(tokens.load)
+            await in_thread(tokens.load)
         return await tokens.awaited()
 
     def is_in_loop(self) -> None:
         """Note the event loop of the caller: a transport that can be awaited only is used in it."""
         if self.transport.awaits:
-            self.transport.loop = current_token()
+            self.transport.loop = this_loop()
 
     def close(self) -> None:
         """Give back the connections to the authorization server."""
         self.session.close()
         self.transport.close()
-
-
-async def landed(future: "Future[Any]") -> None:
-    """Wait until a ceremony is over, whatever came of it; giving up does not stop it. On asyncio and on trio."""
-    over, here = anyio.Event(), get_ident()
-    loop: Any = current_token().native_token
-    soon: Callable[[Callable[[], None]], Any] = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
-
-    def wake(_: object) -> None:
-        if get_ident() == here:
-            over.set()
-            return
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            soon(over.set)
-
-    future.add_done_callback(wake)
-    await over.wait()
 
 
 class _Pump:

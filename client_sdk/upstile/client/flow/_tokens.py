@@ -6,6 +6,7 @@ from contextlib import suppress
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, StoreError
@@ -24,7 +25,10 @@ from upstile.client.flow._logins import (
 )
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredLogin
-from upstile.protocol import Requirement, TokenResponse, resource_covers
+from upstile.protocol import Requirement, resource_covers
+
+if TYPE_CHECKING:
+    from upstile.protocol import TokenResponse
 
 _log = logging.getLogger("upstile.client")
 
@@ -133,7 +137,7 @@ class Tokens:
         same = self._own_key or not self._key_is_known or subject == self._subject
         return self._key if same else ProofKey(self._kept.clock)
 
-    def sign_in(self, response: TokenResponse, key: ProofKey, subject: str | None) -> None:
+    def sign_in(self, response: "TokenResponse", key: ProofKey, subject: str | None) -> None:
         """Hold the token of a new base login, and forget what the old one led to.
 
         Raises:

@@ -1,18 +1,23 @@
 """What an entry holds, and how it stands in a store: one JSON object that says its version and whose it is."""
 
 import json
-from typing import Literal
-
-from pydantic import Field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from upstile.client._errors import StoreError
 from upstile.client.stores._store import EntryName
-from upstile.protocol import B64TOKEN, MalformedMessage, Message, json_object
+from upstile.protocol import B64TOKEN, MalformedMessage, json_object
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema, SchemaValidator
 
 VERSION = 1
 
 
-class StoredLogin(Message):
+@dataclass(frozen=True, kw_only=True)
+class StoredLogin:
     """A sign-in.
 
     Attributes:
@@ -22,13 +27,14 @@ class StoredLogin(Message):
     """
 
     id: str
-    access_token: str = Field(pattern=B64TOKEN, repr=False)
+    access_token: str = field(repr=False)
     token_type: str
     expires_at: float | None = None
-    refresh_token: str | None = Field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
 
 
-class StoredToken(Message):
+@dataclass(frozen=True, kw_only=True)
+class StoredToken:
     """An elevated token, for one terminal session.
 
     Attributes:
@@ -37,7 +43,7 @@ class StoredToken(Message):
         terminal: the terminal session that obtained it.
     """
 
-    access_token: str = Field(pattern=B64TOKEN, repr=False)
+    access_token: str = field(repr=False)
     resource: str
     scope: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
@@ -48,7 +54,8 @@ class StoredToken(Message):
     terminal: str
 
 
-class StoredDeadEnd(Message):
+@dataclass(frozen=True, kw_only=True)
+class StoredDeadEnd:
     """A kind of ceremony that the API did not honour (upstile profile §3).
 
     Attributes:
@@ -58,11 +65,12 @@ class StoredDeadEnd(Message):
     """
 
     kind: str
-    times: int = Field(gt=0)
+    times: int
     until: float
 
 
-class Entry(Message):
+@dataclass(frozen=True, kw_only=True)
+class Entry:
     """All that is kept for one API, issuer, app and profile.
 
     Attributes:
@@ -72,9 +80,8 @@ class Entry(Message):
         login: the sign-in; `None` after a sign-out.
     """
 
-    upstile_store: Literal[1] = 1
     name: tuple[str, str, str, str]
-    key: str | None = Field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
     subject: str | None = None
     login: StoredLogin | None = None
     elevated: tuple[StoredToken, ...] = ()
@@ -102,8 +109,8 @@ class Entry(Message):
                 )
             if type(version) is not int:
                 raise damaged(where)
-            entry = cls.from_members(members)
-        except MalformedMessage:
+            entry: Entry = _reader().validate_python(members)
+        except (MalformedMessage, ValueError):  # pydantic's ValidationError is a ValueError
             raise damaged(where) from None
         if entry.name != name.parts:
             raise damaged(where)
@@ -111,7 +118,8 @@ class Entry(Message):
 
     def written(self) -> str:
         """The text of this entry, in ASCII and without line breaks."""
-        return json.dumps(self.to_members(), separators=(",", ":"))
+        members: dict[str, Any] = {"upstile_store": VERSION, **asdict(self, dict_factory=_present)}
+        return json.dumps(members, separators=(",", ":"))
 
 
 def damaged(where: str) -> StoreError:
@@ -119,3 +127,53 @@ def damaged(where: str) -> StoreError:
     return StoreError(
         f"The sign-in in {where} is damaged", next_step="Sign out with forget=True, or remove it; then sign in again."
     )
+
+
+def _present(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in members if value is not None}
+
+
+@lru_cache(maxsize=1)
+def _reader() -> "SchemaValidator":
+    """Checks what was read, and makes an entry of it.
+
+    By pydantic's core alone: pydantic itself takes longer to import than an HTTP library, and every run of an app that
+    has a store reads an entry.
+    """
+    from pydantic_core import SchemaValidator, core_schema
+
+    text, time = core_schema.str_schema(), core_schema.float_schema()
+    may_text, may_time = (
+        core_schema.with_default_schema(core_schema.nullable_schema(of), default=None) for of in (text, time)
+    )
+    token = core_schema.str_schema(pattern=B64TOKEN)
+
+    def several(of: "CoreSchema") -> "CoreSchema":
+        items = core_schema.tuple_schema([of], variadic_item_index=0)
+        return core_schema.with_default_schema(items, default=())
+
+    login = _record(
+        StoredLogin,
+        {"id": text, "access_token": token, "token_type": text, "expires_at": may_time, "refresh_token": may_text},
+    )
+    elevated = _record(
+        StoredToken,
+        {"access_token": token, "resource": text, "scope": several(text), "asked": several(text), "acr": may_text}
+        | {"proved_at": may_time, "kept_at": time, "expires_at": time, "terminal": text},
+    )
+    dead_end = _record(StoredDeadEnd, {"kind": text, "times": core_schema.int_schema(gt=0), "until": time})
+    may_login = core_schema.with_default_schema(core_schema.nullable_schema(login), default=None)
+    entry = _record(
+        Entry,
+        {"name": core_schema.tuple_schema([text] * 4), "key": may_text, "subject": may_text, "login": may_login}
+        | {"elevated": several(elevated), "dead_ends": several(dead_end)},
+    )
+    return SchemaValidator(entry, core_schema.CoreConfig(hide_input_in_errors=True))
+
+
+def _record(kind: type[Any], members: Mapping[str, "CoreSchema"]) -> "CoreSchema":
+    from pydantic_core import core_schema
+
+    fields = [core_schema.dataclass_field(name, of, kw_only=True) for name, of in members.items()]
+    arguments = core_schema.dataclass_args_schema(kind.__name__, fields, extra_behavior="ignore")
+    return core_schema.dataclass_schema(kind, arguments, list(members))
