@@ -15,6 +15,7 @@ from benchmarks.key_ceremony import key_rows
 from benchmarks.load.rows import load_rows
 from benchmarks.memory import memory_rows
 from benchmarks.serving import client_rows, server_rows
+from benchmarks.starting import start_rows
 from benchmarks.table import Row, markdown, show
 from benchmarks.verification import verify_rows
 
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "install": install_rows,
     "server": server_rows,
     "client": client_rows,
+    "start": start_rows,
     "load": load_rows,
 }
 ROUNDS, QUICK = 31, 3

@@ -6,7 +6,6 @@ The models, and whatever else needs pydantic, are imported when they are first a
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from upstile.protocol._binding import bound_challenge
 from upstile.protocol._challenge import (
     INSUFFICIENT_USER_AUTHENTICATION,
     StepUpChallenge,
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
         RenameRequest,
         VerifyRequest,
     )
+    from upstile.protocol._binding import bound_challenge
     from upstile.protocol._ceremony import (
         ACCESS_TOKEN_TYPE,
         AnswerRequest,
@@ -161,6 +161,7 @@ _ON_FIRST_USE = {
         "TokenResponse",
         "read_request",
     ),
+    "_binding": ("bound_challenge",),
     "_dpop": ("DPOP_ALGORITHMS", "PROOF_LEEWAY", "DPoPProof", "verify_proof"),
     "_message": ("Message",),
     "_metadata": ("PROFILE_VERSION", "ResourceMetadata", "ServerMetadata"),

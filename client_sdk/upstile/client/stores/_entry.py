@@ -1,17 +1,14 @@
 """What an entry holds, and how it stands in a store: one JSON object that says its version and whose it is."""
 
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from upstile.client._errors import StoreError
 from upstile.client.stores._store import EntryName
 from upstile.protocol import B64TOKEN, MalformedMessage, json_object
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema, SchemaValidator
 
 VERSION = 1
 
@@ -31,6 +28,9 @@ class StoredLogin:
     token_type: str
     expires_at: float | None = None
     refresh_token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_token(self.access_token)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,9 @@ class StoredToken:
     expires_at: float
     terminal: str
 
+    def __post_init__(self) -> None:
+        _check_token(self.access_token)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredDeadEnd:
@@ -67,6 +70,10 @@ class StoredDeadEnd:
     kind: str
     times: int
     until: float
+
+    def __post_init__(self) -> None:
+        if self.times < 1:
+            raise ValueError("it never happened")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +116,8 @@ class Entry:
                 )
             if type(version) is not int:
                 raise damaged(where)
-            entry: Entry = _reader().validate_python(members)
-        except (MalformedMessage, ValueError):  # pydantic's ValidationError is a ValueError
+            entry: Entry = _made(cls, members)
+        except (MalformedMessage, ValueError, TypeError, OverflowError):
             raise damaged(where) from None
         if entry.name != name.parts:
             raise damaged(where)
@@ -129,51 +136,35 @@ def damaged(where: str) -> StoreError:
     )
 
 
+def _check_token(text: str) -> None:
+    if not re.fullmatch(B64TOKEN, text):
+        raise ValueError("no token")
+
+
 def _present(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in members if value is not None}
 
 
-@lru_cache(maxsize=1)
-def _reader() -> "SchemaValidator":
-    """Checks what was read, and makes an entry of it.
+_RECORDS = (Entry, StoredLogin, StoredToken, StoredDeadEnd)
 
-    By pydantic's core alone: pydantic itself takes longer to import than an HTTP library, and every run of an app that
-    has a store reads an entry.
+
+def _made(kind: Any, value: Any) -> Any:
+    """A value of the kind that a record's annotation names, out of JSON; members that it does not name are ignored.
+
+    By hand: pydantic takes longer to import than an HTTP library, and each run of an app with a store reads an entry.
     """
-    from pydantic_core import SchemaValidator, core_schema
-
-    text, time = core_schema.str_schema(), core_schema.float_schema()
-    may_text, may_time = (
-        core_schema.with_default_schema(core_schema.nullable_schema(of), default=None) for of in (text, time)
-    )
-    token = core_schema.str_schema(pattern=B64TOKEN)
-
-    def several(of: "CoreSchema") -> "CoreSchema":
-        items = core_schema.tuple_schema([of], variadic_item_index=0)
-        return core_schema.with_default_schema(items, default=())
-
-    login = _record(
-        StoredLogin,
-        {"id": text, "access_token": token, "token_type": text, "expires_at": may_time, "refresh_token": may_text},
-    )
-    elevated = _record(
-        StoredToken,
-        {"access_token": token, "resource": text, "scope": several(text), "asked": several(text), "acr": may_text}
-        | {"proved_at": may_time, "kept_at": time, "expires_at": time, "terminal": text},
-    )
-    dead_end = _record(StoredDeadEnd, {"kind": text, "times": core_schema.int_schema(gt=0), "until": time})
-    may_login = core_schema.with_default_schema(core_schema.nullable_schema(login), default=None)
-    entry = _record(
-        Entry,
-        {"name": core_schema.tuple_schema([text] * 4), "key": may_text, "subject": may_text, "login": may_login}
-        | {"elevated": several(elevated), "dead_ends": several(dead_end)},
-    )
-    return SchemaValidator(entry, core_schema.CoreConfig(hide_input_in_errors=True))
-
-
-def _record(kind: type[Any], members: Mapping[str, "CoreSchema"]) -> "CoreSchema":
-    from pydantic_core import core_schema
-
-    fields = [core_schema.dataclass_field(name, of, kw_only=True) for name, of in members.items()]
-    arguments = core_schema.dataclass_args_schema(kind.__name__, fields, extra_behavior="ignore")
-    return core_schema.dataclass_schema(kind, arguments, list(members))
+    of = get_args(kind)
+    if get_origin(kind) is UnionType:  # something, or `None`
+        return None if value is None else _made(of[0], value)
+    if get_origin(kind) is tuple and type(value) is list:
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        each = of[:1] * len(items) if of[-1] is Ellipsis else of
+        return tuple(_made(one, item) for one, item in zip(each, items, strict=True))
+    if kind in _RECORDS and type(value) is dict:
+        kinds, members = get_type_hints(kind), cast(dict[str, Any], value)
+        return kind(**{name: _made(kinds[name], member) for name, member in members.items() if name in kinds})
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError("a member of another kind")
+    return value
