@@ -30,6 +30,7 @@ from fido2.webauthn import (
 
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client.methods._method import MethodUnavailable, Moment
+from upstile.client.methods._registration import known_ways, registration_json, ways_of
 from upstile.client.methods._which_key import can_verify, likely, touched, without
 from upstile.client.methods._windows import asked_of_windows, windows_client
 from upstile.protocol import EnrollResponse, Offer
@@ -41,6 +42,7 @@ _OPTIONS = frozenset(
     {"challenge", "rpId", "allowCredentials", "userVerification"}
     | {"rp", "user", "pubKeyCredParams", "excludeCredentials", "authenticatorSelection", "attestation"}
 )
+_LISTS = frozenset({"allowCredentials", "excludeCredentials"})
 
 _LAST_TRY = 1
 """A key is asked for its PIN while it has more than this many tries left; the last one is the owner's to risk."""
@@ -89,7 +91,7 @@ class SecurityKeys:
         if self._system is not None:
             client = self._system(DefaultClientDataCollector(moment.webauthn_origin))
             made = asked_of_windows(moment, lambda end: client.make_credential(creation, end))
-            return {"registration_response": dict(made)}
+            return {"registration_response": registration_json(made, ())}  # Windows does not say how it reached it
         new = without(self._connected(), creation.rp.id or "", creation.exclude_credentials or ())
         if not new:
             raise MethodUnavailable("this key is enrolled here already; plug in the new one")
@@ -98,7 +100,7 @@ class SecurityKeys:
             response = _asking(device, moment, lambda client: client.make_credential(creation, moment.cancel))
         except _NotThisKey as error:
             raise MethodUnavailable("this key is enrolled here already; plug in the new one") from error
-        return {"registration_response": dict(response)}
+        return {"registration_response": registration_json(response, ways_of(device))}
 
     def _connected(self) -> list[CtapDevice]:
         try:
@@ -197,8 +199,8 @@ def _read(kind: type[Options], options: Mapping[str, Any] | None) -> Options:
     """
     known: dict[str, Any] = {name: value for name, value in (options or {}).items() if name in _OPTIONS}
     try:
-        if None in [*known.get("allowCredentials", ()), *known.get("excludeCredentials", ())]:
-            raise ValueError("a credential is null")
+        for name in known.keys() & _LISTS:
+            known[name] = [{**each, "transports": known_ways(each.get("transports"))} for each in known[name]]
         return kind.from_dict(known)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CeremonyFailed("The authorization server's options for the key cannot be read") from error
