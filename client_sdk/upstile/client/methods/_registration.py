@@ -1,7 +1,7 @@
 """What a key has made, as it stands on the wire: `RegistrationResponseJSON` (WebAuthn Level 3 §5.1), all of it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -26,15 +26,17 @@ def registration_json(made: RegistrationResponse, transports: Iterable[str]) -> 
         transports: how the key can be reached (`ways_of`).
     """
     data = made.response.attestation_object.auth_data
-    key: Mapping[int, Any] = {} if data.credential_data is None else data.credential_data.public_key
-    response = {
-        **dict(made)["response"],
+    attested = data.credential_data
+    key: Mapping[int, Any] = {} if attested is None else cast(Mapping[int, Any], attested.public_key)
+    members: dict[str, Any] = dict(made)
+    response: dict[str, Any] = {
+        **members["response"],
         "authenticatorData": base64url_encode(data),
         "transports": sorted(transports),
         "publicKeyAlgorithm": key.get(_ALGORITHM),
     }
     public = _spki(key)
-    return {**made, "response": response if public is None else {**response, "publicKey": base64url_encode(public)}}
+    return {**members, "response": response if public is None else {**response, "publicKey": base64url_encode(public)}}
 
 
 def ways_of(device: CtapDevice) -> frozenset[str]:

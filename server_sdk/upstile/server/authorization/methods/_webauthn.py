@@ -257,8 +257,9 @@ def _transports(response: Mapping[str, Any]) -> tuple[str, ...]:
     What has no such form is left out: it comes back to every app of this user.
     """
     given: Any = response.get("response", {}).get("transports")
-    ways = dict.fromkeys(way for way in given if isinstance(way, str)) if isinstance(given, list) else {}
-    return tuple(filter(_way.fullmatch, ways))[:_MOST_WAYS]
+    listed: list[Any] = given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]
+    ways = dict.fromkeys(way for way in listed if isinstance(way, str) and _way.fullmatch(way))
+    return tuple(ways)[:_MOST_WAYS]
 
 
 def _descriptors(authenticators: Sequence[AuthenticatorRecord]) -> list[PublicKeyCredentialDescriptor]:
