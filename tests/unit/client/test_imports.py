@@ -14,7 +14,7 @@ from benchmarks.starting import HIDDEN, SEND, bank, keep
 OTHERS = {"_cffi_backend", "_openssl", "cryptography"}
 OURS = {
     "upstile.client": "_errors _events _exchange _text adapters authority flow methods prompts stores",
-    "upstile.client.adapters": "_auth _body _client _options _response _transport _waiting",
+    "upstile.client.adapters": "_auth _body _client _options _pump _response _transport _waiting",
     "upstile.client.authority": "_discovery",
     "upstile.client.flow": "_dead_ends _flight _flow _kept _logins _proof_key _session _sign_out _tokens _trust",
     "upstile.client.methods": "_last_code _method _totp _webauthn",

@@ -7,8 +7,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack, cast
 
 from upstile.client._errors import OutcomeUnknown
-from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow
+from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
+from upstile.client.adapters._pump import ONCE, SIGNED, STEP_UP
 from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._logins import Caller, SignedIn
 from upstile.client.flow._session import Asked
