@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks.ceremony import ceremony_rows
 from benchmarks.exchanges import exchange_rows
+from benchmarks.gathering import gather_rows
 from benchmarks.guarding import guard_rows
 from benchmarks.installing import install_rows
 from benchmarks.key_ceremony import key_rows
@@ -30,6 +31,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "server": server_rows,
     "client": client_rows,
     "start": start_rows,
+    "gather": gather_rows,
     "load": load_rows,
 }
 ROUNDS, QUICK = 31, 3
