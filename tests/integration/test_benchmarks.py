@@ -1,7 +1,6 @@
 """The benchmarks run and say what they measured; how fast is not for a test to say."""
 
 import pytest
-
 from benchmarks.exchanges import exchange_rows
 from benchmarks.gathering import gather_rows
 from benchmarks.guarding import guard_rows
