@@ -89,7 +89,7 @@ class Tokens:
         self.load()
         seen = self._sign_ins, self._key  # read first: a sign-in meanwhile makes this an old one
         found = self._source() if callable(self._source) else self._source
-        if callable(self._source) and isawaitable(found):
+        if isawaitable(found):
             if iscoroutine(found):
                 found.close()
             raise ConfigurationError("token= is an async def: use AsyncClient, or a plain function")
