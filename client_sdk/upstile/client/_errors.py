@@ -23,7 +23,7 @@ from email.utils import parsedate_to_datetime
 
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
-from upstile.protocol import MalformedMessage, Problem, Requirement, UpstileError
+from upstile.protocol import MalformedMessage, Requirement, UpstileError
 
 _CLOCK_TOLERANCE = 30.0
 
@@ -65,6 +65,8 @@ class StepUpError(UpstileError):
         """The API's own name for the refused call, for its support and its audit log."""
         if self.response is None:
             return None
+        from upstile.protocol import Problem
+
         try:
             return harmless(Problem.from_json(self.response.body).instance)
         except MalformedMessage:

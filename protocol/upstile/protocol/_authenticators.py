@@ -6,10 +6,8 @@ from pydantic import Field, field_validator
 
 from upstile.protocol._ceremony import Name, OptionalSecret
 from upstile.protocol._encoding import json_compact
-from upstile.protocol._message import Message, WholeNumber
-from upstile.protocol._written import ShownName, WrittenCode
+from upstile.protocol._message import Message, ShownName, WholeNumber, WrittenCode
 
-AUTHENTICATORS_SCOPE = "authenticators"
 _MAX_REGISTRATION = 32_768
 """Bytes of JSON of a registration: its attestation may bring a chain of certificates."""
 

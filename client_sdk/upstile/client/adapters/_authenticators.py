@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from anyio import to_thread
-
 from upstile.client._errors import CeremonyFailed
-from upstile.client.adapters._auth import StepUpFlow, landed
+from upstile.client.adapters._auth import StepUpFlow
+from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._flight import Ticket
 from upstile.client.methods import Method, MethodUnavailable, Moment, cannot_ask
 from upstile.client.prompts import refuse_dead_lock
@@ -137,7 +136,7 @@ class AsyncAuthenticators:
 
     async def _send(self, method: str, *path: str, **request: Any) -> Any:
         self._client.step_up_auth.is_in_loop()
-        url = await to_thread.run_sync(_url, self._client.step_up_auth, path)
+        url = await in_thread(_url, self._client.step_up_auth, path)
         return await self._client.request(method, url, **request)
 
 

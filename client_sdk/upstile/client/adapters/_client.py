@@ -4,19 +4,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
-
-from anyio import to_thread
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack, cast
 
 from upstile.client._errors import OutcomeUnknown
-from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
-from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
+from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
-from upstile.client.adapters._sign_in import proving, token_in
+from upstile.client.adapters._pump import ONCE, SIGNED, STEP_UP
+from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._logins import Caller, SignedIn
 from upstile.client.flow._session import Asked
 from upstile.client.flow._sign_out import sign_out
 from upstile.protocol import Requirement
+
+if TYPE_CHECKING:
+    from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
 RequestT = TypeVar("RequestT")
@@ -71,8 +72,10 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
     """The verbs of `Client`, before those of the library's own."""
 
     @property
-    def authenticators(self) -> Authenticators:
+    def authenticators(self) -> "Authenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        from upstile.client.adapters._authenticators import Authenticators
+
         return Authenticators(self)
 
     def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
@@ -109,6 +112,8 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             CeremonyFailed: the response holds no token.
             StoreError: the sign-in could not be kept.
         """
+        from upstile.client.adapters._sign_in import proving, token_in
+
         library: Any = self
         auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
         key = tokens.key_for(subject)
@@ -163,8 +168,10 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
     """The same for `async` code."""
 
     @property
-    def authenticators(self) -> AsyncAuthenticators:
+    def authenticators(self) -> "AsyncAuthenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        from upstile.client.adapters._authenticators import AsyncAuthenticators
+
         return AsyncAuthenticators(self)
 
     async def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
@@ -186,17 +193,19 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
 
     async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
         """The app's own sign-in, as `Client.sign_in`."""
+        from upstile.client.adapters._sign_in import proving, token_in
+
         library: Any = self
         auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = await to_thread.run_sync(tokens.key_for, subject)
+        key = await in_thread(tokens.key_for, subject)
         response = token_in(auth, await library.post(url, **proving(self, url, request, key)))
-        await to_thread.run_sync(tokens.sign_in, response, key, subject)
+        await in_thread(tokens.sign_in, response, key, subject)
         return self.signed_in
 
     async def sign_out(self, *, forget: bool = False) -> None:
         """End the sign-in, as `Client.sign_out`."""
         self.step_up_auth.is_in_loop()
-        await to_thread.run_sync(partial(sign_out, self.step_up_auth.session, forget=forget))
+        await in_thread(partial(sign_out, self.step_up_auth.session, forget=forget))
 
     async def step_up(
         self,

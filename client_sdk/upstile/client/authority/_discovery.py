@@ -3,18 +3,15 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from upstile.client._errors import CeremonyFailed, UntrustedChallenge
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
 from upstile.client.flow._trust import Pins
-from upstile.protocol import (
-    SERVER_METADATA_PATH,
-    MalformedMessage,
-    ResourceMetadata,
-    ServerMetadata,
-    well_known_url,
-)
+from upstile.protocol import SERVER_METADATA_PATH, MalformedMessage, well_known_url
+
+if TYPE_CHECKING:
+    from upstile.protocol import ResourceMetadata, ServerMetadata
 
 KEPT = 600.0
 """Seconds for which metadata is good where its `Cache-Control` says nothing."""
@@ -24,7 +21,7 @@ LONGEST = 86_400.0
 _MOST_KEPT = 64
 _max_age = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
 
-M = TypeVar("M", ResourceMetadata, ServerMetadata)
+M = TypeVar("M", "ResourceMetadata", "ServerMetadata")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +29,7 @@ class Target:
     """Where a ceremony takes place, and for which resource."""
 
     resource: str
-    server: ServerMetadata
+    server: "ServerMetadata"
 
     @property
     def endpoints(self) -> tuple[str, str]:
@@ -69,6 +66,8 @@ class Discovery:
             UntrustedChallenge: a document names another resource, issuer or origin than the configured ones.
             CeremonyFailed: a document cannot be had or read.
         """
+        from upstile.protocol import ResourceMetadata, ServerMetadata
+
         server_url = well_known_url(self._pins.issuer, SERVER_METADATA_PATH)
         try:
             resource = self._read(ResourceMetadata, metadata_url)

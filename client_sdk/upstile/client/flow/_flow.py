@@ -45,6 +45,7 @@ class Call:
         step_up: what the app asks ahead.
         blocks: whether the caller's thread stands still during a ceremony.
         is_retry: whether a library above us sends it again by itself: then nobody is asked for what failed before.
+        began: when it was sent, by the monotonic clock, if that was done already, with the base token.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Call:
     step_up: Requirement | None = None
     blocks: bool = False
     is_retry: bool = False
+    began: float | None = None
 
     @property
     def name(self) -> CallName:
@@ -128,7 +130,7 @@ def _driven(session: Session, call: Call) -> Flow:
             raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
-    progress = _Progress(began=session.monotonic(), caller=call.caller)
+    progress = _Progress(began=session.monotonic() if call.began is None else call.began, caller=call.caller)
     token, asked = (yield from _first(session, call, progress)), None
     while True:
         response = yield from _sent(session, call, token, progress)
@@ -159,6 +161,8 @@ def _first(
     session: Session, call: Call, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
     """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
+    if call.began is not None and not progress.tried:
+        return progress.caller.base
     if call.step_up is None:
         return session.tokens.for_call(call.method, call.url, progress.caller.login) or progress.caller.base
     known = session.tokens.find(call.step_up, call.url, progress.caller.login)

@@ -3,9 +3,13 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from upstile.client.flow._proof_key import ProofKey
-from upstile.protocol import B64TOKEN, Requirement, TokenResponse
+from upstile.protocol import B64TOKEN, Requirement
+
+if TYPE_CHECKING:
+    from upstile.protocol import TokenResponse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +73,7 @@ class ElevatedToken:
 class Granted:
     """What a ceremony ended in: the server's response, and for how many seconds the proof was old when it came."""
 
-    response: TokenResponse
+    response: "TokenResponse"
     age: float | None
 
 

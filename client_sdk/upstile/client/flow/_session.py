@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Timer
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from upstile.client._errors import (
     CeremonyFailed,
@@ -19,9 +19,6 @@ from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
-from upstile.client.authority._authority import Authority
-from upstile.client.authority._ceremony import Ceremony
-from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._logins import Caller, ElevatedToken, Token
@@ -32,6 +29,9 @@ from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
 from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
+
+if TYPE_CHECKING:
+    from upstile.client.authority._discovery import Discovery
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class Session:
     pins: Pins
     client_id: str
     tokens: Tokens
-    discovery: Discovery
+    discovery: "Discovery"
     transport: Transport
     methods: Sequence[Method]
     prompter: Prompter
@@ -206,6 +206,10 @@ class Session:
         return token
 
     def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
+        # With the models, and so with pydantic: most runs of an app hold no ceremony.
+        from upstile.client.authority._authority import Authority
+        from upstile.client.authority._ceremony import Ceremony
+
         base, login = asked.caller.base, asked.caller.login
         if base is None:
             raise NotSignedIn(response=asked.response)

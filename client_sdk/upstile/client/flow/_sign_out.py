@@ -3,7 +3,6 @@
 from threading import Event
 
 from upstile.client._errors import CeremonyFailed, StepUpError, StoreError
-from upstile.client.authority._authority import Authority
 from upstile.client.flow._logins import Caller
 from upstile.client.flow._session import Session
 
@@ -43,6 +42,8 @@ def sign_out(session: Session, *, forget: bool) -> None:
 
 def _revoke(session: Session, caller: Caller) -> None:
     """Have the base token revoked; the end of a base login is the end of all that stems from it."""
+    from upstile.client.authority._authority import Authority
+
     target = session.discovery.find(session.pins.metadata_url(None, None), session.pins.api + "/")
     endpoint = target.server.revocation_endpoint
     if endpoint is None or caller.base is None:

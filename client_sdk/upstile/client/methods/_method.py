@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from upstile.client._errors import NoMethodAvailable
 from upstile.client.methods._last_code import LastCode
 from upstile.client.prompts import Prompter, missing
-from upstile.protocol import EnrollResponse, Offer
+
+if TYPE_CHECKING:
+    from upstile.protocol import EnrollResponse, Offer
 
 
 class MethodUnavailable(Exception):
@@ -44,7 +46,7 @@ class Method(Protocol):
         """Whether it can be used on this machine now, without asking anybody."""
         ...
 
-    def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
+    def answer(self, offer: "Offer", moment: Moment) -> Mapping[str, str]:
         """Ask the person; returns the members of the answer.
 
         Raises:
@@ -53,7 +55,7 @@ class Method(Protocol):
         """
         ...
 
-    def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
+    def enroll(self, pending: "EnrollResponse", moment: Moment) -> Mapping[str, Any]:
         """Set the new authenticator up; returns the members of the verification."""
         ...
 

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.methods._method import Moment
 from upstile.client.prompts import next_code
-from upstile.protocol import EnrollResponse, Offer, plain_code
+from upstile.protocol import plain_code
+
+if TYPE_CHECKING:
+    from upstile.protocol import EnrollResponse, Offer
 
 _CODE = re.compile(r"[0-9]{6}")
 _MOST_TYPED = 5
@@ -24,11 +27,11 @@ class Totp:
         """Always: the app is in the person's pocket."""
         return True
 
-    def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
+    def answer(self, offer: "Offer", moment: Moment) -> Mapping[str, str]:
         """Ask for the code."""
         return {"otp": _typed(moment, "Code from your authenticator app")}
 
-    def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
+    def enroll(self, pending: "EnrollResponse", moment: Moment) -> Mapping[str, Any]:
         """Show the key URI, if it was not shown before, then ask for the first code."""
         if pending.otpauth_uri is not None:
             moment.last_code.forget()  # what was used came from another seed

@@ -10,6 +10,7 @@ from fido2.webauthn import PublicKeyCredentialDescriptor
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.methods._method import MethodUnavailable, Moment
+from upstile.client.methods._registration import ways_of
 
 _POLL = 0.1
 _FAILURES = (CtapError, ValueError, OSError)
@@ -21,12 +22,15 @@ def likely(devices: Sequence[CtapDevice], rp_id: str, allowed: Credentials) -> l
     """The keys that may hold one of the credentials, the likeliest first.
 
     A key may hide a credential from a look without its PIN (credProtect, CTAP 2.1 §12.1), so one that can check a PIN
-    is not ruled out. One that cannot has nothing to hide it behind.
+    is not ruled out. One that cannot has nothing to hide it behind. The transports that the server names are a hint:
+    they say which key comes first, and rule none out.
     """
     if not allowed:
         return list(devices)
     admitting = [device for device in devices if _knows_any(device, rp_id, allowed)]
-    return admitting or [device for device in devices if can_verify(device)]
+    found = admitting or [device for device in devices if can_verify(device)]
+    hinted = {str(way) for credential in allowed for way in credential.transports or ()}
+    return sorted(found, key=lambda device: hinted.isdisjoint(ways_of(device))) if hinted and found[1:] else found
 
 
 def without(devices: Sequence[CtapDevice], rp_id: str, excluded: Credentials) -> list[CtapDevice]:

@@ -50,6 +50,7 @@ class AuthenticatorRecord:
         data: what its method keeps; secrets in it are sealed.
         counter: what only goes up: the last TOTP step, or the sign count of a security key.
         closed: 100 wrong answers by unknown keys: only known keys are offered it.
+        transports: how a security key says that it can be reached (WebAuthn §5.8.4): a hint from outside.
         begun_by: for a pending one: which base login and key began it.
         first: for a pending one: it was begun because none was active, so it may become active only while that is so.
         expires_at: for a pending one: when it is forgotten (epoch seconds).
@@ -64,6 +65,7 @@ class AuthenticatorRecord:
     data: Mapping[str, Any]
     counter: int = 0
     closed: bool = False
+    transports: tuple[str, ...] = ()
     last_used: int | None = None
     begun_by: str | None = None
     first: bool = False

@@ -31,7 +31,7 @@ _TELL = (
 # One statement, so that the generations and the authenticators are of one moment.
 _ACCOUNT = """
 SELECT coalesce(u.logins, 0), coalesce(u.proofs, 0), a.id, a.method, a.name, a.state, a.created, a.data, a.counter,
-    a.closed, a.last_used, a.begun_by, a.first, a.expires_at
+    a.closed, a.transports, a.last_used, a.begun_by, a.first, a.expires_at
 FROM (SELECT ? AS issuer, ? AS subject) AS q
 LEFT JOIN upstile_accounts AS u ON u.issuer = q.issuer AND u.subject = q.subject
 LEFT JOIN upstile_authenticators AS a ON a.issuer = q.issuer AND a.subject = q.subject
@@ -213,6 +213,7 @@ def _authenticator(
     data: str,
     counter: int,
     closed: int,
+    transports: str | None,
     last_used: int | None,
     begun_by: str | None,
     first: int,
@@ -227,6 +228,7 @@ def _authenticator(
         data=from_json(data),
         counter=counter,
         closed=bool(closed),
+        transports=tuple((transports or "").split()),
         last_used=last_used,
         begun_by=begun_by,
         first=bool(first),
