@@ -15,6 +15,7 @@ from typing import cast
 from upstile.client._errors import (
     CeremonyFailed,
     NotSignedIn,
+    OutcomeUnknown,
     SignInExpired,
     StepUpError,
     StepUpUnsatisfied,
@@ -116,6 +117,7 @@ def flow(session: Session, call: Call) -> Flow:
     token, asked = (yield from _first(session, call, progress)), None
     while True:
         response = yield from _sent(session, call, token, progress)
+        _is_honoured(session, call, token, progress, response)
         challenge = session.pins.challenge_in(response, call.method, call.url)
         if challenge is not None:
             asked = _asked(call, progress, challenge, response)
@@ -151,6 +153,22 @@ def _first(
     return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
 
 
+def _is_honoured(session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming) -> None:
+    """The token that was obtained for this very call must not be refused: another ceremony would end the same way.
+
+    Raises:
+        StepUpUnsatisfied: it was refused as none (upstile profile §3, end).
+        OutcomeUnknown: the API says that it has served: the call may have arrived twice.
+    """
+    if token is None or token is not progress.fresh or progress.sought is None:
+        return
+    if session.pins.says_used(response, call.method, call.url):
+        raise OutcomeUnknown("The API has seen this call before, and its reply was lost", response=response)
+    dead = session.pins.is_dead(response, call.method, call.url)
+    if dead or session.pins.wants_token(response, call.method, call.url):
+        raise session.unsatisfied(progress.sought, progress.fresh, response)
+
+
 def _may_be_replaced(
     session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming
 ) -> bool:
@@ -160,7 +178,7 @@ def _may_be_replaced(
             session.check_clock(response)
         return False
     session.tokens.drop(token)
-    final = progress.revived or token is progress.fresh or call.unreplayable is not None
+    final = progress.revived or call.unreplayable is not None
     progress.revived = True
     return not final
 
@@ -211,7 +229,7 @@ def _stronger(
     if known is not None and known not in progress.tried:
         return known
     if any(requirement.asks == earlier.asks for earlier in progress.asked):
-        raise session.unsatisfied(asked, progress.fresh)
+        raise session.unsatisfied(asked, progress.fresh, response)
     if len(progress.asked) == MOST_CEREMONIES:
         raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)
     return (yield from _elevated(session, asked, progress))
