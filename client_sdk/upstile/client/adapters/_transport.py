@@ -1,17 +1,21 @@
 """The core's own requests: to metadata documents and to the authorization server, the way that the app's calls go."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from threading import Thread
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
-from anyio import from_thread
+from anyio import fail_after, from_thread
 from anyio.lowlevel import EventLoopToken
 
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, origin_of
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
+
+T = TypeVar("T")
 
 _TIMEOUT = 10.0
 _NEVER_SHARED = frozenset(
@@ -24,6 +28,9 @@ _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 class OwnTransport:
     """Reaches the authorization server through a client of its own.
+
+    An exchange as a whole takes no longer than connecting, sending and one reply may take by the time-outs, however
+    slowly a server lets its reply drip: the time-outs of the library bound each piece.
 
     Args:
         http: the HTTP library.
@@ -40,6 +47,8 @@ class OwnTransport:
         mounts: dict[str, Any] = dict(options.get("mounts") or {})
         if "transport" not in options:  # a proxy is never for this machine itself
             self._options["mounts"] = {**dict.fromkeys(_LOOPBACK), **mounts}
+        self._owns_its_connections = "transport" not in options and not mounts
+        self._longest = _longest(http, self._options["timeout"])
         self._app: ref[Any] | None = None
         self.awaits = any(_is_awaited(http, way) for way in (options.get("transport"), *mounts.values()))
         self.loop: EventLoopToken | None = None
@@ -50,12 +59,15 @@ class OwnTransport:
         self._app = ref(app)
 
     def send(self, request: Outgoing) -> Incoming:
-        """Send and read, at most 64 KiB."""
+        """Send and read, at most 64 KiB; raises `ConnectionLost`, also when it takes too long."""
         if self._process != os.getpid():  # forked: the connections are the parent's
             self._open()
         try:
             response, raw = self._sent(request)
         except (self._http.TransportError, self._http.InvalidURL) as error:
+            raise ConnectionLost from error
+        except TimeoutError as error:
+            self._let_go()
             raise ConnectionLost from error
         except RuntimeError as error:
             if self._client.is_closed:
@@ -76,15 +88,26 @@ class OwnTransport:
         headers = {**self._along(request.url), "accept-encoding": "identity", **dict(request.headers)}
         outgoing = self._client.build_request(request.method, request.url, headers=headers, content=request.body)
         if not self.awaits:
-            response = self._client.send(outgoing, stream=True)
-            return response, read_bounded(self._http, response, forgiving=False)
+            return _within(self._longest, lambda: self._blocking(outgoing))
         if self.loop is None:
             raise CeremonyFailed("The app's transport can be used from its event loop only")
         return from_thread.run(self._awaited, outgoing, token=self.loop)
 
+    def _blocking(self, outgoing: Any) -> tuple[Any, bytes]:
+        response = self._client.send(outgoing, stream=True)
+        return response, read_bounded(self._http, response, forgiving=False)
+
     async def _awaited(self, outgoing: Any) -> tuple[Any, bytes]:
-        response = await self._client.send(outgoing, stream=True)
-        return response, await aread_bounded(self._http, response)
+        with fail_after(self._longest):
+            response = await self._client.send(outgoing, stream=True)
+            return response, await aread_bounded(self._http, response)
+
+    def _let_go(self) -> None:
+        """Drop the connections of which one drips, so that whoever still reads from it stops; not those of the app."""
+        if self._owns_its_connections:
+            dripping = self._client
+            self._open()
+            dripping.close()
 
     def _along(self, url: str) -> dict[str, str]:
         """What the app's client sends to its API with every call, but for what is about its own calls."""
@@ -99,3 +122,25 @@ class OwnTransport:
 def _is_awaited(http: ModuleType, way: Any) -> bool:
     """Whether a transport can be awaited and nothing else."""
     return isinstance(way, http.AsyncBaseTransport) and not isinstance(way, http.BaseTransport)
+
+
+def _longest(http: ModuleType, timeout: Any) -> float:
+    """Seconds that an exchange may take from its first byte to its last."""
+    known = http.Timeout(timeout)
+    return sum(_TIMEOUT if part is None else part for part in (known.connect, known.write, known.read))
+
+
+def _within(seconds: float, work: Callable[[], T]) -> T:
+    """What `work` returns; raises `TimeoutError` when it takes longer, and leaves it to itself."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome = work()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(outcome)
+
+    Thread(target=run, name="upstile exchange", daemon=True).start()
+    return done.result(seconds)
