@@ -16,6 +16,7 @@ from upstile.client.adapters._sign_in import proving, token_in
 from upstile.client.flow._logins import Caller, SignedIn
 from upstile.client.flow._session import Asked
 from upstile.client.flow._sign_out import sign_out
+from upstile.client.words import said
 from upstile.protocol import Requirement
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
@@ -87,7 +88,7 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             return cast(ResponseT, library.send(request, **how))
         except self.http.TransportError as error:
             if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
+                raise OutcomeUnknown(**said("reply-lost")) from error
             raise
 
     def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
@@ -174,7 +175,7 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             return cast(ResponseT, await library.send(request, **how))
         except self.http.TransportError as error:
             if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
+                raise OutcomeUnknown(**said("reply-lost")) from error
             raise
 
     async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:

@@ -14,6 +14,7 @@ from anyio.lowlevel import EventLoopToken
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, origin_of
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
+from upstile.client.words import said
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ class OwnTransport:
             raise ConnectionLost from error
         except RuntimeError as error:
             if self._client.is_closed:
-                raise StepUpCancelled("The client was closed") from error
+                raise StepUpCancelled(**said("client-closed")) from error
             raise
         return incoming(response, request.url, raw, request.method)
 
@@ -90,7 +91,7 @@ class OwnTransport:
         if not self.awaits:
             return _within(self._longest, lambda: self._blocking(outgoing))
         if self.loop is None:
-            raise CeremonyFailed("The app's transport can be used from its event loop only")
+            raise CeremonyFailed(**said("loop-only"))
         return from_thread.run(self._awaited, outgoing, token=self.loop)
 
     def _blocking(self, outgoing: Any) -> tuple[Any, bytes]:

@@ -30,6 +30,7 @@ from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
+from upstile.client.words import said
 from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
 
 T = TypeVar("T")
@@ -157,11 +158,11 @@ class Session:
         """
         if fresh is None or self.tokens.drop(fresh):
             self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
-        return Unsatisfied("The API asks again although the ceremony succeeded", response=response)
+        return Unsatisfied(**said("asks-again"), response=response)
 
     def _refuse_dead_end(self, asked: Asked) -> None:
         if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
-            raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
+            raise Unsatisfied(**said("dead-end"), response=asked.response)
 
     def check_clock(self, response: Incoming) -> None:
         """A proof that the API refuses because of a wrong clock is an error that says so."""
@@ -171,7 +172,7 @@ class Session:
             return
         hint = clock_hint(response.header("date"), self.clock())
         if hint is not None:
-            raise CeremonyFailed("The API refused the proof of the app's key", response=response, next_step=hint)
+            raise CeremonyFailed(**said("proof-refused", clock=hint), response=response)
 
     def close(self) -> None:
         """Cancel what is under way."""
@@ -212,7 +213,7 @@ class Session:
         if base is None:
             raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
-            raise StepUpCancelled("Somebody else has signed in meanwhile")
+            raise StepUpCancelled(**said("somebody-else"))
         target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
         ceremony = Ceremony(
             requirement=asked.requirement,
@@ -226,6 +227,7 @@ class Session:
             methods=self.methods,
             moment=self._moment(cancel),
             clock=self.clock,
+            monotonic=self.monotonic,
         )
         authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
         return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
@@ -236,7 +238,7 @@ class Session:
 
         Yields what tells a time-out from another cancellation.
         """
-        late = StepUpTimeout(f"Nobody answered within {self.human_timeout:.0f} seconds")
+        late = StepUpTimeout(**said("nobody-answered", seconds=round(self.human_timeout)))
         expired = Event()
 
         def expire() -> None:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, UntrustedChallenge
 from upstile.client._exchange import Incoming, origin_of
+from upstile.client.words import said
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     MalformedMessage,
@@ -107,27 +108,27 @@ class Pins:
         if named is None:
             return well_known_url(self.api, RESOURCE_METADATA_PATH)
         if not self.is_api(named):
-            raise UntrustedChallenge(f"The challenge names metadata at {named}", response=response)
+            raise UntrustedChallenge(**said("metadata-elsewhere", url=named), response=response)
         return named
 
     def check_resource(self, metadata: ResourceMetadata, requested: str) -> None:
         """The document must speak for the requested URL and name our issuer (RFC 9728 §3.3)."""
         if not resource_covers(metadata.resource, requested) or not self.is_api(metadata.resource):
-            raise UntrustedChallenge(f"The metadata is that of {metadata.resource}, not of {requested}")
+            raise UntrustedChallenge(**said("metadata-of-another", resource=metadata.resource, url=requested))
         if self.issuer not in metadata.authorization_servers:
-            raise UntrustedChallenge(f"The API does not name the configured issuer {self.issuer}")
+            raise UntrustedChallenge(**said("issuer-not-named", issuer=self.issuer))
 
     def check_server(self, metadata: ServerMetadata) -> None:
         """The document must be our issuer's, and its endpoints on the issuer's origin (RFC 8414 §3.3)."""
         if metadata.issuer != self.issuer:
-            raise UntrustedChallenge(f"The authorization server calls itself {metadata.issuer}")
+            raise UntrustedChallenge(**said("issuer-calls-itself", issuer=metadata.issuer))
         endpoints = (
             metadata.authorization_challenge_endpoint,
             metadata.token_endpoint,
             metadata.revocation_endpoint,
         )
         if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
-            raise UntrustedChallenge("An endpoint of the authorization server lies on another origin")
+            raise UntrustedChallenge(**said("endpoint-elsewhere"))
 
 
 def problem_in(response: Incoming) -> str | None:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from upstile.client._errors import StoreError
 from upstile.client.stores._store import EntryName
+from upstile.client.words import said
 from upstile.protocol import B64TOKEN, MalformedMessage, Message, json_object
 
 VERSION = 1
@@ -96,10 +97,7 @@ class Entry(Message):
             members = json_object(text)
             version = members.get("upstile_store")
             if type(version) is int and version > VERSION:
-                raise StoreError(
-                    f"The sign-in in {where} was kept by a later version of this app",
-                    next_step="Update the app, or sign out with forget=True and sign in again.",
-                )
+                raise StoreError(**said("later-version", where=where))
             if type(version) is not int:
                 raise damaged(where)
             entry = cls.from_members(members)
@@ -116,6 +114,4 @@ class Entry(Message):
 
 def damaged(where: str) -> StoreError:
     """What is there cannot be read, and is left as it is."""
-    return StoreError(
-        f"The sign-in in {where} is damaged", next_step="Sign out with forget=True, or remove it; then sign in again."
-    )
+    return StoreError(**said("damaged", where=where))
