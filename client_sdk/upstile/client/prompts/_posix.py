@@ -117,8 +117,9 @@ def _read_line(terminal: int, cancel: Event, tick: Callable[[], None]) -> str:
         ready, _, _ = select.select([terminal], [], [], _POLL)
         if ready:
             line = os.read(terminal, _LONGEST)
-            if not line:
-                break
+            if not line:  # Ctrl-D, or nobody is there any more: then this fails
+                _write(terminal, "\n")
+                raise StepUpCancelled(**said("person-cancelled"))
             return _PASTED.sub("", line.decode("utf-8", "replace").rstrip("\r\n"))
         tick()
     raise StepUpCancelled(**said("cancelled"))
