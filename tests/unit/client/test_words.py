@@ -8,9 +8,10 @@ import pytest
 
 from docs.troubleshooting import PAGE, page_with
 from docs.troubleshooting_client import client_part, kinds, rows_of
+from support.desk import Desk
 from support.words import protocol_words_in
 from upstile import client
-from upstile.client import ConfigurationError, StepUpError
+from upstile.client import ConfigurationError, StepUpError, StepUpRequired
 from upstile.client._errors import clock_hint
 from upstile.client.methods import MethodUnavailable
 from upstile.client.words import TABLE
@@ -68,6 +69,16 @@ def test_a_wrong_configuration_is_told_to_developers_and_the_person_is_told_whom
     error = ConfigurationError("profile is a printable name")
     assert error.hint == "profile is a printable name"
     assert error.diagnostics() == "This app is not set up right. Tell the makers of this app."
+
+
+def test_where_nobody_may_be_asked_the_person_is_told_where_and_the_developer_how() -> None:
+    desk = Desk()
+    with desk.client(interaction="never") as bank, pytest.raises(StepUpRequired) as caught:
+        bank.post("/transfers")
+    assert caught.value.diagnostics() == "This needs you: run it in a terminal."
+    assert "client.step_up(...)" in caught.value.hint
+    assert "mfa of the last 300 seconds" in caught.value.hint
+    assert "could do: totp" in caught.value.hint
 
 
 def test_what_the_message_says_already_is_not_said_twice() -> None:
