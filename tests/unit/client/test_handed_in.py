@@ -19,6 +19,8 @@ from upstile.client import (
     Totp,
 )
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.mark.parametrize(
     "url",

@@ -27,6 +27,7 @@ from upstile.client._exchange import Incoming
 from upstile.client.flow._flight import Ticket
 from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._retries import CallName
 from upstile.client.flow._session import Asked, Session
 from upstile.client.words import said
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
@@ -45,6 +46,7 @@ class Call:
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
         blocks: whether the caller's thread stands still during a ceremony.
+        is_retry: whether a library above us sends it again by itself: then nobody is asked for what failed before.
     """
 
     method: str
@@ -53,6 +55,12 @@ class Call:
     unreplayable: str | None = None
     step_up: Requirement | None = None
     blocks: bool = False
+    is_retry: bool = False
+
+    @property
+    def name(self) -> CallName:
+        """What makes it the same call, when it is sent again."""
+        return self.caller and self.caller.login, self.method, self.url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +117,14 @@ def flow(session: Session, call: Call) -> Flow:
     Raises:
         StepUpError: the call needs more than could be had.
     """
+    try:
+        yield from _driven(session, call)
+    except StepUpError as error:
+        session.refusals.keep(call.name, error)
+        raise
+
+
+def _driven(session: Session, call: Call) -> Flow:
     if call.caller is None:
         if call.step_up is not None:
             raise UntrustedChallenge(**said("other-api", url=call.url))
@@ -147,16 +163,11 @@ def _first(
     known = session.tokens.find(call.step_up, call.url, progress.caller.login)
     if known is not None:
         return known
-    return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
+    return (yield from _elevated(session, call, _asked(call, progress, None, None, call.step_up), progress))
 
 
 def _is_honoured(session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming) -> None:
-    """The token that was obtained for this very call must not be refused: another ceremony would end the same way.
-
-    Raises:
-        StepUpUnsatisfied: it was refused as none (upstile profile §3, end).
-        OutcomeUnknown: the API says that it has served: the call may have arrived twice.
-    """
+    """Raise for a refusal of the token that was obtained for this very call (upstile profile §3, end)."""
     if token is None or token is not progress.fresh or progress.sought is None:
         return
     if session.pins.says_used(response, call.method, call.url):
@@ -229,12 +240,15 @@ def _stronger(
         raise session.unsatisfied(asked, progress.fresh, response)
     if len(progress.asked) == MOST_CEREMONIES:
         raise StepUpUnsatisfied(**said("one-after-another", asked=requirement), response=response)
-    return (yield from _elevated(session, asked, progress))
+    return (yield from _elevated(session, call, asked, progress))
 
 
 def _elevated(
-    session: Session, asked: Asked, progress: _Progress
+    session: Session, call: Call, asked: Asked, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+    before = session.refusals.of(call.name) if call.is_retry else None
+    if before is not None:
+        raise before.for_caller(asked.response) from before.__cause__
     progress.asked.append(asked.requirement)
     progress.sought = asked
     ticket = session.step_up(asked)
@@ -248,6 +262,7 @@ def _elevated(
         words = said("token-elsewhere", resource=token.resource, url=asked.url)
         raise UntrustedChallenge(**words, response=asked.response)
     progress.fresh = token
+    session.refusals.forget(call.name)
     return token
 
 
