@@ -174,7 +174,7 @@ def test_a_challenge_that_was_lost_on_the_way_is_explained(waits: bool, name: st
     call = (lambda: asyncio.run(awaited())) if waits else (lambda: desk.client().post("/transfers"))
     with pytest.raises(CeremonyFailed) as caught:
         call()
-    assert "WWW-Authenticate" in caught.value.next_step
+    assert "WWW-Authenticate" in caught.value.hint
     assert not desk.asked
 
 

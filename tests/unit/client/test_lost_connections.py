@@ -142,6 +142,20 @@ def test_a_lost_repeat_of_another_call_is_httpx_s_own_error_and_nothing_goes_out
     assert len(desk.at("call")) == 2
 
 
+@pytest.mark.parametrize("away", [httpx.ConnectError("away"), httpx.ReadError("broke"), httpx.Response(503)], ids=repr)
+def test_an_api_that_is_away_after_the_ceremony_costs_no_second_prompt(away: httpx.Response | Exception) -> None:
+    desk = Desk()
+    desk.first("call", challenged(), away)
+    with desk.client() as bank:
+        if isinstance(away, Exception):
+            with pytest.raises(type(away)):
+                bank.post("/transfers")
+        else:
+            assert bank.post("/transfers").status_code == 503
+        assert bank.post("/transfers").status_code == 200
+    assert len(desk.person.occasions) == 1
+
+
 def test_a_lost_first_try_is_httpx_s_own_error_and_nobody_is_asked() -> None:
     desk = Desk()
     desk.first("call", BROKEN[0])

@@ -107,7 +107,7 @@ def test_a_ceremony_that_fails_shows_nothing(watch: Watch, go_wrong: Callable[[D
         bank.post("/transfers")
     error = caught.value
     whole = "".join(traceback.format_exception(error))
-    assert not watch.found_in(whole, str(error), repr(error), error.diagnostics(), repr(error.response))
+    assert not watch.found_in(whole, str(error), repr(error), error.diagnostics(), error.hint, repr(error.response))
     assert watch.events
 
 

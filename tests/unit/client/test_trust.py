@@ -42,7 +42,8 @@ def test_documents_that_point_elsewhere_end_the_call_before_anybody_is_asked(
         bank.post("/transfers")
     assert person.occasions == []
     assert server["challenge"].call_count == 0
-    assert "issuer=" in caught.value.diagnostics()
+    assert "Do not go on" in caught.value.diagnostics()
+    assert any(why in caught.value.hint for why in ("issuer=", "address that", "on another origin"))
 
 
 @pytest.mark.parametrize(

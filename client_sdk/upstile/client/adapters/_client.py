@@ -14,6 +14,7 @@ from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._logins import Caller, SignedIn
 from upstile.client.flow._session import Asked
 from upstile.client.flow._sign_out import sign_out
+from upstile.client.words import said
 from upstile.protocol import Requirement
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class _Common(Generic[AuthT]):
         name = request.extensions.get(ONCE)
         if never_sent or name is None:
             return None
-        unknown = OutcomeUnknown("The connection broke after the call was repeated")
+        unknown = OutcomeUnknown(**said("reply-lost"))
         self.step_up_auth.session.refusals.keep(name, unknown)
         return unknown
 

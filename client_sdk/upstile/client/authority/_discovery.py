@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from upstile.client._errors import CeremonyFailed, UntrustedChallenge
-from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._trust import Pins
+from upstile.client.words import said
 from upstile.protocol import SERVER_METADATA_PATH, MalformedMessage, well_known_url
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Target:
         """
         challenge, token = self.server.authorization_challenge_endpoint, self.server.token_endpoint
         if challenge is None or token is None:
-            raise CeremonyFailed("The authorization server offers no first-party ceremony")
+            raise CeremonyFailed(**said("no-ceremony-here"))
         return challenge, token
 
 
@@ -93,31 +94,26 @@ class Discovery:
             return model.from_json(body)
         except MalformedMessage as error:
             self._kept.pop(url, None)
-            raise CeremonyFailed(f"The metadata at {url} cannot be read: {error}") from error
+            raise CeremonyFailed(**said("unreadable", url=url, why=error)) from error
 
     def _fetch(self, url: str) -> Incoming:
         try:
             response = self._transport.send(Outgoing(method="GET", url=url, headers=(("accept", "application/json"),)))
         except ConnectionLost as error:
-            raise CeremonyFailed(f"The metadata at {url} cannot be reached") from error
+            raise CeremonyFailed(**said("unreachable", url=url, why=reason(error))) from error
         if response.status != 200:
-            raise CeremonyFailed(
-                f"The metadata at {url} was answered {response.status}",
-                response=response,
-                next_step=_next_step(response.status),
-            )
+            words = said(_refusal(response.status), url=url, status=response.status)
+            raise CeremonyFailed(**words, response=response)
         return response
 
 
-def _next_step(status: int) -> str:
+def _refusal(status: int) -> str:
     """What a status means where a public document was expected."""
     if status == 404:
-        return "The API has to serve it at its root: its author calls server.install(app), without a prefix."
+        return "metadata-missing"
     if status in (401, 403, 407):
-        return "Something in front of the API wants to be told who is calling: tell the API's operator."
-    if status == 429 or status >= 500:
-        return "The API is not available just now: try again in a minute."
-    return "Is the API's address right? If it is, tell the API's operator."
+        return "metadata-guarded"
+    return "metadata-away" if status == 429 or status >= 500 else "metadata-elsewhere-now"
 
 
 def _life(response: Incoming) -> float:

@@ -28,6 +28,7 @@ from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
+from upstile.client.words import said
 from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ class Session:
         if self.interaction == "never":
             names = [method.name for method in self.methods if method.available()]
             raise StepUpRequired(requirement, names, response=asked.response)
-        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
-            raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
+        self._refuse_dead_end(asked)
         if asked.blocks:
             refuse_dead_lock(self.prompter)
         key = None if requirement.for_this_call else self._what(asked)
@@ -155,12 +155,18 @@ class Session:
 
         return self._flights.join(None, self.monotonic(), fly)
 
-    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None) -> Unsatisfied:
-        """The ceremony's token was not honoured: drop it, and ask nobody again at once."""
-        if fresh is not None:
-            self.tokens.drop(fresh)
-        self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
-        return Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
+    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None, response: Incoming | None) -> Unsatisfied:
+        """The ceremony's token was not honoured: drop it, and ask nobody again at once.
+
+        All who shared the ceremony come here, and it counts once.
+        """
+        if fresh is None or self.tokens.drop(fresh):
+            self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
+        return Unsatisfied(**said("asks-again"), response=response)
+
+    def _refuse_dead_end(self, asked: Asked) -> None:
+        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
+            raise Unsatisfied(**said("dead-end"), response=asked.response)
 
     def check_clock(self, response: Incoming) -> None:
         """A proof that the API refuses because of a wrong clock is an error that says so."""
@@ -170,7 +176,7 @@ class Session:
             return
         hint = clock_hint(response.header("date"), self.clock())
         if hint is not None:
-            raise CeremonyFailed("The API refused the proof of the app's key", response=response, next_step=hint)
+            raise CeremonyFailed(**said("proof-refused", clock=hint), response=response)
 
     def close(self) -> None:
         """Cancel what is under way."""
@@ -190,6 +196,7 @@ class Session:
         found = self.tokens.find(asked.requirement, asked.url, asked.caller.login)
         if found is not None and found not in asked.refused:
             return found  # another flight brought it while this one waited for its turn
+        self._refuse_dead_end(asked)  # as another flight, or another process, has found meanwhile
         began, requirement = self.monotonic(), asked.requirement
         with self._human_time(flight) as in_time:  # the app's hook is bounded as well
             report(self.on_event, Report(kind="started", requirement=requirement))
@@ -214,7 +221,7 @@ class Session:
         if base is None:
             raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
-            raise StepUpCancelled("Somebody else has signed in meanwhile")
+            raise StepUpCancelled(**said("somebody-else"))
         target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
         ceremony = Ceremony(
             requirement=asked.requirement,
@@ -228,6 +235,7 @@ class Session:
             methods=self.methods,
             moment=self._moment(cancel),
             clock=self.clock,
+            monotonic=self.monotonic,
         )
         authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
         return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
@@ -238,7 +246,7 @@ class Session:
 
         Yields what tells a time-out from another cancellation.
         """
-        late = StepUpTimeout(f"Nobody answered within {self.human_timeout:.0f} seconds")
+        late = StepUpTimeout(**said("nobody-answered", seconds=round(self.human_timeout)))
         expired = Event()
 
         def expire() -> None:

@@ -5,6 +5,7 @@ from threading import Event
 from upstile.client._errors import CeremonyFailed, StepUpError, StoreError
 from upstile.client.flow._logins import Caller
 from upstile.client.flow._session import Session
+from upstile.client.words import said
 
 
 def sign_out(session: Session, *, forget: bool) -> None:
@@ -33,11 +34,7 @@ def sign_out(session: Session, *, forget: bool) -> None:
     session.close()
     session.tokens.sign_out(forget=forget)
     if untold is not None:
-        raise CeremonyFailed(
-            "You are signed out here, but the server could not be told",
-            response=untold.response,
-            next_step="There the sign-in ends by itself; if this machine is not yours alone, tell its operator.",
-        ) from untold
+        raise CeremonyFailed(**said("signed-out-untold", why=untold), response=untold.response) from untold
 
 
 def _revoke(session: Session, caller: Caller) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fido2.client import DefaultClientDataCollector, WebAuthnClient
     from fido2.ctap import CtapDevice
 
-    from upstile.client.methods._method import Moment
+    from upstile.client.methods._method import MethodUnavailable, Moment
     from upstile.client.methods._security_keys import SecurityKeys
     from upstile.protocol import EnrollResponse, Offer
 
@@ -37,7 +37,19 @@ class WebAuthn:
 
     def available(self) -> bool:
         """Whether a key is connected and can be read, or the system asks for one."""
-        return self._keys.available()
+        return self.unavailable() is None
+
+    def unavailable(self) -> "MethodUnavailable | None":
+        """What is in the way of the keys."""
+        return self._keys.unavailable()
+
+    def look(self, offer: "Offer", moment: "Moment") -> None:
+        """Whether the offer is for this site, and one of the connected keys may answer it, without a touch."""
+        self._keys.look(offer, moment)
+
+    def look_at_new(self, pending: "EnrollResponse", moment: "Moment") -> None:
+        """Whether a new key would be made for this site, and one is connected that is not enrolled."""
+        self._keys.look_at_new(pending, moment)
 
     def answer(self, offer: "Offer", moment: "Moment") -> Mapping[str, str]:
         """Let the right key sign the challenge."""

@@ -8,6 +8,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from upstile.client._errors import StoreError
 from upstile.client.stores._store import EntryName
+from upstile.client.words import said
 from upstile.protocol import B64TOKEN, MalformedMessage, json_object
 
 VERSION = 1
@@ -110,10 +111,7 @@ class Entry:
             members = json_object(text)
             version = members.get("upstile_store")
             if type(version) is int and version > VERSION:
-                raise StoreError(
-                    f"The sign-in in {where} was kept by a later version of this app",
-                    next_step="Update the app, or sign out with forget=True and sign in again.",
-                )
+                raise StoreError(**said("later-version", where=where))
             if type(version) is not int:
                 raise damaged(where)
             entry: Entry = _made(cls, members)
@@ -131,9 +129,7 @@ class Entry:
 
 def damaged(where: str) -> StoreError:
     """What is there cannot be read, and is left as it is."""
-    return StoreError(
-        f"The sign-in in {where} is damaged", next_step="Sign out with forget=True, or remove it; then sign in again."
-    )
+    return StoreError(**said("damaged", where=where))
 
 
 def _check_token(text: str) -> None:
