@@ -53,6 +53,11 @@ class ConnectionLost(Exception):
     """No response came: the request may or may not have arrived."""
 
 
+def reason(lost: ConnectionLost) -> str:
+    """Why none came, for developers."""
+    return type(lost.__cause__).__name__ if lost.__cause__ is not None else "no reply"
+
+
 class Transport(Protocol):
     """Sends the core's own requests; never follows redirects, bounds time and size."""
 

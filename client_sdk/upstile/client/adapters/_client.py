@@ -4,19 +4,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
-
-from anyio import to_thread
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack, cast
 
 from upstile.client._errors import OutcomeUnknown
-from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
-from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
+from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
-from upstile.client.adapters._sign_in import proving, token_in
+from upstile.client.adapters._pump import ONCE, SIGNED, STEP_UP
+from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._logins import Caller, SignedIn
 from upstile.client.flow._session import Asked
 from upstile.client.flow._sign_out import sign_out
+from upstile.client.words import said
 from upstile.protocol import Requirement
+
+if TYPE_CHECKING:
+    from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
 RequestT = TypeVar("RequestT")
@@ -55,19 +57,26 @@ class _Common(Generic[AuthT]):
         """
         return self.step_up_auth.session.tokens.signed_in()
 
-    def _is_lost(self, request: Any, error: Exception) -> bool:
-        """Whether the response to a call is lost whose token serves once."""
+    def _lost(self, request: Any, error: Exception) -> OutcomeUnknown | None:
+        """What it means that a call got no response: if its token serves once, it may have been carried out."""
         http = self.http
         never_sent = isinstance(error, http.ConnectError | http.ConnectTimeout | http.PoolTimeout)
-        return bool(request.extensions.get(ONCE)) and not never_sent
+        name = request.extensions.get(ONCE)
+        if never_sent or name is None:
+            return None
+        unknown = OutcomeUnknown(**said("reply-lost"))
+        self.step_up_auth.session.refusals.keep(name, unknown)
+        return unknown
 
 
 class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
     """The verbs of `Client`, before those of the library's own."""
 
     @property
-    def authenticators(self) -> Authenticators:
+    def authenticators(self) -> "Authenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        from upstile.client.adapters._authenticators import Authenticators
+
         return Authenticators(self)
 
     def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
@@ -86,9 +95,10 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         try:
             return cast(ResponseT, library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
         """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
@@ -103,6 +113,8 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             CeremonyFailed: the response holds no token.
             StoreError: the sign-in could not be kept.
         """
+        from upstile.client.adapters._sign_in import proving, token_in
+
         library: Any = self
         auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
         key = tokens.key_for(subject)
@@ -157,8 +169,10 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
     """The same for `async` code."""
 
     @property
-    def authenticators(self) -> AsyncAuthenticators:
+    def authenticators(self) -> "AsyncAuthenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        from upstile.client.adapters._authenticators import AsyncAuthenticators
+
         return AsyncAuthenticators(self)
 
     async def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
@@ -173,23 +187,26 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         try:
             return cast(ResponseT, await library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
         """The app's own sign-in, as `Client.sign_in`."""
+        from upstile.client.adapters._sign_in import proving, token_in
+
         library: Any = self
         auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = await to_thread.run_sync(tokens.key_for, subject)
+        key = await in_thread(tokens.key_for, subject)
         response = token_in(auth, await library.post(url, **proving(self, url, request, key)))
-        await to_thread.run_sync(tokens.sign_in, response, key, subject)
+        await in_thread(tokens.sign_in, response, key, subject)
         return self.signed_in
 
     async def sign_out(self, *, forget: bool = False) -> None:
         """End the sign-in, as `Client.sign_out`."""
         self.step_up_auth.is_in_loop()
-        await to_thread.run_sync(partial(sign_out, self.step_up_auth.session, forget=forget))
+        await in_thread(partial(sign_out, self.step_up_auth.session, forget=forget))
 
     async def step_up(
         self,

@@ -6,6 +6,7 @@ from upstile.client._errors import CeremonyFailed, ConfigurationError, clock_hin
 from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.authority._authority import for_developers
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.words import said
 from upstile.protocol import ErrorResponse, MalformedMessage, TokenResponse
 
 
@@ -30,12 +31,12 @@ def token_in(auth: StepUpFlow, response: Any) -> TokenResponse:
     if refusal is not None:
         raise refusal
     if response.is_redirect:  # whoever answers elsewhere must not be handed the password
-        raise CeremonyFailed("The sign-in was redirected", next_step="Sign in at the address that the API has now.")
+        raise CeremonyFailed(**said("sign-in-redirected", to=response.headers.get("location")))
     response.raise_for_status()
     try:
         return TokenResponse.from_json(response.content)
     except MalformedMessage as error:
-        raise CeremonyFailed(f"The sign-in's response is no token response: {error}") from error
+        raise CeremonyFailed(**said("sign-in-unreadable", why=error)) from error
 
 
 def _refused_proof(auth: StepUpFlow, response: Any) -> CeremonyFailed | None:
@@ -47,6 +48,8 @@ def _refused_proof(auth: StepUpFlow, response: Any) -> CeremonyFailed | None:
     if refusal is None or refusal.error != "invalid_dpop_proof":
         return None
     url, now = str(response.request.url), auth.session.clock()
-    step = clock_hint(response.headers.get("date"), now) or f"Is {url} the address that the API is configured with?"
-    message = refusal.title or f"The sign-in was refused ({refusal.error})"
-    return CeremonyFailed(message, error=refusal.error, next_step=step, hint=for_developers(refusal))
+    words = said("sign-in-proof", why=for_developers(refusal), url=url)
+    clock = clock_hint(response.headers.get("date"), now)
+    words["message"] = refusal.title or words["message"]
+    words["next_step"] = clock or words["next_step"]
+    return CeremonyFailed(**words, error=refusal.error)

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from threading import Event
 
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
-from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.words import Said, said, spoken
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
@@ -19,10 +20,10 @@ _LONGEST_PAUSE = 2
 _NO_VERDICT = (502, 503, 504)
 """Who says this did not judge: a gateway whose node is gone, a node whose storage is away."""
 _STEP = "insufficient_authorization"
-_NEXT_STEP = {
-    "invalid_grant": "Sign in again, then repeat the call.",
-    "invalid_client": "Tell the app's developer.",
-    "invalid_session": "The ceremony took too long or was answered twice: repeat the call.",
+_WORDS = {
+    "invalid_grant": "refused-sign-in",
+    "invalid_client": "refused-app",
+    "invalid_session": "refused-too-late",
 }
 
 
@@ -61,7 +62,7 @@ class Authority:
         wait = _retry_after(response) if response.status == 503 else None
         if wait is not None and wait <= LONGEST_WAIT:
             if self._cancel.wait(wait):
-                raise StepUpCancelled("The ceremony was cancelled")
+                raise StepUpCancelled(**said("cancelled"))
             response = self._exchanged(url, body)
         return self._judged(response)
 
@@ -85,7 +86,7 @@ class Authority:
         try:
             return self._exchange(url, body)
         except ConnectionLost as lost:
-            raise CeremonyFailed("The connection to the authorization server broke") from lost
+            raise CeremonyFailed(**said("connection-broke", url=url, why=reason(lost))) from lost
 
     def _judged(self, response: Incoming) -> Incoming:
         if response.status == 200 or (response.status == 403 and _error(response) == _STEP):
@@ -102,14 +103,14 @@ class Authority:
                 response = self._exchange(url, body)
             except ConnectionLost as lost:
                 if self._monotonic() + pause >= end:
-                    raise CeremonyFailed("The authorization server cannot be reached") from lost
+                    raise CeremonyFailed(**said("unreachable", url=url, why=reason(lost))) from lost
             else:
                 wait = _pause(response)
                 if wait is None or self._monotonic() + max(wait, least) >= end:
                     return response
                 pause = max(wait, least)
             if self._cancel.wait(pause):
-                raise StepUpCancelled("The ceremony was cancelled")
+                raise StepUpCancelled(**said("cancelled"))
             least = _PAUSE
 
     def _exchange(self, url: str, body: bytes) -> Incoming:
@@ -122,7 +123,7 @@ class Authority:
 
     def _send(self, url: str, body: bytes) -> Incoming:
         if self._cancel.is_set():
-            raise StepUpCancelled("The ceremony was cancelled")
+            raise StepUpCancelled(**said("cancelled"))
         headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", self._key.proof("POST", url)))
         response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
         self._key.learn(response)
@@ -132,23 +133,40 @@ class Authority:
         try:
             refusal = ErrorResponse.from_json(response.body)
         except MalformedMessage:
-            return CeremonyFailed(f"The authorization server answered {response.status}", response=response)
+            words = said("answered", url=response.url, status=response.status)
+            return CeremonyFailed(**words, response=response)
         if refusal.error == "unmet_authentication_requirements":
-            message = "Nothing that you have enrolled reaches what the API asks"
-            enrollable = refusal.enrollable_methods or ()
-            instead = None if enrollable else refusal.detail  # to enrol another one would not help
-            return NoMethodAvailable(message, enrollable=enrollable, response=response, next_step=instead)
-        wrong_clock = refusal.error == "invalid_dpop_proof" and clock_hint(response.header("date"), self._clock())
+            return _unmet(refusal, response)
         wait = _retry_after(response)
-        waiting = None if wait is None else f"Wait {wait} {'second' if wait == 1 else 'seconds'}, then repeat the call."
-        return CeremonyFailed(
-            refusal.title or f"The authorization server refused ({refusal.error})",
-            error=refusal.error,
-            retry_after=wait,
-            response=response,
-            next_step=wrong_clock or waiting or refusal.detail or _NEXT_STEP.get(refusal.error),
-            hint=for_developers(refusal),
-        )
+        words = _words_of(refusal, wait)
+        if refusal.error == "invalid_dpop_proof":
+            words["next_step"] = clock_hint(response.header("date"), self._clock()) or words["next_step"]
+        return CeremonyFailed(**words, error=refusal.error, retry_after=wait, response=response)
+
+
+def _words_of(refusal: ErrorResponse, wait: int | None) -> Said:
+    """What a refusal says: the server's own words, but for how long to wait."""
+    why, seconds = for_developers(refusal), None if wait is None else f"{wait} second{'' if wait == 1 else 's'}"
+    if seconds is not None and refusal.error == "temporarily_locked":
+        return said("too-many-wrong", wait=seconds, why=why)
+    words = said(_WORDS.get(refusal.error, "refused"), why=why)
+    if seconds is not None:
+        words = said("refused-for-now", wait=seconds, why=why)
+    words["message"] = refusal.title or words["message"]
+    if seconds is None and refusal.detail is not None:
+        words["next_step"] = refusal.detail
+    return words
+
+
+def _unmet(refusal: ErrorResponse, response: Incoming) -> NoMethodAvailable:
+    """Nothing that is enrolled is enough, and what could be enrolled; where that would not help, the server says so."""
+    why, could = for_developers(refusal), refusal.enrollable_methods or ()
+    if could:
+        words = said("nothing-enrolled", what=" or ".join(map(spoken, could)), names=", ".join(could), why=why)
+        return NoMethodAvailable(**words, enrollable=could, response=response)
+    words = said("nothing-is-enough", why=why)
+    words["next_step"] = refusal.detail or words["next_step"]
+    return NoMethodAvailable(**words, response=response)
 
 
 def for_developers(refusal: ErrorResponse) -> str:

@@ -15,6 +15,7 @@ from typing import cast
 from upstile.client._errors import (
     CeremonyFailed,
     NotSignedIn,
+    OutcomeUnknown,
     SignInExpired,
     StepUpError,
     StepUpUnsatisfied,
@@ -26,7 +27,9 @@ from upstile.client._exchange import Incoming
 from upstile.client.flow._flight import Ticket
 from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._retries import CallName
 from upstile.client.flow._session import Asked, Session
+from upstile.client.words import said
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
 MOST_CEREMONIES = 2
@@ -43,6 +46,8 @@ class Call:
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
         blocks: whether the caller's thread stands still during a ceremony.
+        is_retry: whether a library above us sends it again by itself: then nobody is asked for what failed before.
+        began: when it was sent, by the monotonic clock, if that was done already, with the base token.
     """
 
     method: str
@@ -51,6 +56,13 @@ class Call:
     unreplayable: str | None = None
     step_up: Requirement | None = None
     blocks: bool = False
+    is_retry: bool = False
+    began: float | None = None
+
+    @property
+    def name(self) -> CallName:
+        """What makes it the same call, when it is sent again."""
+        return self.caller and self.caller.login, self.method, self.url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,25 +119,30 @@ def flow(session: Session, call: Call) -> Flow:
     Raises:
         StepUpError: the call needs more than could be had.
     """
+    try:
+        yield from _driven(session, call)
+    except StepUpError as error:
+        session.refusals.keep(call.name, error)
+        raise
+
+
+def _driven(session: Session, call: Call) -> Flow:
     if call.caller is None:
         if call.step_up is not None:
-            raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
+            raise UntrustedChallenge(**said("other-api", url=call.url))
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
-    progress = _Progress(began=session.monotonic(), caller=call.caller)
+    progress = _Progress(began=session.monotonic() if call.began is None else call.began, caller=call.caller)
     token, asked = (yield from _first(session, call, progress)), None
     while True:
         response = yield from _sent(session, call, token, progress)
+        _is_honoured(session, call, token, progress, response)
         challenge = session.pins.challenge_in(response, call.method, call.url)
         if challenge is not None:
             asked = _asked(call, progress, challenge, response)
             token = yield from _stronger(session, call, asked, progress)
         elif session.pins.lost_challenge(response, call.method, call.url):
-            raise CeremonyFailed(
-                "The API asks for a confirmation, but how was lost on the way to this app",
-                response=response,
-                next_step="A gateway drops or renames the header WWW-Authenticate: tell the API's operator.",
-            )
+            raise CeremonyFailed(**said("challenge-lost"), response=response)
         elif _may_be_replaced(session, call, token, progress, response):
             again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
             token = yield from again
@@ -143,12 +160,25 @@ def _first(
     session: Session, call: Call, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
     """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
+    if call.began is not None and not progress.tried:
+        return progress.caller.base
     if call.step_up is None:
         return session.tokens.for_call(call.method, call.url, progress.caller.login) or progress.caller.base
     known = session.tokens.find(call.step_up, call.url, progress.caller.login)
     if known is not None:
         return known
-    return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
+    return (yield from _elevated(session, call, _asked(call, progress, None, None, call.step_up), progress))
+
+
+def _is_honoured(session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming) -> None:
+    """Raise for a refusal of the token that was obtained for this very call (upstile profile §3, end)."""
+    if token is None or token is not progress.fresh or progress.sought is None:
+        return
+    if session.pins.says_used(response, call.method, call.url):
+        raise OutcomeUnknown(**said("seen-before"), response=response)
+    dead = session.pins.is_dead(response, call.method, call.url)
+    if dead or session.pins.wants_token(response, call.method, call.url):
+        raise session.unsatisfied(progress.sought, progress.fresh, response)
 
 
 def _may_be_replaced(
@@ -160,7 +190,7 @@ def _may_be_replaced(
             session.check_clock(response)
         return False
     session.tokens.drop(token)
-    final = progress.revived or token is progress.fresh or call.unreplayable is not None
+    final = progress.revived or call.unreplayable is not None
     progress.revived = True
     return not final
 
@@ -205,21 +235,24 @@ def _stronger(
     session.tokens.learn(call.method, call.url, requirement)
     report(session.on_event, Event(kind="challenged", requirement=requirement))
     if call.unreplayable is not None:
-        raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
+        raise UnreplayableBody(**said("unreplayable", why=call.unreplayable), response=response)
     session.pins.metadata_url(asked.challenge, response)  # an untrusted one ends the call before anybody is asked
     known = session.tokens.find(requirement, call.url, progress.caller.login)
     if known is not None and known not in progress.tried:
         return known
     if any(requirement.asks == earlier.asks for earlier in progress.asked):
-        raise session.unsatisfied(asked, progress.fresh)
+        raise session.unsatisfied(asked, progress.fresh, response)
     if len(progress.asked) == MOST_CEREMONIES:
-        raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)
-    return (yield from _elevated(session, asked, progress))
+        raise StepUpUnsatisfied(**said("one-after-another", asked=requirement), response=response)
+    return (yield from _elevated(session, call, asked, progress))
 
 
 def _elevated(
-    session: Session, asked: Asked, progress: _Progress
+    session: Session, call: Call, asked: Asked, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+    before = session.refusals.of(call.name) if call.is_retry else None
+    if before is not None:
+        raise before.for_caller(asked.response) from before.__cause__
     progress.asked.append(asked.requirement)
     progress.sought = asked
     ticket = session.step_up(asked)
@@ -230,8 +263,10 @@ def _elevated(
     finally:
         ticket.give_back()
     if not resource_covers(token.resource, asked.url):
-        raise UntrustedChallenge(f"The token is for {token.resource}, not for {asked.url}", response=asked.response)
+        words = said("token-elsewhere", resource=token.resource, url=asked.url)
+        raise UntrustedChallenge(**words, response=asked.response)
     progress.fresh = token
+    session.refusals.forget(call.name)
     return token
 
 

@@ -1,21 +1,14 @@
 """The client's DPoP key, and the nonces that servers demanded (RFC 9449)."""
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from secrets import token_urlsafe
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from upstile.client._exchange import Incoming, origin_of
 from upstile.protocol import (
-    MalformedMessage,
-    base64url_decode,
     base64url_encode,
     create_proof,
     es256_jwk,
@@ -44,9 +37,11 @@ class ProofKey:
         Raises:
             ValueError: it is none, or not on P-256; the message does not show it.
         """
+        from cryptography.hazmat.primitives.serialization import load_der_private_key  # with SSH and all: on first use
+
         try:
-            key = load_der_private_key(base64url_decode(text), None)
-        except (ValueError, TypeError, MalformedMessage, UnsupportedAlgorithm):
+            key = load_der_private_key(urlsafe_b64decode(text + "=" * (-len(text) % 4)), None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise ValueError("no private key") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ValueError("no P-256 key")
@@ -54,6 +49,8 @@ class ProofKey:
 
     def exported(self) -> str:
         """The private key as a store keeps it: PKCS #8 DER (RFC 5958) in base64url. A secret."""
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
         der = self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return base64url_encode(der)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Timer
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from upstile.client._errors import (
     CeremonyFailed,
@@ -19,18 +19,20 @@ from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
-from upstile.client.authority._authority import Authority
-from upstile.client.authority._ceremony import Ceremony
-from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._logins import Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._retries import Refusals
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
+from upstile.client.words import said
 from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
+
+if TYPE_CHECKING:
+    from upstile.client.authority._discovery import Discovery
 
 T = TypeVar("T")
 
@@ -81,12 +83,13 @@ class Session:
         human_timeout: seconds that a person has for one ceremony.
         clock, monotonic: the time.
         on_event: the app's hook.
+        refusals: what came of calls that a library above us may send again.
     """
 
     pins: Pins
     client_id: str
     tokens: Tokens
-    discovery: Discovery
+    discovery: "Discovery"
     transport: Transport
     methods: Sequence[Method]
     prompter: Prompter
@@ -96,10 +99,12 @@ class Session:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
+    refusals: Refusals = field(init=False, repr=False)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.refusals = Refusals(self.monotonic)
         self._flights = Flights(self.monotonic)
         self._last_code = LastCode(self.clock)
 
@@ -120,8 +125,7 @@ class Session:
         if self.interaction == "never":
             names = [method.name for method in self.methods if method.available()]
             raise StepUpRequired(requirement, names, response=asked.response)
-        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
-            raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
+        self._refuse_dead_end(asked)
         if asked.blocks:
             refuse_dead_lock(self.prompter)
         key = None if requirement.for_this_call else self._what(asked)
@@ -151,12 +155,18 @@ class Session:
 
         return self._flights.join(None, self.monotonic(), fly)
 
-    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None) -> Unsatisfied:
-        """The ceremony's token was not honoured: drop it, and ask nobody again at once."""
-        if fresh is not None:
-            self.tokens.drop(fresh)
-        self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
-        return Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
+    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None, response: Incoming | None) -> Unsatisfied:
+        """The ceremony's token was not honoured: drop it, and ask nobody again at once.
+
+        All who shared the ceremony come here, and it counts once.
+        """
+        if fresh is None or self.tokens.drop(fresh):
+            self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
+        return Unsatisfied(**said("asks-again"), response=response)
+
+    def _refuse_dead_end(self, asked: Asked) -> None:
+        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
+            raise Unsatisfied(**said("dead-end"), response=asked.response)
 
     def check_clock(self, response: Incoming) -> None:
         """A proof that the API refuses because of a wrong clock is an error that says so."""
@@ -166,7 +176,7 @@ class Session:
             return
         hint = clock_hint(response.header("date"), self.clock())
         if hint is not None:
-            raise CeremonyFailed("The API refused the proof of the app's key", response=response, next_step=hint)
+            raise CeremonyFailed(**said("proof-refused", clock=hint), response=response)
 
     def close(self) -> None:
         """Cancel what is under way."""
@@ -186,6 +196,7 @@ class Session:
         found = self.tokens.find(asked.requirement, asked.url, asked.caller.login)
         if found is not None and found not in asked.refused:
             return found  # another flight brought it while this one waited for its turn
+        self._refuse_dead_end(asked)  # as another flight, or another process, has found meanwhile
         began, requirement = self.monotonic(), asked.requirement
         with self._human_time(flight) as in_time:  # the app's hook is bounded as well
             report(self.on_event, Report(kind="started", requirement=requirement))
@@ -202,11 +213,15 @@ class Session:
         return token
 
     def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
+        # With the models, and so with pydantic: most runs of an app hold no ceremony.
+        from upstile.client.authority._authority import Authority
+        from upstile.client.authority._ceremony import Ceremony
+
         base, login = asked.caller.base, asked.caller.login
         if base is None:
             raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
-            raise StepUpCancelled("Somebody else has signed in meanwhile")
+            raise StepUpCancelled(**said("somebody-else"))
         target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
         ceremony = Ceremony(
             requirement=asked.requirement,
@@ -220,6 +235,7 @@ class Session:
             methods=self.methods,
             moment=self._moment(cancel),
             clock=self.clock,
+            monotonic=self.monotonic,
         )
         authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
         return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
@@ -230,7 +246,7 @@ class Session:
 
         Yields what tells a time-out from another cancellation.
         """
-        late = StepUpTimeout(f"Nobody answered within {self.human_timeout:.0f} seconds")
+        late = StepUpTimeout(**said("nobody-answered", seconds=round(self.human_timeout)))
         expired = Event()
 
         def expire() -> None:

@@ -1,24 +1,25 @@
 """Whom the client trusts: the API's origin and the issuer come from configuration, never from a response."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, UntrustedChallenge
 from upstile.client._exchange import Incoming, origin_of
+from upstile.client.words import said
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     MalformedMessage,
-    Problem,
-    ResourceMetadata,
-    ServerMetadata,
     StepUpChallenge,
     find_error,
     find_step_up,
-    is_instance,
     readable_challenges,
     resource_covers,
     well_known_url,
 )
+
+if TYPE_CHECKING:
+    from upstile.protocol import Problem, ResourceMetadata, ServerMetadata
 
 _ASKS = ("insufficient-user-authentication", "insufficient-authorization")
 _SCHEMES = ("bearer", "dpop")
@@ -90,10 +91,11 @@ class Pins:
         """Whether the API asks for a step-up, by its problem document, and its challenge was lost on the way."""
         if response.status != 401 or response.lines("www-authenticate") or not self.answers(response, method, url):
             return False
-        try:
-            return Problem.from_json(response.body).name in _ASKS
-        except MalformedMessage:
-            return False
+        return problem_in(response) in _ASKS
+
+    def says_used(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a challenge says that the token, which serves once, has served (upstile profile §4)."""
+        return self.challenge_in(response, method, url) is not None and problem_in(response) == "token-used"
 
     def _error(self, response: Incoming, method: str, url: str) -> str | None:
         if response.status != 401 or not self.answers(response, method, url):
@@ -106,44 +108,59 @@ class Pins:
         if named is None:
             return well_known_url(self.api, RESOURCE_METADATA_PATH)
         if not self.is_api(named):
-            raise UntrustedChallenge(f"The challenge names metadata at {named}", response=response)
+            raise UntrustedChallenge(**said("metadata-elsewhere", url=named), response=response)
         return named
 
-    def check_resource(self, metadata: ResourceMetadata, requested: str) -> None:
+    def check_resource(self, metadata: "ResourceMetadata", requested: str) -> None:
         """The document must speak for the requested URL and name our issuer (RFC 9728 §3.3)."""
         if not resource_covers(metadata.resource, requested) or not self.is_api(metadata.resource):
-            raise UntrustedChallenge(f"The metadata is that of {metadata.resource}, not of {requested}")
+            raise UntrustedChallenge(**said("metadata-of-another", resource=metadata.resource, url=requested))
         if self.issuer not in metadata.authorization_servers:
-            raise UntrustedChallenge(f"The API does not name the configured issuer {self.issuer}")
+            raise UntrustedChallenge(**said("issuer-not-named", issuer=self.issuer))
 
-    def check_server(self, metadata: ServerMetadata) -> None:
+    def check_server(self, metadata: "ServerMetadata") -> None:
         """The document must be our issuer's, and its endpoints on the issuer's origin (RFC 8414 §3.3)."""
         if metadata.issuer != self.issuer:
-            raise UntrustedChallenge(f"The authorization server calls itself {metadata.issuer}")
+            raise UntrustedChallenge(**said("issuer-calls-itself", issuer=metadata.issuer))
         endpoints = (
             metadata.authorization_challenge_endpoint,
             metadata.token_endpoint,
             metadata.revocation_endpoint,
         )
         if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
-            raise UntrustedChallenge("An endpoint of the authorization server lies on another origin")
+            raise UntrustedChallenge(**said("endpoint-elsewhere"))
+
+
+def problem_in(response: Incoming) -> str | None:
+    """The name of the problem that a response tells of."""
+    try:
+        return Problem.from_json(response.body).name
+    except MalformedMessage:
+        return None
 
 
 def reason_in(response: Incoming) -> str | None:
     """The API's own words about a challenge."""
-    try:
-        return Problem.from_json(response.body).detail
-    except MalformedMessage:
-        return None
+    problem = _problem_in(response)
+    return None if problem is None else problem.detail
 
 
 def instance_in(response: Incoming) -> str | None:
     """The correlation id of a challenge, which its ceremony names too: for the server's log alone."""
+    from upstile.protocol import is_instance
+
+    problem = _problem_in(response)
+    instance = None if problem is None else problem.instance
+    return instance if instance is not None and is_instance(instance) else None
+
+
+def _problem_in(response: Incoming) -> "Problem | None":
+    from upstile.protocol import Problem
+
     try:
-        instance = Problem.from_json(response.body).instance
+        return Problem.from_json(response.body)
     except MalformedMessage:
         return None
-    return instance if instance is not None and is_instance(instance) else None
 
 
 def _is_loopback_http(url: str) -> bool:

@@ -36,6 +36,13 @@ class TerminalPrompter:
         self._screen = screen or (PosixTerminal(device) if device else _own_screen())
         self._next_code_at: float | None = None
 
+    def opened(self, cancel: Event) -> None:
+        """There must be a terminal before anything is begun on a server."""
+        self._screen.columns()
+
+    def ended(self, cancel: Event) -> None:
+        """Nothing stands on the terminal that would have to go."""
+
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and offer to change the method."""
         self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)

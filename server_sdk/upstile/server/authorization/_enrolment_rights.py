@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
+from upstile.server._words import AFTER_A_RESET, WRONG_CODE, Case
 from upstile.server.authorization._account import live
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import bar_for_changes
@@ -77,7 +78,7 @@ class EnrolmentRights:
             then (`use_code`).
         """
         if code is not None and not await self._is_right(call, code, now):
-            raise first_enrolment()
+            raise first_enrolment(WRONG_CODE)
         bar = bar_for_changes(self._methods, records, now)
         if bar:
             await self.reached(call, bar, now)
@@ -92,7 +93,7 @@ class EnrolmentRights:
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
             if not _is_for(record, call):
-                raise first_enrolment()
+                raise first_enrolment(WRONG_CODE)
             return {key: None}, None
 
         await self._store.update_many([key], take, now)
@@ -150,7 +151,7 @@ class EnrolmentRights:
         login = await self._login(call, now)
         fresh = login is not None and login.jti == call.token.jti and now - login.auth_time <= FRESH_LOGIN
         if disabled or not fresh or call.token.jkt is None:  # the guard has seen the proof by this key
-            raise first_enrolment()
+            raise first_enrolment(AFTER_A_RESET if disabled else None)
 
     async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
         key = self._names("enrolment", compared(code))
@@ -172,6 +173,6 @@ def _is_for(record: Record | None, call: GuardedCall) -> bool:
     return record is not None and record.value == enrolment_code_for(call.token.subject, generation)
 
 
-def first_enrolment() -> Rejection:
+def first_enrolment(case: Case | None = None) -> Rejection:
     """What is said to who may not begin a first enrolment."""
-    return problem("first-enrolment", 403)
+    return problem("first-enrolment", 403, case=case)
