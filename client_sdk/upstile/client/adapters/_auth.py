@@ -24,7 +24,8 @@ from upstile.client.adapters._body import Body
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.authority._discovery import Discovery
-from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
+from upstile.client.flow._call import Call, Flow, Send, Wait
+from upstile.client.flow._flow import flow
 from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
 from upstile.client.flow._logins import Caller, TokenSource
 from upstile.client.flow._proof_key import ProofKey

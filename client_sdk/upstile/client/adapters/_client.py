@@ -13,8 +13,8 @@ from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, lan
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
 from upstile.client.adapters._sign_in import proving, token_in
+from upstile.client.flow._asked import Asked
 from upstile.client.flow._logins import Caller, SignedIn
-from upstile.client.flow._session import Asked
 from upstile.client.flow._sign_out import sign_out
 from upstile.protocol import Requirement
 

@@ -9,7 +9,7 @@ different things. The same challenge in answer to the token that it led to is th
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from upstile.client._errors import (
@@ -23,59 +23,15 @@ from upstile.client._errors import (
 )
 from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
-from upstile.client.flow._flight import Ticket
+from upstile.client.flow._asked import Asked
+from upstile.client.flow._call import Call, Flow, Send, Wait
 from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._session import Asked, Session
+from upstile.client.flow._session import Session
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
 MOST_CEREMONIES = 2
 """For one call: its guard and its handler may ask for different things."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """The call of an app.
-
-    Attributes:
-        method, url: of the request.
-        caller: the base token, and whose call it is; `None` for a call to another origin.
-        unreplayable: why the body cannot be sent twice, or `None` if it can.
-        step_up: what the app asks ahead.
-        blocks: whether the caller's thread stands still during a ceremony.
-    """
-
-    method: str
-    url: str
-    caller: Caller | None
-    unreplayable: str | None = None
-    step_up: Requirement | None = None
-    blocks: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Send:
-    """Send the call with these headers; answer with its `Incoming`.
-
-    Attributes:
-        headers: what the call carries besides its own.
-        repeat: whether it was sent before, so that its body has to be made ready again.
-        once: whether its token serves one call: if the response is lost, its outcome is unknown.
-    """
-
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    repeat: bool = False
-    once: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wait:
-    """Wait for this ceremony; answer with its token, or throw its error."""
-
-    ticket: Ticket[ElevatedToken]
-
-
-Flow = Generator[Send | Wait, Incoming | ElevatedToken, None]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -116,21 +72,18 @@ def flow(session: Session, call: Call) -> Flow:
     token, asked = (yield from _first(session, call, progress)), None
     while True:
         response = yield from _sent(session, call, token, progress)
+        _is_whole(session, call, response)
         challenge = session.pins.challenge_in(response, call.method, call.url)
+        elsewhere = _is_elsewhere(session, call, progress, response)
         if challenge is not None:
-            asked = _asked(call, progress, challenge, response)
+            asked = _asked(call, progress, challenge, response, instead=elsewhere)
             token = yield from _stronger(session, call, asked, progress)
-        elif session.pins.lost_challenge(response, call.method, call.url):
-            raise CeremonyFailed(
-                "The API asks for a confirmation, but how was lost on the way to this app",
-                response=response,
-                next_step="A gateway drops or renames the header WWW-Authenticate: tell the API's operator.",
-            )
-        elif _may_be_replaced(session, call, token, progress, response):
-            again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
-            token = yield from again
-        else:
+        elif elsewhere is not None and call.unreplayable is None:
+            token = yield from _elevated(session, _ahead(call, progress, response, elsewhere), progress)
+        elif not _may_be_replaced(session, call, token, progress, response):
             break
+        else:
+            token = yield from _replaced(session, call, asked, progress)
     _is_signed_in(session, call, token, response)
     if isinstance(token, ElevatedToken) and response.status != 401:
         for sought in filter(None, (asked, progress.sought)):
@@ -143,12 +96,52 @@ def _first(
     session: Session, call: Call, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
     """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
+    login = progress.caller.login
     if call.step_up is None:
-        return session.tokens.for_call(call.method, call.url, progress.caller.login) or progress.caller.base
-    known = session.tokens.find(call.step_up, call.url, progress.caller.login)
+        learned = session.learned.asked(call.method, call.url)
+        known = None if learned is None else session.at_hand(learned, call.url, login)
+        return known or progress.caller.base
+    known = session.at_hand(call.step_up, call.url, login)
     if known is not None:
         return known
-    return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
+    return (yield from _elevated(session, _ahead(call, progress), progress))
+
+
+def _is_whole(session: Session, call: Call, response: Incoming) -> None:
+    """A challenge must not be lost on the way.
+
+    Raises:
+        CeremonyFailed: it was.
+    """
+    if session.pins.lost_challenge(response, call.method, call.url):
+        raise CeremonyFailed(
+            "The API asks for a confirmation, but how was lost on the way to this app",
+            response=response,
+            next_step="A gateway drops or renames the header WWW-Authenticate: tell the API's operator.",
+        )
+
+
+def _replaced(
+    session: Session, call: Call, asked: Asked | None, progress: _Progress
+) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
+    """What goes instead of a dead token: the call begins again, or its challenge is answered again."""
+    again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
+    return (yield from again)
+
+
+def _is_elsewhere(session: Session, call: Call, progress: _Progress, response: Incoming) -> ElevatedToken | None:
+    """The token that was asked for ahead, if the API says that its URL belongs to another resource.
+
+    Nobody could know that before the call went out, so it is no end: one more ceremony, for the right resource.
+    """
+    named = session.pins.named_metadata(response, call.method, call.url)
+    if named is None:
+        return None
+    session.learned.named(call.url, named)
+    fresh, sought = progress.fresh, progress.sought
+    if fresh is None or sought is None or sought.challenge is not None or sought.instead is not None:
+        return None
+    return None if session.learned.described_at(fresh.resource) == named else fresh
 
 
 def _may_be_replaced(
@@ -181,18 +174,28 @@ def _is_signed_in(session: Session, call: Call, token: Token | None, response: I
 def _asked(
     call: Call,
     progress: _Progress,
-    challenge: StepUpChallenge | None,
-    response: Incoming | None,
-    ahead: Requirement | None = None,
+    challenge: StepUpChallenge,
+    response: Incoming,
+    *,
+    instead: ElevatedToken | None,
 ) -> Asked:
+    """What a challenge asks."""
+    asked = _ahead(call, progress, response, instead)
+    return replace(asked, requirement=challenge.requirement, challenge=challenge)
+
+
+def _ahead(
+    call: Call, progress: _Progress, response: Incoming | None = None, instead: ElevatedToken | None = None
+) -> Asked:
+    """What the app asks ahead."""
     return Asked(
-        requirement=ahead or (challenge.requirement if challenge else Requirement()),
+        requirement=call.step_up or Requirement(),
         url=call.url,
         since=progress.began,
         caller=progress.caller,
-        challenge=challenge,
         response=response,
         refused=tuple(progress.tried),
+        instead=instead,
         blocks=call.blocks,
     )
 
@@ -202,15 +205,15 @@ def _stronger(
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
     """Another token for the call: one that is here already, or one that the person confirms."""
     requirement, response = asked.requirement, asked.response
-    session.tokens.learn(call.method, call.url, requirement)
+    session.learned.challenge(call.method, call.url, requirement)
     report(session.on_event, Event(kind="challenged", requirement=requirement))
     if call.unreplayable is not None:
         raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
     session.pins.metadata_url(asked.challenge, response)  # an untrusted one ends the call before anybody is asked
-    known = session.tokens.find(requirement, call.url, progress.caller.login)
+    known = session.at_hand(requirement, call.url, progress.caller.login)
     if known is not None and known not in progress.tried:
         return known
-    if any(requirement.asks == earlier.asks for earlier in progress.asked):
+    if asked.instead is None and any(requirement.asks == earlier.asks for earlier in progress.asked):
         raise session.unsatisfied(asked, progress.fresh)
     if len(progress.asked) == MOST_CEREMONIES:
         raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)

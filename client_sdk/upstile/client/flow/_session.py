@@ -21,16 +21,18 @@ from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._ceremony import Ceremony
-from upstile.client.authority._discovery import Discovery
+from upstile.client.authority._discovery import Discovery, Target
+from upstile.client.flow._asked import Asked
 from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._flight import Flight, Flights, Ticket
-from upstile.client.flow._logins import Caller, ElevatedToken, Token
+from upstile.client.flow._learned import Learned
+from upstile.client.flow._logins import ElevatedToken, Login
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
-from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
+from upstile.protocol import Requirement, find_error, readable_challenges
 
 T = TypeVar("T")
 
@@ -38,30 +40,6 @@ Interaction = Literal["auto", "never"]
 
 GRACE = 1.0
 """Seconds that a prompter has to return after the person's time is up."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """A demand to step up, from a challenge or from the app itself.
-
-    Attributes:
-        requirement: what is asked.
-        url: the URL of the call that it is for.
-        challenge, response: where it came from, if an API sent it.
-        since: when the call set out, by the monotonic clock.
-        caller: the base token of the call, and whose call it is.
-        refused: the tokens that were not enough; another one is wanted.
-        blocks: whether the caller's thread stands still meanwhile.
-    """
-
-    requirement: Requirement
-    url: str
-    since: float
-    caller: Caller
-    challenge: StepUpChallenge | None = None
-    response: Incoming | None = None
-    refused: tuple[Token | None, ...] = ()
-    blocks: bool = False
 
 
 @dataclass(kw_only=True)
@@ -81,6 +59,7 @@ class Session:
         human_timeout: seconds that a person has for one ceremony.
         clock, monotonic: the time.
         on_event: the app's hook.
+        learned: what challenges have taught.
     """
 
     pins: Pins
@@ -96,6 +75,7 @@ class Session:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
+    learned: Learned = field(init=False, repr=False, default_factory=Learned)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
@@ -129,11 +109,20 @@ class Session:
 
     def _what(self, asked: Asked) -> Hashable:
         """What a ceremony is for, and whose."""
-        return asked.caller.login, asked.requirement.asks, self.pins.metadata_url(asked.challenge, asked.response)
+        return asked.caller.login, asked.requirement.asks, self.place(asked)
 
     def _kind(self, asked: Asked) -> str:
         """What is remembered as not honoured."""
-        return kind_of(asked.requirement, self.pins.metadata_url(asked.challenge, asked.response))
+        return kind_of(asked.requirement, self.place(asked))
+
+    def place(self, asked: Asked) -> str:
+        """Where the metadata of the resource is, as far as it is known before it was looked for."""
+        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url)
+        return named or self.pins.metadata_places(asked.url)[0]
+
+    def at_hand(self, requirement: Requirement, url: str, login: Login) -> ElevatedToken | None:
+        """A token for a call that asks nobody."""
+        return self.tokens.find(requirement, url, login, self.learned.resource_of(url))
 
     def served(self, asked: Asked) -> None:
         """A call was served with the token of a ceremony of this kind."""
@@ -183,7 +172,7 @@ class Session:
     def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
         self.tokens.look_again(asked.caller.login)
-        found = self.tokens.find(asked.requirement, asked.url, asked.caller.login)
+        found = self.at_hand(asked.requirement, asked.url, asked.caller.login)
         if found is not None and found not in asked.refused:
             return found  # another flight brought it while this one waited for its turn
         began, requirement = self.monotonic(), asked.requirement
@@ -207,7 +196,7 @@ class Session:
             raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
             raise StepUpCancelled("Somebody else has signed in meanwhile")
-        target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
+        target = self._target(asked)
         ceremony = Ceremony(
             requirement=asked.requirement,
             reason=asked.requirement.reason or (reason_in(asked.response) if asked.response else None),
@@ -223,6 +212,20 @@ class Session:
         )
         authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
         return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
+
+    def _target(self, asked: Asked) -> Target:
+        """Where the ceremony takes place."""
+        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url)
+        try:
+            target = self.discovery.look_for(asked.url) if named is None else self.discovery.find(named, asked.url)
+        except StepUpError:
+            if named is not None:
+                self.learned.forget(named)
+            raise
+        self.learned.resource(target.resource, target.metadata_url)
+        if asked.instead is not None and asked.instead.resource == target.resource:
+            raise Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
+        return target
 
     @contextmanager
     def _human_time(self, flight: Flight[Any]) -> Generator[Callable[[StepUpCancelled], StepUpCancelled]]:

@@ -43,8 +43,7 @@ def sign_out(session: Session, *, forget: bool) -> None:
 
 def _revoke(session: Session, caller: Caller) -> None:
     """Have the base token revoked; the end of a base login is the end of all that stems from it."""
-    target = session.discovery.find(session.pins.metadata_url(None, None), session.pins.api + "/")
-    endpoint = target.server.revocation_endpoint
+    endpoint = session.discovery.server().revocation_endpoint
     if endpoint is None or caller.base is None:
         return
     form = {"token": caller.base.access_token, "token_type_hint": "access_token", "client_id": session.client_id}

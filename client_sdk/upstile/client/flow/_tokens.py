@@ -6,7 +6,6 @@ from contextlib import suppress
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from threading import Lock
-from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.flow._dead_ends import DeadEnd, repeated, stands
@@ -31,7 +30,6 @@ _log = logging.getLogger("upstile.client")
 _EXPIRY_MARGIN = 5.0
 _UNSAID = 60.0
 """Seconds that a token is used where the server does not say how long it lives (RFC 6749 §5.1)."""
-_LEARNED = 1024
 
 
 class Tokens:
@@ -61,7 +59,6 @@ class Tokens:
         self._elevated: list[ElevatedToken] = []
         self._refused: frozenset[str] = frozenset()
         self._dead_ends: dict[tuple[Login, str], DeadEnd] = {}
-        self._learned: dict[tuple[str, str], Requirement] = {}
         self.ready = source is not None
 
     @property
@@ -171,30 +168,23 @@ class Tokens:
         elif stored is not None:
             self._kept.sign_out(stored.id)
 
-    def for_call(self, method: str, url: str, login: Login) -> ElevatedToken | None:
-        """The token to send first, where an earlier challenge taught that one is needed."""
-        learned = self._learned.get((method, urlsplit(url).path)) if self._learned else None
-        return None if learned is None else self.find(learned, url, login)
+    def find(
+        self, requirement: Requirement, url: str, login: Login, resource: str | None = None
+    ) -> ElevatedToken | None:
+        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`.
 
-    def learn(self, method: str, url: str, requirement: Requirement) -> None:
-        """Remember what a call was challenged for; the query does not count."""
-        with self._lock:
-            if len(self._learned) >= _LEARNED:
-                self._learned.clear()
-            self._learned[method, urlsplit(url).path] = requirement
-
-    def find(self, requirement: Requirement, url: str, login: Login) -> ElevatedToken | None:
-        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`."""
+        Where it is known to which `resource` the URL belongs, one for that; else one for the most specific resource.
+        """
         if not self._elevated:
             return None
         tick = self._monotonic()
         with self._lock:
             self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            for token in self._elevated:
-                mine = token.login == login and resource_covers(token.resource, url)
-                if mine and token.satisfies(requirement, tick):
-                    return token
-        return None
+            mine = [token for token in self._elevated if token.login == login and token.satisfies(requirement, tick)]
+        if resource is None:
+            covering = (token for token in mine if resource_covers(token.resource, url))
+            return max(covering, key=lambda token: len(token.resource), default=None)
+        return next((token for token in mine if token.resource == resource), None)
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""

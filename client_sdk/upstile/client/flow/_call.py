@@ -1,0 +1,54 @@
+"""The call of an app, and what the core asks of an adapter: `Send` it with these headers, `Wait` for a ceremony."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from upstile.client._exchange import Incoming
+from upstile.client.flow._flight import Ticket
+from upstile.client.flow._logins import Caller, ElevatedToken
+from upstile.protocol import Requirement
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """The call of an app.
+
+    Attributes:
+        method, url: of the request.
+        caller: the base token, and whose call it is; `None` for a call to another origin.
+        unreplayable: why the body cannot be sent twice, or `None` if it can.
+        step_up: what the app asks ahead.
+        blocks: whether the caller's thread stands still during a ceremony.
+    """
+
+    method: str
+    url: str
+    caller: Caller | None
+    unreplayable: str | None = None
+    step_up: Requirement | None = None
+    blocks: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Send:
+    """Send the call with these headers; answer with its `Incoming`.
+
+    Attributes:
+        headers: what the call carries besides its own.
+        repeat: whether it was sent before, so that its body has to be made ready again.
+        once: whether its token serves one call: if the response is lost, its outcome is unknown.
+    """
+
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    repeat: bool = False
+    once: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """Wait for this ceremony; answer with its token, or throw its error."""
+
+    ticket: Ticket[ElevatedToken]
+
+
+Flow = Generator[Send | Wait, Incoming | ElevatedToken, None]
