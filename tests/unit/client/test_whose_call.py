@@ -143,15 +143,6 @@ def test_a_dead_token_that_a_challenge_brought_out_is_followed_by_a_ceremony() -
     assert len(desk.person.occasions) == 2
 
 
-def test_a_token_that_is_dead_at_once_is_the_callers_401() -> None:
-    desk = Desk()
-    dead = httpx.Response(401, headers={"www-authenticate": 'DPoP error="invalid_token"'})
-    desk.first("call", challenged(), dead)
-    with desk.client() as bank:
-        assert bank.post("/transfers").status_code == 401
-    assert len(desk.person.occasions) == 1
-
-
 def test_the_apps_own_authorization_elsewhere_survives_being_sent_twice() -> None:
     desk = Desk()
     with desk.client() as bank:

@@ -242,7 +242,7 @@ class _Pump:
         if not challenges:  # lost on the way, or never there: the body tells
             return bool(response.headers.get("content-type", "").startswith("application/problem+json"))
         error = find_error(readable_challenges(challenges))
-        return error in _ACTED_ON or (error is None and not self._sent_token)
+        return error in _ACTED_ON or (error is None and (self._stepped_up or not self._sent_token))
 
     def received(self, response: Any, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""

@@ -15,6 +15,7 @@ from typing import cast
 from upstile.client._errors import (
     CeremonyFailed,
     NotSignedIn,
+    OutcomeUnknown,
     SignInExpired,
     StepUpError,
     StepUpUnsatisfied,
@@ -73,12 +74,15 @@ def flow(session: Session, call: Call) -> Flow:
     while True:
         response = yield from _sent(session, call, token, progress)
         _is_whole(session, call, response)
-        challenge = session.pins.challenge_in(response, call.method, call.url)
         elsewhere = _is_elsewhere(session, call, progress, response)
+        if elsewhere is None:
+            _is_honoured(session, call, token, progress, response)
+        challenge = session.pins.challenge_in(response, call.method, call.url)
         if challenge is not None:
             asked = _asked(call, progress, challenge, response, instead=elsewhere)
             token = yield from _stronger(session, call, asked, progress)
-        elif elsewhere is not None and call.unreplayable is None:
+        elif elsewhere is not None:
+            _is_replayable(call, response)
             token = yield from _elevated(session, _ahead(call, progress, response, elsewhere), progress)
         elif not _may_be_replaced(session, call, token, progress, response):
             break
@@ -121,6 +125,16 @@ def _is_whole(session: Session, call: Call, response: Incoming) -> None:
         )
 
 
+def _is_replayable(call: Call, response: Incoming | None) -> None:
+    """Nobody is asked for a call that could not be repeated.
+
+    Raises:
+        UnreplayableBody: it could not.
+    """
+    if call.unreplayable is not None:
+        raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
+
+
 def _replaced(
     session: Session, call: Call, asked: Asked | None, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
@@ -144,6 +158,22 @@ def _is_elsewhere(session: Session, call: Call, progress: _Progress, response: I
     return None if session.learned.described_at(fresh.resource) == named else fresh
 
 
+def _is_honoured(session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming) -> None:
+    """The token that was obtained for this very call must not be refused: another ceremony would end the same way.
+
+    Raises:
+        StepUpUnsatisfied: it was refused as none (upstile profile §3, end).
+        OutcomeUnknown: the API says that it has served: the call may have arrived twice.
+    """
+    if token is None or token is not progress.fresh or progress.sought is None:
+        return
+    if session.pins.says_used(response, call.method, call.url):
+        raise OutcomeUnknown("The API has seen this call before, and its reply was lost", response=response)
+    dead = session.pins.is_dead(response, call.method, call.url)
+    if dead or session.pins.wants_token(response, call.method, call.url):
+        raise session.unsatisfied(progress.sought, progress.fresh, response)
+
+
 def _may_be_replaced(
     session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming
 ) -> bool:
@@ -153,7 +183,7 @@ def _may_be_replaced(
             session.check_clock(response)
         return False
     session.tokens.drop(token)
-    final = progress.revived or token is progress.fresh or call.unreplayable is not None
+    final = progress.revived or call.unreplayable is not None
     progress.revived = True
     return not final
 
@@ -207,14 +237,13 @@ def _stronger(
     requirement, response = asked.requirement, asked.response
     session.learned.challenge(call.method, call.url, requirement)
     report(session.on_event, Event(kind="challenged", requirement=requirement))
-    if call.unreplayable is not None:
-        raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
+    _is_replayable(call, response)
     session.pins.metadata_url(asked.challenge, response)  # an untrusted one ends the call before anybody is asked
     known = session.at_hand(requirement, call.url, progress.caller.login)
     if known is not None and known not in progress.tried:
         return known
     if asked.instead is None and any(requirement.asks == earlier.asks for earlier in progress.asked):
-        raise session.unsatisfied(asked, progress.fresh)
+        raise session.unsatisfied(asked, progress.fresh, response)
     if len(progress.asked) == MOST_CEREMONIES:
         raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)
     return (yield from _elevated(session, asked, progress))

@@ -100,8 +100,7 @@ class Session:
         if self.interaction == "never":
             names = [method.name for method in self.methods if method.available()]
             raise StepUpRequired(requirement, names, response=asked.response)
-        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
-            raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
+        self._refuse_dead_end(asked)
         if asked.blocks:
             refuse_dead_lock(self.prompter)
         key = None if requirement.for_this_call else self._what(asked)
@@ -140,12 +139,18 @@ class Session:
 
         return self._flights.join(None, self.monotonic(), fly)
 
-    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None) -> Unsatisfied:
-        """The ceremony's token was not honoured: drop it, and ask nobody again at once."""
-        if fresh is not None:
-            self.tokens.drop(fresh)
-        self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
-        return Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
+    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None, response: Incoming | None) -> Unsatisfied:
+        """The ceremony's token was not honoured: drop it, and ask nobody again at once.
+
+        All who shared the ceremony come here, and it counts once.
+        """
+        if fresh is None or self.tokens.drop(fresh):
+            self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
+        return Unsatisfied("The API asks again although the ceremony succeeded", response=response)
+
+    def _refuse_dead_end(self, asked: Asked) -> None:
+        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
+            raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
 
     def check_clock(self, response: Incoming) -> None:
         """A proof that the API refuses because of a wrong clock is an error that says so."""
@@ -175,6 +180,7 @@ class Session:
         found = self.at_hand(asked.requirement, asked.url, asked.caller.login)
         if found is not None and found not in asked.refused:
             return found  # another flight brought it while this one waited for its turn
+        self._refuse_dead_end(asked)  # as another flight, or another process, has found meanwhile
         began, requirement = self.monotonic(), asked.requirement
         with self._human_time(flight) as in_time:  # the app's hook is bounded as well
             report(self.on_event, Report(kind="started", requirement=requirement))

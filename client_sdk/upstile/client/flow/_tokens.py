@@ -8,7 +8,7 @@ from inspect import isawaitable, iscoroutine
 from threading import Lock
 
 from upstile.client._errors import ConfigurationError, StoreError
-from upstile.client.flow._dead_ends import DeadEnd, repeated, stands
+from upstile.client.flow._dead_ends import DeadEnds
 from upstile.client.flow._kept import Kept, check_subject
 from upstile.client.flow._logins import (
     BaseToken,
@@ -58,7 +58,7 @@ class Tokens:
         self._sign_ins = 0
         self._elevated: list[ElevatedToken] = []
         self._refused: frozenset[str] = frozenset()
-        self._dead_ends: dict[tuple[Login, str], DeadEnd] = {}
+        self._dead_ends = DeadEnds(kept.monotonic)
         self.ready = source is not None
 
     @property
@@ -219,25 +219,30 @@ class Tokens:
             self._store(login, lambda id: self._kept.add(id, token, self._refused))
         return token
 
-    def drop(self, token: Token) -> None:
-        """Forget the one token that a 401 refused; it leaves the store when the next one comes."""
+    def drop(self, token: Token) -> bool:
+        """Forget the one token that a 401 refused; it leaves the store when the next one comes.
+
+        Returns:
+            Whether it was not known to be refused.
+        """
         with self._lock:
+            new = token.access_token not in self._refused
             self._elevated = [kept for kept in self._elevated if kept is not token]
             self._refused |= {token.access_token}
+        return new
 
     def is_dead_end(self, login: Login, kind: str) -> bool:
         """Whether the last ceremony of this kind was not honoured, a moment ago."""
-        return stands(self._dead_ends.get((login, kind)), self._monotonic())
+        return self._dead_ends.stands(login, kind)
 
     def remember_dead_end(self, login: Login, kind: str) -> None:
         """A ceremony of this kind was not honoured."""
-        dead_end = repeated(self._dead_ends.get((login, kind)), self._monotonic())
-        self._dead_ends[login, kind] = dead_end
+        dead_end = self._dead_ends.add(login, kind)
         self._store(login, lambda id: self._kept.keep_dead_end(id, kind, dead_end))
 
     def forget_dead_end(self, login: Login, kind: str) -> None:
         """A call of this kind was served."""
-        if self._dead_ends.pop((login, kind), None) is not None:
+        if self._dead_ends.remove(login, kind):
             self._store(login, lambda id: self._kept.keep_dead_end(id, kind, None))
 
     def _named(self, found: Given | None, sign_ins: int, key: ProofKey) -> Caller:
@@ -272,8 +277,7 @@ class Tokens:
         held = self._refused | {token.access_token for token in self._elevated}
         found = self._kept.elevated(entry, login)
         self._elevated += [token for token in found if token.access_token not in held]
-        for kind, dead_end in self._kept.dead_ends(entry).items():
-            self._dead_ends.setdefault((login, kind), dead_end)
+        self._dead_ends.take(login, self._kept.dead_ends(entry))
 
     def _store(self, login: Login, change: Callable[[str], None]) -> None:
         """Change the store for this sign-in; losing what it would have kept costs a prompt, and no more."""

@@ -96,10 +96,11 @@ class Pins:
         """Whether the API asks for a step-up, by its problem document, and its challenge was lost on the way."""
         if response.status != 401 or response.lines("www-authenticate") or not self.answers(response, method, url):
             return False
-        try:
-            return Problem.from_json(response.body).name in _ASKS
-        except MalformedMessage:
-            return False
+        return problem_in(response) in _ASKS
+
+    def says_used(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a challenge says that the token, which serves once, has served (upstile profile §4)."""
+        return self.challenge_in(response, method, url) is not None and problem_in(response) == "token-used"
 
     def _error(self, response: Incoming, method: str, url: str) -> str | None:
         if response.status != 401 or not self.answers(response, method, url):
@@ -151,6 +152,14 @@ class Pins:
         )
         if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
             raise UntrustedChallenge("An endpoint of the authorization server lies on another origin")
+
+
+def problem_in(response: Incoming) -> str | None:
+    """The name of the problem that a response tells of."""
+    try:
+        return Problem.from_json(response.body).name
+    except MalformedMessage:
+        return None
 
 
 def reason_in(response: Incoming) -> str | None:
