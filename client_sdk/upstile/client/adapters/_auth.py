@@ -5,22 +5,21 @@ The library is a parameter: httpx and httpx2 have the same names, and a class of
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from concurrent.futures import Future, wait
-from contextlib import suppress
-from threading import get_ident
+from concurrent.futures import wait
 from time import monotonic as _monotonic
 from time import time
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
-import anyio
 from anyio import to_thread
 from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
+from upstile.client.adapters._ahead import Elevated, Names, for_block
 from upstile.client.adapters._body import Body
+from upstile.client.adapters._landed import landed
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.authority._discovery import Discovery
@@ -35,7 +34,7 @@ from upstile.client.flow._trust import Pins
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
 from upstile.client.stores import EntryName, MemoryStore, Store
-from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_error, readable_challenges
+from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, Requirement, find_error, readable_challenges
 
 STEP_UP = "upstile.step_up"
 """The request extension by which a call asks first."""
@@ -68,7 +67,11 @@ class StepUpFlow:
         methods: ways to prove oneself, in order of preference.
         prompter: asks the person; the terminal by default.
         issuer: the authorization server's issuer identifier; the API's origin by default.
-        interaction: `never` raises `StepUpRequired` instead of asking.
+        interaction: `auto` asks unless something that the person has confirmed still serves; `never` raises
+            `StepUpRequired` instead of asking; `required` asks for every call that needs a confirmation and shares it
+            with no other call, kept or waiting, except in a block of `elevated()` (as `prompt=login` does, OpenID
+            Connect Core §3.1.2.1). What is asked of the server is the same: a call that it must serve once is
+            one with `max_age=0`.
         human_timeout: seconds that a person has for one ceremony.
         webauthn_origin: what WebAuthn client data names; the issuer's origin by default.
         on_event: is called with each `Event`.
@@ -101,7 +104,7 @@ class StepUpFlow:
         transport: dict[str, Any] | None = None,
     ) -> None:
         if interaction not in get_args(Interaction) or not human_timeout > 0:
-            raise ConfigurationError("interaction is auto or never, human_timeout a number of seconds")
+            raise ConfigurationError("interaction is auto, never or required, human_timeout a number of seconds")
         chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
@@ -168,6 +171,19 @@ class StepUpFlow:
             await to_thread.run_sync(tokens.load)
         return await tokens.awaited()
 
+    def elevated(
+        self,
+        *,
+        acr: Names = (),
+        max_age: int | None = None,
+        scope: Names = (),
+        reason: str | None = None,
+        url: str | None = None,
+    ) -> Elevated:
+        """As `Client.elevated`: `with` for a sync client, `async with` for an async one."""
+        wanted = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return Elevated(self, for_block(self.session, wanted, url))
+
     def is_in_loop(self) -> None:
         """Note the event loop of the caller: a transport that can be awaited only is used in it."""
         if self.transport.awaits:
@@ -177,23 +193,6 @@ class StepUpFlow:
         """Give back the connections to the authorization server."""
         self.session.close()
         self.transport.close()
-
-
-async def landed(future: "Future[Any]") -> None:
-    """Wait until a ceremony is over, whatever came of it; giving up does not stop it. On asyncio and on trio."""
-    over, here = anyio.Event(), get_ident()
-    loop: Any = current_token().native_token
-    soon: Callable[[Callable[[], None]], Any] = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
-
-    def wake(_: object) -> None:
-        if get_ident() == here:
-            over.set()
-            return
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            soon(over.set)
-
-    future.add_done_callback(wake)
-    await over.wait()
 
 
 class _Pump:
@@ -211,6 +210,7 @@ class _Pump:
             caller=caller,
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
+            within=None if caller is None else session.block_at(self._url),
             blocks=blocks,
         )
         self._session, self._key = session, caller and caller.key

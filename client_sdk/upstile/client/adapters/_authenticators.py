@@ -8,7 +8,8 @@ from urllib.parse import quote
 from anyio import to_thread
 
 from upstile.client._errors import CeremonyFailed
-from upstile.client.adapters._auth import StepUpFlow, landed
+from upstile.client.adapters._auth import StepUpFlow
+from upstile.client.adapters._landed import landed
 from upstile.client.flow._flight import Ticket
 from upstile.client.methods import Method, MethodUnavailable, Moment, cannot_ask
 from upstile.client.prompts import refuse_dead_lock

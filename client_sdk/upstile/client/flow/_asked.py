@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from upstile.client._exchange import Incoming
+from upstile.client.flow._elevation import Elevation
 from upstile.client.flow._logins import Caller, ElevatedToken, Token
 from upstile.protocol import Requirement, StepUpChallenge
 
@@ -18,6 +19,7 @@ class Asked:
         since: when the call set out, by the monotonic clock.
         caller: the base token of the call, and whose call it is.
         refused: the tokens that were not enough; another one is wanted.
+        within: the block of calls that it is for.
         instead: the one that was asked for ahead, for another resource than the API names.
         blocks: whether the caller's thread stands still meanwhile.
     """
@@ -29,5 +31,6 @@ class Asked:
     challenge: StepUpChallenge | None = None
     response: Incoming | None = None
     refused: tuple[Token | None, ...] = ()
+    within: Elevation | None = None
     instead: ElevatedToken | None = None
     blocks: bool = False

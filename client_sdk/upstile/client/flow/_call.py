@@ -4,6 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from upstile.client._exchange import Incoming
+from upstile.client.flow._elevation import Elevation
 from upstile.client.flow._flight import Ticket
 from upstile.client.flow._logins import Caller, ElevatedToken
 from upstile.protocol import Requirement
@@ -18,6 +19,7 @@ class Call:
         caller: the base token, and whose call it is; `None` for a call to another origin.
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
+        within: the block of calls that it belongs to.
         blocks: whether the caller's thread stands still during a ceremony.
     """
 
@@ -26,6 +28,7 @@ class Call:
     caller: Caller | None
     unreplayable: str | None = None
     step_up: Requirement | None = None
+    within: Elevation | None = None
     blocks: bool = False
 
 

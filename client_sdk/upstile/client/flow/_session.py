@@ -24,19 +24,20 @@ from upstile.client.authority._ceremony import Ceremony
 from upstile.client.authority._discovery import Discovery, Target
 from upstile.client.flow._asked import Asked
 from upstile.client.flow._dead_ends import kind_of
+from upstile.client.flow._elevation import Elevation, innermost
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._learned import Learned
-from upstile.client.flow._logins import ElevatedToken, Login
+from upstile.client.flow._logins import ElevatedToken
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
-from upstile.protocol import Requirement, find_error, readable_challenges
+from upstile.protocol import find_error, readable_challenges, resource_covers
 
 T = TypeVar("T")
 
-Interaction = Literal["auto", "never"]
+Interaction = Literal["auto", "never", "required"]
 
 GRACE = 1.0
 """Seconds that a prompter has to return after the person's time is up."""
@@ -103,12 +104,14 @@ class Session:
         self._refuse_dead_end(asked)
         if asked.blocks:
             refuse_dead_lock(self.prompter)
-        key = None if requirement.for_this_call else self._what(asked)
+        alone = requirement.for_this_call or (self.interaction == "required" and asked.within is None)
+        key = None if alone else self._what(asked)
         return self._flights.join(key, asked.since, lambda flight: self._fly(asked, flight))
 
     def _what(self, asked: Asked) -> Hashable:
         """What a ceremony is for, and whose."""
-        return asked.caller.login, asked.requirement.asks, self.place(asked)
+        block = asked.within if self.interaction == "required" else None
+        return asked.caller.login, asked.requirement.asks, self.place(asked), block
 
     def _kind(self, asked: Asked) -> str:
         """What is remembered as not honoured."""
@@ -119,9 +122,28 @@ class Session:
         named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url)
         return named or self.pins.metadata_places(asked.url)[0]
 
-    def at_hand(self, requirement: Requirement, url: str, login: Login) -> ElevatedToken | None:
-        """A token for a call that asks nobody."""
-        return self.tokens.find(requirement, url, login, self.learned.resource_of(url))
+    def at_hand(self, asked: Asked) -> ElevatedToken | None:
+        """A token that was not refused yet and serves without asking anybody."""
+        block, login, resource = asked.within, asked.caller.login, self.learned.resource_of(asked.url)
+        found = None if block is None or block.login != login else self._of_block(block, asked)
+        if found is None and self.interaction != "required":
+            found = self.tokens.find(asked.requirement, asked.url, login, resource)
+        return None if found in asked.refused else found
+
+    def _of_block(self, block: Elevation, asked: Asked) -> ElevatedToken | None:
+        token, tick = block.token, self.monotonic()
+        if token is None or token in asked.refused or self.tokens.is_refused(token) or tick >= token.expires_at:
+            return None
+        return token if token.satisfies(asked.requirement, tick) and self._is_for(token, asked.url) else None
+
+    def _is_for(self, token: ElevatedToken, url: str) -> bool:
+        """Whether a token may go to a URL: not to another resource that is known to be there."""
+        return resource_covers(token.resource, url) and self.learned.resource_of(url) in (None, token.resource)
+
+    def block_at(self, url: str) -> Elevation | None:
+        """The block that a call is in, unless it goes to another resource than the block is for."""
+        block = innermost(self)
+        return block if block is not None and block.token is not None and self._is_for(block.token, url) else None
 
     def served(self, asked: Asked) -> None:
         """A call was served with the token of a ceremony of this kind."""
@@ -177,8 +199,8 @@ class Session:
     def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
         self.tokens.look_again(asked.caller.login)
-        found = self.at_hand(asked.requirement, asked.url, asked.caller.login)
-        if found is not None and found not in asked.refused:
+        found = self.at_hand(asked)
+        if found is not None:
             return found  # another flight brought it while this one waited for its turn
         self._refuse_dead_end(asked)  # as another flight, or another process, has found meanwhile
         began, requirement = self.monotonic(), asked.requirement
@@ -217,7 +239,11 @@ class Session:
             clock=self.clock,
         )
         authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
-        return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
+        granted, hold = ceremony.run(authority), self.interaction != "required"
+        token = self.tokens.keep(granted, asked.requirement, target.resource, login, hold=hold)
+        if asked.within is not None:
+            asked.within.renew(token, self.monotonic())
+        return token
 
     def _target(self, asked: Asked) -> Target:
         """Where the ceremony takes place."""

@@ -196,8 +196,10 @@ class Tokens:
                 if entry.login is not None and entry.login.id == self._stored.id:
                     self._take(entry, login)
 
-    def keep(self, granted: Granted, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
-        """Hold a new elevated token; one for a single call is handed back and not kept."""
+    def keep(
+        self, granted: Granted, requirement: Requirement, resource: str, login: Login, *, hold: bool = True
+    ) -> ElevatedToken:
+        """A new elevated token: for later calls, too, with `hold`, unless it is for a single one."""
         response, tick = granted.response, self._monotonic()
         life = _UNSAID if response.expires_in is None else response.expires_in
         token = ElevatedToken(
@@ -212,7 +214,7 @@ class Tokens:
             expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
         )
         with self._lock:
-            held = not requirement.for_this_call and self.is_current(login)
+            held = hold and not requirement.for_this_call and self.is_current(login)
             if held:
                 self._elevated.insert(0, token)
         if held:
@@ -230,6 +232,10 @@ class Tokens:
             self._elevated = [kept for kept in self._elevated if kept is not token]
             self._refused |= {token.access_token}
         return new
+
+    def is_refused(self, token: ElevatedToken) -> bool:
+        """Whether a 401 refused it."""
+        return token.access_token in self._refused
 
     def is_dead_end(self, login: Login, kind: str) -> bool:
         """Whether the last ceremony of this kind was not honoured, a moment ago."""
