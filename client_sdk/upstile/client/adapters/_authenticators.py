@@ -14,6 +14,7 @@ from upstile.client.flow._flight import Ticket
 from upstile.client.methods import Method, MethodUnavailable, Moment, cannot_ask
 from upstile.client.prompts import refuse_dead_lock
 from upstile.protocol import (
+    RESOURCE_METADATA_PATH,
     Authenticator,
     AuthenticatorList,
     EnrollResponse,
@@ -21,6 +22,7 @@ from upstile.protocol import (
     Message,
     Problem,
     hides_something,
+    well_known_url,
 )
 
 M = TypeVar("M", bound=Message)
@@ -142,7 +144,8 @@ class AsyncAuthenticators:
 
 def _url(auth: StepUpFlow, path: Sequence[str]) -> str:
     session = auth.session
-    endpoint = session.discovery.server().authenticators_endpoint
+    url = well_known_url(session.pins.api, RESOURCE_METADATA_PATH)
+    endpoint = session.discovery.find(url, session.pins.api).server.authenticators_endpoint
     if endpoint is None or not session.pins.is_api(endpoint):
         # NOTE: an authorization server on another origin than the API needs tokens of its own, not built yet.
         raise CeremonyFailed("The API's origin offers no enrolment")

@@ -13,7 +13,7 @@ from upstile.client.adapters._auth import ONCE, STEP_UP, StepUpFlow
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 from upstile.client.adapters._hops import guard_hop, hooked
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
-from upstile.client.adapters._sign_in import proving, token_in
+from upstile.client.adapters._sign_in import goes_again, proving, token_in
 from upstile.client.flow._logins import SignedIn
 from upstile.client.flow._sign_out import sign_out
 from upstile.protocol import Requirement
@@ -110,7 +110,10 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         library: Any = self
         auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
         key = tokens.key_for(subject)
-        tokens.sign_in(token_in(auth, library.post(url, **proving(self, url, request, key))), key, subject)
+        response = library.post(url, **proving(self, url, request, key))
+        if goes_again(auth, response, request):
+            response = library.post(url, **proving(self, url, request, key))
+        tokens.sign_in(token_in(auth, response), key, subject)
         return self.signed_in
 
     def sign_out(self, *, forget: bool = False) -> None:
@@ -226,8 +229,10 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         library: Any = self
         auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
         key = await to_thread.run_sync(tokens.key_for, subject)
-        response = token_in(auth, await library.post(url, **proving(self, url, request, key)))
-        await to_thread.run_sync(tokens.sign_in, response, key, subject)
+        response = await library.post(url, **proving(self, url, request, key))
+        if goes_again(auth, response, request):
+            response = await library.post(url, **proving(self, url, request, key))
+        await to_thread.run_sync(tokens.sign_in, token_in(auth, response), key, subject)
         return self.signed_in
 
     async def sign_out(self, *, forget: bool = False) -> None:

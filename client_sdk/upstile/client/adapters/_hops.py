@@ -23,8 +23,8 @@ def guard_hop(auth: StepUpFlow, request: Any) -> None:
     if signed is None or signed[0] == id(request):
         return
     request.headers.pop("DPoP", None)
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if not session.pins.is_api(str(request.url)):
+    url, (scheme, _, token) = str(request.url), request.headers.get("Authorization", "").partition(" ")
+    if not session.pins.is_api(url):
         request.headers.pop("Authorization", None)
     elif scheme == "DPoP":
-        request.headers["DPoP"] = signed[1].proof(request.method, str(request.url), token)
+        request.headers["DPoP"] = signed[1].proof(request.method, url, token, now=session.api_time.now(url))

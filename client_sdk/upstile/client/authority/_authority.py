@@ -7,6 +7,7 @@ from threading import Event
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._proof_time import FEW, ProofTime
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
@@ -35,6 +36,7 @@ class Authority:
         clock: the time in epoch seconds; a wrong one is named when proofs are refused.
         monotonic: a clock in seconds that is never set; tells for how long an answer is repeated.
         cancel: is set when nobody waits for the ceremony any more.
+        time: the time of the proofs; that of the clock, until the server says another, by default.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Authority:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         cancel: Event,
+        time: ProofTime | None = None,
     ) -> None:
         self._transport = transport
         self._key = key
         self._clock = clock
         self._monotonic = monotonic
         self._cancel = cancel
+        self._time = time or ProofTime(clock, monotonic)
 
     def start(self, url: str, form: Mapping[str, str | int | None]) -> Incoming:
         """Send the form that begins a ceremony; where the server has too much to do for a moment, once more after it.
@@ -113,19 +117,24 @@ class Authority:
             least = _PAUSE
 
     def _exchange(self, url: str, body: bytes) -> Incoming:
-        nonce = self._key.nonce(url)
+        nonce, now = self._key.nonce(url), self._time.now(url)
         response = self._send(url, body)
-        # A nonce demand judged nothing, so it is no repetition (RFC 9449 §8); it is obeyed once.
-        if _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce:
+        # A proof that is not taken judged nothing, so it is no repetition (RFC 9449 §8): one more, as is demanded.
+        demanded = _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce
+        if demanded or (_error(response) == "invalid_dpop_proof" and abs(self._time.now(url) - now) > FEW):
             response = self._send(url, body)
+            if _error(response) == "invalid_dpop_proof":
+                self._time.begin_anew(url)
         return response
 
     def _send(self, url: str, body: bytes) -> Incoming:
         if self._cancel.is_set():
             raise StepUpCancelled("The ceremony was cancelled")
-        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", self._key.proof("POST", url)))
+        proof = self._key.proof("POST", url, now=self._time.now(url))
+        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", proof))
         response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
         self._key.learn(response)
+        self._time.hear(response, refused=_error(response) == "invalid_dpop_proof")
         return response
 
     def _refusal(self, response: Incoming) -> Exception:

@@ -179,9 +179,9 @@ def _sent(
     once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
     repeat = bool(progress.tried)
     progress.tried.append(token)
-    key = cast(Caller, call.caller).key
+    key, time = cast(Caller, call.caller).key, session.api_time
     nonce = key.nonce(call.url)
-    headers = _headers(key, call, token)
+    headers = _headers(key, call, token, time.now(call.url))
     response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once)))
     if not session.pins.answers(response, call.method, call.url):
         return response
@@ -189,17 +189,20 @@ def _sent(
     demanded = session.pins.wants_nonce(response, call.method, call.url) and key.nonce(call.url) != nonce
     # A transport below us that sends a request again sends its proof again, too.
     worn_out = session.pins.refuses_proof(response, call.method, call.url)
+    time.hear(response, refused=worn_out)
     if (demanded or worn_out) and call.unreplayable is None:
-        headers = _headers(key, call, token)
+        headers = _headers(key, call, token, time.now(call.url))
         response = cast(Incoming, (yield Send(headers=headers, repeat=True, once=once)))
         key.learn(response)
+        if session.pins.refuses_proof(response, call.method, call.url):
+            time.begin_anew(call.url)
     return response
 
 
-def _headers(key: ProofKey, call: Call, token: Token | None) -> tuple[tuple[str, str], ...]:
+def _headers(key: ProofKey, call: Call, token: Token | None, now: float) -> tuple[tuple[str, str], ...]:
     if token is None:
         return ()
     if token.token_type.lower() == "bearer":
         return (("Authorization", f"Bearer {token.access_token}"),)
-    proof = key.proof(call.method, call.url, token.access_token)
+    proof = key.proof(call.method, call.url, token.access_token, now=now)
     return (("Authorization", f"DPoP {token.access_token}"), ("DPoP", proof))

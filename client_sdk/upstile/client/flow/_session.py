@@ -29,6 +29,7 @@ from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._learned import Learned
 from upstile.client.flow._logins import ElevatedToken
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._proof_time import ProofTime
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
@@ -61,6 +62,7 @@ class Session:
         clock, monotonic: the time.
         on_event: the app's hook.
         learned: what challenges have taught.
+        api_time, server_time: the time of proofs for the API, and of those for the authorization server.
     """
 
     pins: Pins
@@ -77,10 +79,13 @@ class Session:
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
     learned: Learned = field(init=False, repr=False, default_factory=Learned)
+    api_time: ProofTime = field(init=False, repr=False)
+    server_time: ProofTime = field(init=False, repr=False)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.api_time, self.server_time = (ProofTime(lambda: self.clock(), self.monotonic) for _ in range(2))
         self._flights = Flights(self.monotonic)
         self._last_code = LastCode(self.clock)
 
@@ -238,7 +243,7 @@ class Session:
             moment=self._moment(cancel),
             clock=self.clock,
         )
-        authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
+        authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel, self.server_time)
         granted, hold = ceremony.run(authority), self.interaction != "required"
         token = self.tokens.keep(granted, asked.requirement, target.resource, login, hold=hold)
         if asked.within is not None:

@@ -47,5 +47,5 @@ def _revoke(session: Session, caller: Caller) -> None:
     if endpoint is None or caller.base is None:
         return
     form = {"token": caller.base.access_token, "token_type_hint": "access_token", "client_id": session.client_id}
-    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event())
+    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event(), session.server_time)
     authority.post(endpoint, form, repeatable=False)

@@ -5,7 +5,7 @@ from itertools import takewhile
 from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, UntrustedChallenge
-from upstile.client._exchange import Incoming, origin_of
+from upstile.client._exchange import Incoming, is_private, origin_of
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     MalformedMessage,
@@ -24,7 +24,6 @@ from upstile.protocol import (
 _ASKS = ("insufficient-user-authentication", "insufficient-authorization")
 _SCHEMES = ("bearer", "dpop")
 _MOST_SEGMENTS = 4
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,7 @@ class Pins:
     def of(cls, api: str, issuer: str | None) -> "Pins":
         """The pins of a client, checked."""
         for url in (api, api if issuer is None else issuer):
-            if not (origin_of(url).startswith("https://") or _is_loopback_http(url)):
+            if not is_private(url):
                 raise ConfigurationError(
                     f"{url!r} must be an https URL, or http on localhost, in ASCII, without a user name"
                 )
@@ -177,8 +176,3 @@ def instance_in(response: Incoming) -> str | None:
     except MalformedMessage:
         return None
     return instance if instance is not None and is_instance(instance) else None
-
-
-def _is_loopback_http(url: str) -> bool:
-    parts = urlsplit(origin_of(url))
-    return parts.scheme == "http" and parts.hostname in _LOOPBACK
