@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
 from upstile.client.adapters._ahead import Elevated, Names, for_block
-from upstile.client.adapters._body import Body
+from upstile.client.adapters._body import Body, OnUnreplayable, checked_limit
 from upstile.client.adapters._landed import landed
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
+from upstile.client.adapters._spool import SPOOL_LIMIT
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.authority._discovery import Discovery
 from upstile.client.flow._call import Call, Flow, Send, Wait
@@ -72,6 +73,11 @@ class StepUpFlow:
             with no other call, kept or waiting, except in a block of `elevated()` (as `prompt=login` does, OpenID
             Connect Core §3.1.2.1). What is asked of the server is the same: a call that it must serve once is
             one with `max_age=0`.
+        on_unreplayable: what becomes of a body that can be read once, such as a generator or a pipe. `error` raises
+            `UnreplayableBody` where the call would have to be repeated. `spool` keeps it while it is sent, for the call
+            to be repeated with: beyond 64 KiB in a temporary file without a name, which no end of the call leaves
+            behind. A longer body than `spool_limit` goes out all the same, and is that error if a challenge comes.
+        spool_limit: bytes that `spool` keeps of one body: 64 MiB by default.
         human_timeout: seconds that a person has for one ceremony.
         webauthn_origin: what WebAuthn client data names; the issuer's origin by default.
         on_event: is called with each `Event`.
@@ -95,6 +101,8 @@ class StepUpFlow:
         prompter: Prompter | None = None,
         issuer: str | None = None,
         interaction: Interaction = "auto",
+        on_unreplayable: OnUnreplayable = "error",
+        spool_limit: int = SPOOL_LIMIT,
         human_timeout: float = 300.0,
         webauthn_origin: str | None = None,
         on_event: OnEvent | None = None,
@@ -105,6 +113,7 @@ class StepUpFlow:
     ) -> None:
         if interaction not in get_args(Interaction) or not human_timeout > 0:
             raise ConfigurationError("interaction is auto, never or required, human_timeout a number of seconds")
+        self.spool_limit = checked_limit(on_unreplayable, spool_limit)
         chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
@@ -136,7 +145,7 @@ class StepUpFlow:
         """Drive one call of a `Client`."""
         mine = self.session.pins.is_api(str(request.url))
         signed_in = self.session.tokens.current() if mine else None
-        pump = _Pump(self.http, self.session, request, signed_in, blocks=True)
+        pump = _Pump(self, request, signed_in, blocks=True)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -147,12 +156,13 @@ class StepUpFlow:
                     pump.received(response, read_bounded(self.http, response) if pump.acts_on(response) else b"")
         finally:
             pump.close()
+            pump.body.close()
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Drive one call of an `AsyncClient`."""
         self.is_in_loop()
         mine = self.session.pins.is_api(str(request.url))
-        pump = _Pump(self.http, self.session, request, await self.awaited() if mine else None)
+        pump = _Pump(self, request, await self.awaited() if mine else None)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -163,6 +173,7 @@ class StepUpFlow:
                     pump.received(response, await aread_bounded(self.http, response) if pump.acts_on(response) else b"")
         finally:
             pump.close()
+            await pump.body.aclose()
 
     async def awaited(self) -> Caller:
         """Who is signed in, in async code: a store may take its time."""
@@ -198,17 +209,16 @@ class StepUpFlow:
 class _Pump:
     """Carries the core's flow over one request of the library."""
 
-    def __init__(
-        self, http: ModuleType, session: Session, request: Any, caller: Caller | None, *, blocks: bool = False
-    ) -> None:
+    def __init__(self, auth: StepUpFlow, request: Any, caller: Caller | None, *, blocks: bool = False) -> None:
+        session = auth.session
         self._request = request
         self._url = str(request.url)
-        self._body = Body(http, request.stream)
+        self.body = Body(auth.http, request, None if caller is None else auth.spool_limit)
         call = Call(
             method=request.method,
             url=self._url,
             caller=caller,
-            unreplayable=self._body.unreplayable,
+            body=lambda: self.body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
             within=None if caller is None else session.block_at(self._url),
             blocks=blocks,
@@ -225,7 +235,7 @@ class _Pump:
             for name in ("Authorization", "DPoP"):
                 headers.pop(name, None)
         if action.repeat:
-            self._body.rewind()
+            self.body.rewind()
         for name, value in action.headers:
             headers[name] = value
         if action.headers:

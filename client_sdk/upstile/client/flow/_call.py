@@ -1,6 +1,6 @@
 """The call of an app, and what the core asks of an adapter: `Send` it with these headers, `Wait` for a ceremony."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from upstile.client._exchange import Incoming
@@ -17,7 +17,8 @@ class Call:
     Attributes:
         method, url: of the request.
         caller: the base token, and whose call it is; `None` for a call to another origin.
-        unreplayable: why the body cannot be sent twice, or `None` if it can.
+        body: says why the body cannot be sent twice, or `None` if it can: asked when it matters, for what is kept of it
+            may turn out to be too long while it is sent.
         step_up: what the app asks ahead.
         within: the block of calls that it belongs to.
         blocks: whether the caller's thread stands still during a ceremony.
@@ -26,10 +27,15 @@ class Call:
     method: str
     url: str
     caller: Caller | None
-    unreplayable: str | None = None
+    body: Callable[[], str | None] = field(default=lambda: None, repr=False)
     step_up: Requirement | None = None
     within: Elevation | None = None
     blocks: bool = False
+
+    @property
+    def unreplayable(self) -> str | None:
+        """Why the body cannot be sent twice, as things stand."""
+        return self.body()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
