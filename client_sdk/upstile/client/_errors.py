@@ -231,7 +231,7 @@ def server_time(date: str | None) -> float | None:
     """What a server's `Date` says, in epoch seconds (RFC 9110 §6.6.1); `None` where it says nothing."""
     try:
         moment = parsedate_to_datetime(date) if date else None
-        return moment and moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 

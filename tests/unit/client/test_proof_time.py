@@ -1,64 +1,17 @@
 """The time of proofs: what a server's `Date` corrects, what it cannot, and what it never touches."""
 
 import asyncio
-from collections.abc import Iterator
 from email.utils import formatdate
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from support.desk import API, CHALLENGE, NOW, Desk, Sent, challenged
-from upstile.client import CeremonyFailed, FileStore, SignInExpired
+from support.desk import API, CHALLENGE, NOW, Desk, challenged
+from support.judge import REFUSED, Judge
+from upstile.client import CeremonyFailed
 from upstile.client._exchange import Incoming
 from upstile.client.flow._proof_time import ProofTime
 from upstile.client.testing import Clock
-
-REFUSED = 'DPoP error="invalid_dpop_proof", algs="ES256"'
-
-
-class Judge(Desk):
-    """The desk as a server that takes proofs of the last minute, and says what time it is.
-
-    Attributes:
-        says: how far what the API says of the time is off.
-        date: what it says instead.
-    """
-
-    def __init__(self, says: int = 0, date: str | None = None) -> None:
-        super().__init__()
-        self.says, self.date = says, date
-        self.time = Clock(NOW)
-
-    def stamped(self, reply: httpx.Response, *, says: int = 0, date: str | None = None) -> httpx.Response:
-        """A reply with the time."""
-        stamp = formatdate(self.time() + says, usegmt=True) if date is None else date
-        if stamp:
-            reply.headers["date"] = stamp
-        return reply
-
-    def good(self, sent: Sent) -> bool:
-        """Whether a proof is of the last minute."""
-        return abs(sent.proof["iat"] - self.time()) <= 60
-
-    def _call(self, sent: Sent) -> httpx.Response:
-        if not self.good(sent):
-            return self.stamped(challenged(REFUSED), says=self.says, date=self.date)
-        return self.stamped(super()._call(sent), says=self.says, date=self.date)
-
-    def _start(self, sent: Sent) -> httpx.Response:
-        return self._authority(sent, super()._start)
-
-    def _answer(self, sent: Sent) -> httpx.Response:
-        return self._authority(sent, super()._answer)
-
-    def _token(self, sent: Sent) -> httpx.Response:
-        return self._authority(sent, super()._token)
-
-    def _authority(self, sent: Sent, answer: Any) -> httpx.Response:
-        reply = answer(sent) if self.good(sent) else httpx.Response(400, json={"error": "invalid_dpop_proof"})
-        return self.stamped(reply)
 
 
 @pytest.mark.parametrize("wrong", [-890, -61, 61, 890])
@@ -146,23 +99,20 @@ def test_a_date_that_is_not_the_judges_makes_no_good_proof_a_bad_one(off: int) -
     assert {sent.proof["iat"] - NOW for sent in judge.at("call")} == {0}
 
 
-def test_a_date_that_made_proofs_bad_is_dropped_at_once() -> None:
-    judge = Judge(says=300)
-    with judge.client() as bank:
-        judge.first("call", judge.stamped(challenged(REFUSED), says=300))  # for another reason
-        with pytest.raises(CeremonyFailed):
-            bank.post("/a")
-        assert [bank.post(f"/{name}").status_code for name in "bc"] == [200] * 2
-    assert [sent.proof["iat"] - NOW for sent in judge.at("call")][:3] == [0, 300, 0]
-
-
 def test_a_date_between_two_clocks_does_not_make_calls_fail_by_turns() -> None:
     judge = Judge(says=70)
     judge.clock.move(25)  # the `Date` is 45 seconds ahead, too far for the judge
     with judge.client() as bank:
-        with pytest.raises(CeremonyFailed):
-            bank.post("/a")
-        assert [bank.post(f"/{name}").status_code for name in "bcd"] == [200] * 3
+        assert [bank.post(f"/{name}").status_code for name in "abcd"] == [200] * 4
+    assert [sent.proof["iat"] - NOW for sent in judge.at("call")].count(70) == 1
+
+
+def test_a_good_clock_is_tried_again_where_the_date_does_not_help() -> None:
+    judge = Judge(says=300)
+    judge.first("call", judge.stamped(challenged(REFUSED), says=300))  # a transport has sent the proof twice
+    with judge.client() as bank:
+        assert bank.post("/a").status_code == 200
+    assert [sent.proof["iat"] - NOW for sent in judge.at("call")] == [0, 300, 0, 0]
 
 
 def test_many_small_steps_do_not_lead_far_away() -> None:
@@ -250,78 +200,6 @@ def test_an_answer_from_elsewhere_says_nothing_of_the_api() -> None:
     assert {sent.proof["iat"] for sent in judge.at("call")} == {NOW}
 
 
-def test_a_sign_in_is_sent_again_with_the_right_time() -> None:
-    for wrong, bodies in ((600, [b'{"user":"ada"}'] * 2), (30, [b'{"user":"ada"}'])):
-        judge = Judge()
-        judge.clock.move(wrong)
-        judge.always("call", lambda sent, judge=judge: _login(judge, sent))
-        with judge.client(token=None) as bank:
-            bank.sign_in("/login", subject="ada", json={"user": "ada"})
-        assert [sent.body for sent in judge.at("call")] == bodies
-
-    async def main() -> None:
-        async with judge.async_client(token=None) as bank:
-            await bank.sign_in("/login", subject="ada", data={"user": "ada"})
-
-    judge.clock.move(600)
-    asyncio.run(main())
-
-
-def test_a_sign_in_with_a_body_that_is_used_up_is_not_sent_again() -> None:
-    judge = Judge()
-    judge.clock.move(600)
-    judge.always("call", lambda sent: _login(judge, sent))
-    with judge.client(token=None) as bank:
-        with pytest.raises(CeremonyFailed, match="refused"):
-            bank.sign_in("/login", content=_once())
-        bank.sign_in("/login", content=_once())
-    assert len(judge.at("call")) == 2
-
-
-def test_a_body_that_is_used_up_is_not_sent_again_and_the_next_call_is_right() -> None:
-    judge = Judge()
-    judge.clock.move(100)
-    with judge.client() as bank:
-        with pytest.raises(CeremonyFailed) as caught:
-            bank.post("/transfers", content=_once())
-        assert "clock is 100 seconds ahead" in caught.value.diagnostics()
-        assert bank.post("/transfers").status_code == 200
-    assert [sent.proof["iat"] - NOW for sent in judge.at("call")] == [100, 0, 0]
-
-
-def test_a_lie_makes_no_stored_sign_in_and_no_stored_confirmation_live_longer(tmp_path: Path) -> None:
-    store = FileStore("pay", folder=tmp_path / "state")
-
-    def client() -> Any:
-        return judge.client(token=None, store=store, keep_elevated="all")
-
-    judge = Judge(says=-800)
-    with client() as bank:
-        signed = {"access_token": "BASE", "token_type": "DPoP", "expires_in": 400}
-        judge.first("call", httpx.Response(200, json=signed))
-        bank.sign_in("/login", subject="ada")
-        bank.post("/transfers")
-    for clock in (judge.clock, judge.time, judge.monotonic):
-        clock.move(401)
-    dead = judge.stamped(challenged('DPoP error="invalid_token"'), says=-800)
-    with client() as bank:
-        assert bank.signed_in is None
-        judge.first("call", dead)
-        with pytest.raises(SignInExpired):
-            bank.post("/transfers")
-    assert judge.at("call")[-1].headers["authorization"] == "DPoP BASE"
-
-
 def _answer(origin: str, date: int, **headers: str) -> Incoming:
     stamp = ("date", formatdate(date, usegmt=True))
     return Incoming(status=401, url=f"{origin}/x", headers=(stamp, *headers.items()))
-
-
-def _login(judge: Judge, sent: Sent) -> httpx.Response:
-    refused = httpx.Response(400, json={"error": "invalid_dpop_proof"})
-    token = httpx.Response(200, json={"access_token": "T", "token_type": "DPoP"})
-    return judge.stamped(token if judge.good(sent) else refused)
-
-
-def _once() -> Iterator[bytes]:
-    yield b"{}"

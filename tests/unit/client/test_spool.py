@@ -1,70 +1,25 @@
 """`on_unreplayable="spool"`: a body that can be read once is repeated whole, in bounds, and leaves nothing behind."""
 
 import asyncio
-import gc
 import io
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from errno import ENOSPC
-from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
+import httpx2
 import pytest
 
 import upstile.client.adapters._spool as spooling
 import upstile.client.httpx2 as on_httpx2
 from support.desk import API, Desk, Sent, challenged
-from upstile.client import ConfigurationError, StepUpCancelled, Totp, UnreplayableBody
-from upstile.client.testing import ScriptedPrompter
+from support.streams import BIG, Pipe, aonce, once
+from upstile.client import ConfigurationError, Totp, UnreplayableBody
 
-BIG = [bytes([number]) * 50_000 for number in range(8)]
-"""More than stays in memory."""
 SPOOL: dict[str, Any] = {"on_unreplayable": "spool"}
-
-
-class Pipe(io.RawIOBase):
-    """A file that cannot be rewound."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._data.read(size)
-
-
-def once(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """A generator."""
-    yield from chunks
-
-
-async def aonce(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """An asynchronous one."""
-    for chunk in chunks:
-        await asyncio.sleep(0)
-        yield chunk
-
-
-@pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The temporary files that were made."""
-    made: list[Any] = []
-
-    def make(**options: Any) -> Any:
-        made.append(tempfile.TemporaryFile(**options))  # noqa: SIM115 - what is tested closes it
-        return made[-1]
-
-    monkeypatch.setattr(spooling, "TemporaryFile", make)
-    return made
 
 
 @pytest.mark.parametrize("body", [[b"small"], BIG, []], ids=["small", "big", "empty"])
@@ -225,95 +180,6 @@ def test_a_body_that_breaks_off_is_never_sent_as_a_whole_one(files: list[Any]) -
     assert all(file.closed for file in files)
 
 
-@pytest.mark.parametrize("end", ["cancelled", "lost", "answered 500"])
-def test_nothing_is_left_open_whatever_the_end(end: str, files: list[Any]) -> None:
-    desk = Desk()
-    if end == "lost":
-        desk.first("call", httpx.ReadError("gone"))
-    if end == "answered 500":
-        desk.first("call", httpx.Response(500))
-    expected = {"cancelled": StepUpCancelled, "lost": httpx.ReadError}.get(end)
-    with desk.client(**SPOOL, prompter=ScriptedPrompter([])) as bank:
-        if expected is None:
-            bank.post("/transfers", content=once(BIG))
-        else:
-            with pytest.raises(expected):
-                bank.post("/transfers", content=once(BIG))
-    assert [file.closed for file in files] == [True]
-
-
-@pytest.mark.parametrize("moment", ["while it is sent", "while it is written", "during the ceremony"])
-def test_a_cancelled_task_leaves_nothing_open(moment: str, files: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    desk, go_on = Desk(), threading.Event()
-    desk.person = ScriptedPrompter(["123456"], hold=go_on)
-
-    async def chunks() -> AsyncIterator[bytes]:
-        for chunk in BIG:
-            yield chunk
-        if moment == "while it is sent":
-            await asyncio.sleep(60)
-
-    def there() -> bool:
-        return bool({"while it is sent": len(files), "during the ceremony": desk.asked}.get(moment, writing.is_set()))
-
-    writing = threading.Event()
-    if moment == "while it is written":
-        monkeypatch.setattr(spooling.Spool, "flush", _slow(writing, go_on, spooling.Spool.flush))
-
-    async def main() -> None:
-        async with desk.async_client(**SPOOL) as bank:
-            task = asyncio.create_task(bank.post("/transfers", content=chunks()))
-            while not there():
-                await asyncio.sleep(0.001)
-            task.cancel()
-            asyncio.get_running_loop().call_later(0.05, go_on.set)
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    asyncio.run(main())
-    gc.collect()
-    assert [file.closed for file in files] == [True] * len(files)
-
-
-def test_a_process_that_is_killed_leaves_no_file(tmp_path: Path) -> None:
-    program = """
-import time
-from upstile.client.adapters._spool import Spool
-spool = Spool(10_000_000)
-spool.add(b"secret" * 100_000)
-spool.flush()
-print("written", flush=True)
-time.sleep(60)
-"""
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"written\n"
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_redirect_gets_the_whole_body_as_well() -> None:
-    desk = Desk()
-    desk.first("call", httpx.Response(307, headers={"location": "/moved"}))
-    with desk.client(**SPOOL, follow_redirects=True) as bank:
-        assert bank.post("/transfers", content=once(BIG)).status_code == 200
-    assert {sent.body for sent in desk.at("call")} == {b"".join(BIG)}
-
-
-def test_a_request_that_is_over_is_not_sent_again_without_its_body() -> None:
-    desk = Desk()
-    with desk.client(**SPOOL) as bank:
-        request = bank.build_request("POST", "/transfers", content=map(bytes, BIG))
-        bank.send(request)
-        with pytest.raises(httpx.StreamConsumed):
-            bank.send(request)
-    assert len(desk.at("call")) == 2
-
-
 def test_what_goes_elsewhere_is_not_kept(files: list[Any]) -> None:
     desk = Desk()
     with desk.client(**SPOOL) as bank:
@@ -335,16 +201,16 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None
 
 
 def test_httpx2_has_it_as_well() -> None:
-    desk, bodies, library = Desk(), list[bytes](), on_httpx2.httpx2
+    desk, bodies = Desk(), list[bytes]()
 
-    class Way(library.BaseTransport):
+    class Way(httpx2.BaseTransport):
         def handle_request(self, request: Any) -> Any:
             body = b"".join(request.stream)
             if request.url.path == "/transfers":
                 bodies.append(body)
             sent = httpx.Request(request.method, str(request.url), content=body, headers=list(request.headers.items()))
             found = desk.handle_request(sent)
-            return library.Response(found.status_code, headers=list(found.headers.items()), content=found.read())
+            return httpx2.Response(found.status_code, headers=list(found.headers.items()), content=found.read())
 
     options: dict[str, Any] = {"client_id": "cli", "token": "BASE", "methods": [Totp()], "prompter": desk.person}
     options |= {"clock": desk.clock, "monotonic": desk.monotonic, "transport": Way(), **SPOOL}
@@ -390,17 +256,6 @@ def _noted(threads: set[int], work: Callable[..., Any]) -> Callable[..., Any]:
         return work(*arguments)
 
     return noting
-
-
-def _slow(
-    begun: threading.Event, go_on: threading.Event, work: Callable[[spooling.Spool], None]
-) -> Callable[[spooling.Spool], None]:
-    def slow(spool: spooling.Spool) -> None:
-        begun.set()
-        go_on.wait(5)
-        work(spool)
-
-    return slow
 
 
 def _only(token: str, sent: Sent) -> httpx.Response:

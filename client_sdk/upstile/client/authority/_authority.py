@@ -123,8 +123,8 @@ class Authority:
         demanded = _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce
         if demanded or (_error(response) == "invalid_dpop_proof" and abs(self._time.now(url) - now) > FEW):
             response = self._send(url, body)
-            if _error(response) == "invalid_dpop_proof":
-                self._time.begin_anew(url)
+            if _error(response) == "invalid_dpop_proof" and self._time.begin_anew(url):
+                response = self._send(url, body)
         return response
 
     def _send(self, url: str, body: bytes) -> Incoming:

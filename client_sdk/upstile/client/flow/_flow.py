@@ -179,23 +179,31 @@ def _sent(
     once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
     repeat = bool(progress.tried)
     progress.tried.append(token)
-    key, time = cast(Caller, call.caller).key, session.api_time
+    key, time, seen = cast(Caller, call.caller).key, session.api_time, (call.method, call.url)
     nonce = key.nonce(call.url)
-    headers = _headers(key, call, token, time.now(call.url))
-    response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once)))
-    if not session.pins.answers(response, call.method, call.url):
+    response = yield from _send(session, call, token, once=once, repeat=repeat)
+    if not session.pins.answers(response, *seen):
         return response
-    key.learn(response)
-    demanded = session.pins.wants_nonce(response, call.method, call.url) and key.nonce(call.url) != nonce
-    # A transport below us that sends a request again sends its proof again, too.
-    worn_out = session.pins.refuses_proof(response, call.method, call.url)
-    time.hear(response, refused=worn_out)
-    if (demanded or worn_out) and call.unreplayable is None:
-        headers = _headers(key, call, token, time.now(call.url))
-        response = cast(Incoming, (yield Send(headers=headers, repeat=True, once=once)))
+    demanded = session.pins.wants_nonce(response, *seen) and key.nonce(call.url) != nonce
+    # A transport below us that sends a request again sends its proof again, too; or this machine's clock is wrong.
+    refused = session.pins.refuses_proof(response, *seen)
+    time.hear(response, refused=refused)
+    if (demanded or refused) and call.unreplayable is None:
+        response = yield from _send(session, call, token, once=once, repeat=True)
+        if session.pins.refuses_proof(response, *seen) and time.begin_anew(call.url):
+            response = yield from _send(session, call, token, once=once, repeat=True)
+    return response
+
+
+def _send(
+    session: Session, call: Call, token: Token | None, *, once: bool, repeat: bool
+) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
+    """Send the call once, with a proof of its own, and learn the nonce that the API wants next."""
+    key = cast(Caller, call.caller).key
+    headers = _headers(key, call, token, session.api_time.now(call.url))
+    response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once)))
+    if session.pins.answers(response, call.method, call.url):
         key.learn(response)
-        if session.pins.refuses_proof(response, call.method, call.url):
-            time.begin_anew(call.url)
     return response
 
 

@@ -72,6 +72,9 @@ class ProofTime:
             return
         here, known = self._clock(), self._heard.get(origin)
         ahead, proved = there - here, 0.0 if known is None else known.proved
+        if refused and known is not None and not proved:  # without it the proof would have been in time
+            self.begin_anew(response.url)
+            return
         if abs(ahead) > MOST or (not refused and (abs(ahead - proved) > TAKEN or origin in self._wary)):
             return
         if abs(ahead) <= FEW:
@@ -79,7 +82,11 @@ class ProofTime:
         else:
             self._heard[origin] = _Heard(ahead, ahead if refused else proved, here, self._monotonic())
 
-    def begin_anew(self, url: str) -> None:
-        """Forget what a server said: a proof by it was refused. From now on only a refusal corrects anything."""
-        self._heard.pop(origin_of(url), None)
+    def begin_anew(self, url: str) -> bool:
+        """Forget what a server said: a proof by it was refused. From now on only a refusal corrects anything.
+
+        Returns:
+            Whether it had said anything.
+        """
         self._wary.add(origin_of(url))
+        return self._heard.pop(origin_of(url), None) is not None
