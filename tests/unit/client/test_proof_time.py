@@ -104,7 +104,7 @@ def test_a_date_between_two_clocks_does_not_make_calls_fail_by_turns() -> None:
     judge.clock.move(25)  # the `Date` is 45 seconds ahead, too far for the judge
     with judge.client() as bank:
         assert [bank.post(f"/{name}").status_code for name in "abcd"] == [200] * 4
-    assert [sent.proof["iat"] - NOW for sent in judge.at("call")].count(70) == 1
+    assert [sent.proof["iat"] - NOW for sent in judge.at("call")] == [25, 70, 70, *[25] * 4]
 
 
 def test_a_good_clock_is_tried_again_where_the_date_does_not_help() -> None:
@@ -118,7 +118,7 @@ def test_a_good_clock_is_tried_again_where_the_date_does_not_help() -> None:
 def test_many_small_steps_do_not_lead_far_away() -> None:
     time = ProofTime(Clock(NOW), Clock(0))
     for step in range(20, 400, 20):
-        time.hear(_answer(API, NOW + step), refused=False)
+        time.hear(_answer(API, NOW + step))
     assert time.now(API) == NOW + 40
 
 
@@ -159,9 +159,9 @@ def test_a_machine_that_slept_asks_the_time_again() -> None:
 
 def test_a_cached_answers_date_is_that_of_another_time() -> None:
     time = ProofTime(Clock(NOW), Clock(0))
-    for headers in ({"age": "600"}, {}):
-        time.hear(_answer(API, NOW - 600, **headers), refused=True)
-        assert time.now(API) == (NOW if headers else NOW - 600)
+    for headers in ({"age": "40"}, {}):
+        time.hear(_answer(API, NOW - 40, **headers))
+        assert time.now(API) == (NOW if headers else NOW - 40)
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,14 @@ def test_a_cached_answers_date_is_that_of_another_time() -> None:
 )
 def test_only_over_tls_or_from_this_machine_is_a_date_believed(origin: str, believed: bool) -> None:
     time = ProofTime(Clock(NOW), Clock(0))
-    time.hear(_answer(origin, NOW + 60), refused=True)
-    assert time.now(f"{origin}/x") == (NOW + 60 if believed else NOW)
+    time.hear(_answer(origin, NOW + 40))
+    assert time.now(f"{origin}/x") == (NOW + 40 if believed else NOW)
 
 
 def test_each_origin_is_believed_for_itself() -> None:
     time = ProofTime(Clock(NOW), Clock(0))
-    time.hear(_answer(API, NOW + 60), refused=True)
-    assert (time.now(f"{API}/x"), time.now("https://other.example/x")) == (NOW + 60, NOW)
+    time.hear(_answer(API, NOW + 40))
+    assert (time.now(f"{API}/x"), time.now("https://other.example/x")) == (NOW + 40, NOW)
 
 
 def test_an_answer_from_elsewhere_says_nothing_of_the_api() -> None:

@@ -8,7 +8,6 @@ from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._response import incoming
 from upstile.client.authority._authority import for_developers
 from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._proof_time import FEW
 from upstile.protocol import ErrorResponse, MalformedMessage, TokenResponse
 
 
@@ -28,10 +27,11 @@ def goes_again(auth: StepUpFlow, response: Any, request: dict[str, Any]) -> bool
     refusal, time, url = _refusal(response), auth.session.api_time, str(response.request.url)
     if refusal is None or not auth.session.pins.is_api(url):
         return False
-    before = time.now(url)
-    time.hear(incoming(response, url, b"", "POST"), refused=True)
     held = isinstance(request.get("content"), str | bytes | None) and isinstance(request.get("data"), Mapping | None)
-    return held and not request.get("files") and abs(time.now(url) - before) > FEW
+    by = time.ahead(url)
+    other = next((ahead for ahead in time.after_refusal(incoming(response, url, b"", "POST"), by) if ahead != by), by)
+    time.proved(url, other)  # as far as one can know before the next one is judged
+    return held and not request.get("files") and other != by
 
 
 def token_in(auth: StepUpFlow, response: Any) -> TokenResponse:

@@ -7,7 +7,7 @@ from threading import Event
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
 from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._proof_time import FEW, ProofTime
+from upstile.client.flow._proof_time import ProofTime
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
@@ -20,6 +20,7 @@ _LONGEST_PAUSE = 2
 _NO_VERDICT = (502, 503, 504)
 """Who says this did not judge: a gateway whose node is gone, a node whose storage is away."""
 _STEP = "insufficient_authorization"
+_REFUSED = "invalid_dpop_proof"
 _NEXT_STEP = {
     "invalid_grant": "Sign in again, then repeat the call.",
     "invalid_client": "Tell the app's developer.",
@@ -117,24 +118,28 @@ class Authority:
             least = _PAUSE
 
     def _exchange(self, url: str, body: bytes) -> Incoming:
-        nonce, now = self._key.nonce(url), self._time.now(url)
-        response = self._send(url, body)
-        # A proof that is not taken judged nothing, so it is no repetition (RFC 9449 §8): one more, as is demanded.
-        demanded = _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce
-        if demanded or (_error(response) == "invalid_dpop_proof" and abs(self._time.now(url) - now) > FEW):
-            response = self._send(url, body)
-            if _error(response) == "invalid_dpop_proof" and self._time.begin_anew(url):
-                response = self._send(url, body)
+        nonce, by = self._key.nonce(url), self._time.ahead(url)
+        response = self._send(url, body, by)
+        # A proof that is not taken judged nothing, so it is no repetition (RFC 9449 §8); a nonce is obeyed once.
+        if _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce:
+            response = self._send(url, body, by)
+        others = self._time.after_refusal(response, by) if _error(response) == _REFUSED else []
+        for ahead in (other for other in others if other != by):
+            response = self._send(url, body, ahead)
+            if _error(response) != _REFUSED:
+                self._time.proved(url, ahead)
+                break
         return response
 
-    def _send(self, url: str, body: bytes) -> Incoming:
+    def _send(self, url: str, body: bytes, ahead: float) -> Incoming:
         if self._cancel.is_set():
             raise StepUpCancelled("The ceremony was cancelled")
-        proof = self._key.proof("POST", url, now=self._time.now(url))
+        proof = self._key.proof("POST", url, now=self._time.at(ahead))
         headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", proof))
         response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
         self._key.learn(response)
-        self._time.hear(response, refused=_error(response) == "invalid_dpop_proof")
+        if _error(response) != _REFUSED:
+            self._time.hear(response)
         return response
 
     def _refusal(self, response: Incoming) -> Exception:

@@ -176,34 +176,39 @@ def _elevated(
 def _sent(
     session: Session, call: Call, token: Token | None, progress: Progress
 ) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
-    once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
-    repeat = bool(progress.tried)
-    progress.tried.append(token)
     key, time, seen = cast(Caller, call.caller).key, session.api_time, (call.method, call.url)
-    nonce = key.nonce(call.url)
-    response = yield from _send(session, call, token, once=once, repeat=repeat)
-    if not session.pins.answers(response, *seen):
-        return response
+    nonce, by = key.nonce(call.url), time.ahead(call.url)
+    response = yield from _send(session, call, token, progress, by)
     demanded = session.pins.wants_nonce(response, *seen) and key.nonce(call.url) != nonce
-    # A transport below us that sends a request again sends its proof again, too; or this machine's clock is wrong.
-    refused = session.pins.refuses_proof(response, *seen)
-    time.hear(response, refused=refused)
-    if (demanded or refused) and call.unreplayable is None:
-        response = yield from _send(session, call, token, once=once, repeat=True)
-        if session.pins.refuses_proof(response, *seen) and time.begin_anew(call.url):
-            response = yield from _send(session, call, token, once=once, repeat=True)
+    if demanded and call.unreplayable is None:
+        return (yield from _send(session, call, token, progress, by))
+    if not session.pins.refuses_proof(response, *seen):
+        return response
+    for ahead in time.after_refusal(response, by):
+        if call.unreplayable is not None:
+            time.proved(call.url, ahead)  # the next call will tell
+            break
+        response = yield from _send(session, call, token, progress, ahead)
+        if not session.pins.refuses_proof(response, *seen):
+            time.proved(call.url, ahead)
+            break
     return response
 
 
 def _send(
-    session: Session, call: Call, token: Token | None, *, once: bool, repeat: bool
+    session: Session, call: Call, token: Token | None, progress: Progress, ahead: float
 ) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
-    """Send the call once, with a proof of its own, and learn the nonce that the API wants next."""
-    key = cast(Caller, call.caller).key
-    headers = _headers(key, call, token, session.api_time.now(call.url))
+    """Send the call once, with a proof that is so far ahead of our clock, and learn from what comes back."""
+    key, seen = cast(Caller, call.caller).key, (call.method, call.url)
+    once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
+    headers = _headers(key, call, token, session.api_time.at(ahead))
+    repeat = bool(progress.tried)
+    progress.tried.append(token)
     response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once)))
-    if session.pins.answers(response, call.method, call.url):
+    if session.pins.answers(response, *seen):
         key.learn(response)
+        if not session.pins.refuses_proof(response, *seen):
+            session.api_time.hear(response)
     return response
 
 

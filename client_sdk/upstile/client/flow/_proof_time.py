@@ -24,7 +24,7 @@ class _Heard:
 
     Attributes:
         ahead: how far it is ahead of our clock.
-        proved: the same of the last one that a refused proof has proved right; 0 if none has.
+        proved: the same of the last one by which a proof was taken after another was refused; 0 if none was.
         here, tick: what our two clocks showed then.
     """
 
@@ -48,45 +48,67 @@ class ProofTime:
         self._heard: dict[str, _Heard] = {}
         self._wary: set[str] = set()
 
-    def now(self, url: str) -> float:
-        """The time for a proof to this URL, in epoch seconds."""
-        here = self._clock()
+    def ahead(self, url: str) -> float:
+        """How many seconds the next proof for this URL is ahead of our clock."""
         heard = self._heard.get(origin_of(url)) if self._heard else None
         if heard is None:
-            return here
-        if abs((here - heard.here) - (self._monotonic() - heard.tick)) > FEW:  # it was set, or the machine slept
+            return 0.0
+        drift = (self._clock() - heard.here) - (self._monotonic() - heard.tick)
+        if abs(drift) > FEW:  # our clock was set, or the machine slept
             self._heard.pop(origin_of(url), None)
-            return here
-        return here + heard.ahead
+            return 0.0
+        return heard.ahead
 
-    def hear(self, response: Incoming, *, refused: bool) -> None:
-        """Take over what a response says of the time, if it can be believed (RFC 9110 §6.6.1).
+    def at(self, ahead: float) -> float:
+        """The time for a proof that is so far ahead of our clock, in epoch seconds."""
+        return self._clock() + ahead
 
-        Args:
-            response: of the server itself, over TLS or from this machine; a cache's `Date` is that of another response.
-            refused: whether it refuses the proof. Where it does not, a `Date` that is far from the time of that proof
-                is not the time of whoever judges, such as behind a gateway with a clock of its own.
+    def now(self, url: str) -> float:
+        """The time for the next proof for this URL."""
+        return self.at(self.ahead(url))
+
+    def hear(self, response: Incoming) -> None:
+        """Take over what a response says of the time that has not refused our proof.
+
+        A `Date` that is far from the time of a proof that was taken is not the time of whoever judges, such as behind a
+        gateway with a clock of its own.
         """
-        origin, there = origin_of(response.url), server_time(response.header("date"))
-        if there is None or response.header("age") is not None or not is_private(response.url):
+        origin, ahead = origin_of(response.url), self._said(response)
+        known = self._heard.get(origin)
+        proved = 0.0 if known is None else known.proved
+        if ahead is None or abs(ahead - proved) > TAKEN or origin in self._wary:
             return
-        here, known = self._clock(), self._heard.get(origin)
-        ahead, proved = there - here, 0.0 if known is None else known.proved
-        if refused and known is not None and not proved:  # without it the proof would have been in time
-            self.begin_anew(response.url)
-            return
-        if abs(ahead) > MOST or (not refused and (abs(ahead - proved) > TAKEN or origin in self._wary)):
-            return
+        self._keep(origin, ahead, proved)
+
+    def after_refusal(self, response: Incoming, by: float) -> list[float]:
+        """How far ahead of our clock other proofs are worth a try, since one that was `by` ahead was refused.
+
+        First what the server's `Date` says, or the same again: the proof may have been used by a transport that sends
+        twice. Then our own clock.
+        """
+        said = self._said(response)
+        first = by if said is None or abs(said - by) <= FEW else said
+        return [first] if first == 0 else [first, 0.0]
+
+    def proved(self, url: str, ahead: float) -> None:
+        """A proof so far ahead was taken, after another one was refused. What served before it is not trusted again."""
+        if self.ahead(url) != ahead:
+            self._wary.add(origin_of(url))
+        self._keep(origin_of(url), ahead, ahead)
+
+    def _keep(self, origin: str, ahead: float, proved: float) -> None:
         if abs(ahead) <= FEW:
             self._heard.pop(origin, None)
         else:
-            self._heard[origin] = _Heard(ahead, ahead if refused else proved, here, self._monotonic())
+            self._heard[origin] = _Heard(ahead, proved, self._clock(), self._monotonic())
 
-    def begin_anew(self, url: str) -> bool:
-        """Forget what a server said: a proof by it was refused. From now on only a refusal corrects anything.
+    def _said(self, response: Incoming) -> float | None:
+        """How far the server's `Date` is ahead of our clock (RFC 9110 §6.6.1), if it can be believed.
 
-        Returns:
-            Whether it had said anything.
+        It must have come over TLS or from this machine; a cache's `Date` is that of another response.
         """
-        self._wary.add(origin_of(url))
-        return self._heard.pop(origin_of(url), None) is not None
+        there = server_time(response.header("date"))
+        if there is None or response.header("age") is not None or not is_private(response.url):
+            return None
+        ahead = there - self._clock()
+        return ahead if abs(ahead) <= MOST else None
