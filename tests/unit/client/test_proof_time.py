@@ -104,7 +104,9 @@ def test_a_date_between_two_clocks_does_not_make_calls_fail_by_turns() -> None:
     judge.clock.move(25)  # the `Date` is 45 seconds ahead, too far for the judge
     with judge.client() as bank:
         assert [bank.post(f"/{name}").status_code for name in "abcd"] == [200] * 4
-    assert [sent.proof["iat"] - NOW for sent in judge.at("call")] == [25, 70, 70, *[25] * 4]
+    ahead = [sent.proof["iat"] - NOW for sent in judge.at("call")]
+    assert ahead[:3] == [25, 70, 70]
+    assert set(ahead[3:]) == {25}
 
 
 def test_a_good_clock_is_tried_again_where_the_date_does_not_help() -> None:
