@@ -59,11 +59,16 @@ class _Common(Generic[AuthT]):
         library: Any = self
         return None if url is None else str(library.build_request("GET", url).url)
 
-    def _is_lost(self, request: Any, error: Exception) -> bool:
-        """Whether the response to a call is lost whose token serves once."""
+    def _lost(self, request: Any, error: Exception) -> OutcomeUnknown | None:
+        """What it means that a call got no response: if its token serves once, it may have been carried out."""
         http = self.http
         never_sent = isinstance(error, http.ConnectError | http.ConnectTimeout | http.PoolTimeout)
-        return bool(request.extensions.get(ONCE)) and not never_sent
+        name = request.extensions.get(ONCE)
+        if never_sent or name is None:
+            return None
+        unknown = OutcomeUnknown("The connection broke after the call was repeated")
+        self.step_up_auth.session.refusals.keep(name, unknown)
+        return unknown
 
 
 class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
@@ -90,9 +95,10 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         try:
             return cast(ResponseT, library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
         """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
@@ -220,9 +226,10 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         try:
             return cast(ResponseT, await library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
         """The app's own sign-in, as `Client.sign_in`."""

@@ -7,6 +7,7 @@ from upstile.client._exchange import Incoming
 from upstile.client.flow._elevation import Elevation
 from upstile.client.flow._flight import Ticket
 from upstile.client.flow._logins import Caller, ElevatedToken
+from upstile.client.flow._retries import CallName
 from upstile.protocol import Requirement
 
 
@@ -21,6 +22,7 @@ class Call:
             may turn out to be too long while it is sent.
         step_up: what the app asks ahead.
         within: the block of calls that it belongs to.
+        is_retry: whether a library above us sends it again by itself: then nobody is asked for what failed before.
         blocks: whether the caller's thread stands still during a ceremony.
     """
 
@@ -31,6 +33,12 @@ class Call:
     step_up: Requirement | None = None
     within: Elevation | None = None
     blocks: bool = False
+    is_retry: bool = False
+
+    @property
+    def name(self) -> CallName:
+        """What makes it the same call, when it is sent again."""
+        return self.caller and self.caller.login, self.method, self.url
 
     @property
     def unreplayable(self) -> str | None:

@@ -45,6 +45,14 @@ def flow(session: Session, call: Call) -> Flow:
     Raises:
         StepUpError: the call needs more than could be had.
     """
+    try:
+        yield from _driven(session, call)
+    except StepUpError as error:
+        session.refusals.keep(call.name, error)
+        raise
+
+
+def _driven(session: Session, call: Call) -> Flow:
     if call.caller is None:
         if call.step_up is not None:
             raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
@@ -64,7 +72,7 @@ def flow(session: Session, call: Call) -> Flow:
             token = yield from _stronger(session, call, asked, progress)
         elif elsewhere is not None:
             check_replayable(call, response)
-            token = yield from _elevated(session, _ahead(call, progress, response, elsewhere), progress)
+            token = yield from _elevated(session, call, _ahead(call, progress, response, elsewhere), progress)
         elif not may_be_replaced(session, call, token, progress, response):
             break
         else:
@@ -82,7 +90,7 @@ def _first(session: Session, call: Call, progress: Progress) -> Generator[Wait, 
         return known or progress.caller.base
     if call.within is not None:
         call.within.check(progress.caller.login)
-    return session.at_hand(asked) or (yield from _elevated(session, asked, progress))
+    return session.at_hand(asked) or (yield from _elevated(session, call, asked, progress))
 
 
 def _has_ended(
@@ -150,12 +158,15 @@ def _stronger(
         raise session.unsatisfied(asked, progress.fresh, response)
     if len(progress.asked) == MOST_CEREMONIES:
         raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)
-    return (yield from _elevated(session, asked, progress))
+    return (yield from _elevated(session, call, asked, progress))
 
 
 def _elevated(
-    session: Session, asked: Asked, progress: Progress
+    session: Session, call: Call, asked: Asked, progress: Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+    before = session.refusals.of(call.name) if call.is_retry else None
+    if before is not None:
+        raise before.for_caller(asked.response) from before.__cause__
     progress.asked.append(asked.requirement)
     progress.sought = asked
     ticket = session.step_up(asked)
@@ -170,6 +181,7 @@ def _elevated(
     if asked.within is not None:
         asked.within.renew(token, session.monotonic())
     progress.fresh = token
+    session.refusals.forget(call.name)
     return token
 
 

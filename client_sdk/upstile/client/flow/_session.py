@@ -30,6 +30,7 @@ from upstile.client.flow._learned import Learned
 from upstile.client.flow._logins import ElevatedToken
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._proof_time import ProofTime
+from upstile.client.flow._retries import Refusals
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
@@ -63,6 +64,7 @@ class Session:
         on_event: the app's hook.
         learned: what challenges have taught.
         api_time, server_time: the time of proofs for the API, and of those for the authorization server.
+        refusals: what came of calls that a library above us may send again.
     """
 
     pins: Pins
@@ -81,11 +83,13 @@ class Session:
     learned: Learned = field(init=False, repr=False, default_factory=Learned)
     api_time: ProofTime = field(init=False, repr=False)
     server_time: ProofTime = field(init=False, repr=False)
+    refusals: Refusals = field(init=False, repr=False)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.api_time, self.server_time = (ProofTime(lambda: self.clock(), self.monotonic) for _ in range(2))
+        self.refusals = Refusals(self.monotonic)
         self._flights = Flights(self.monotonic)
         self._last_code = LastCode(self.clock)
 
