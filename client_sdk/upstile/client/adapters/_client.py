@@ -2,20 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
-
-from anyio import to_thread
 
 from upstile.client._errors import OutcomeUnknown
 from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
-from upstile.client.adapters._sign_in import proving, token_in
-from upstile.client.flow._logins import Caller, SignedIn
+from upstile.client.adapters._sign_in import AsyncSignIn, HasSignIn, SignIn
+from upstile.client.flow._logins import Caller
 from upstile.client.flow._session import Asked
-from upstile.client.flow._sign_out import sign_out
 from upstile.protocol import Requirement
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
@@ -23,7 +19,7 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
-class _Common(Generic[AuthT]):
+class _Common(HasSignIn, Generic[AuthT]):
     """What both have: the library, its `Auth` with our flow, and what that knows.
 
     Args:
@@ -46,15 +42,6 @@ class _Common(Generic[AuthT]):
         library.__init__(base_url=api, auth=self.step_up_auth, **theirs)
         self.step_up_auth.transport.goes_with(self)
 
-    @property
-    def signed_in(self) -> SignedIn | None:
-        """Who is signed in, as far as this machine knows; `None` where nobody is, or `token=` is the app's business.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        return self.step_up_auth.session.tokens.signed_in()
-
     def _is_lost(self, request: Any, error: Exception) -> bool:
         """Whether the response to a call is lost whose token serves once."""
         http = self.http
@@ -62,7 +49,7 @@ class _Common(Generic[AuthT]):
         return bool(request.extensions.get(ONCE)) and not never_sent
 
 
-class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
     """The verbs of `Client`, before those of the library's own."""
 
     @property
@@ -89,37 +76,6 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             if self._is_lost(request, error):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
-
-    def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
-
-        Args:
-            url: where, on the API's origin.
-            subject: who signs in, by any name that stays theirs: another subject than the last gets a key of its own.
-            request: what else `post` takes.
-
-        Raises:
-            HTTPStatusError: the sign-in was refused.
-            CeremonyFailed: the response holds no token.
-            StoreError: the sign-in could not be kept.
-        """
-        library: Any = self
-        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = tokens.key_for(subject)
-        tokens.sign_in(token_in(auth, library.post(url, **proving(self, url, request, key))), key, subject)
-        return self.signed_in
-
-    def sign_out(self, *, forget: bool = False) -> None:
-        """End the sign-in: at the server, which takes its token no more (RFC 7009), and here.
-
-        The key stays, so that the server knows this machine at the next sign-in; with `forget` it goes, too, and
-        whatever the store has.
-
-        Raises:
-            CeremonyFailed: nobody is signed in here any more, but the server could not be told.
-            StoreError: the store cannot be read or written.
-        """
-        sign_out(self.step_up_auth.session, forget=forget)
 
     def step_up(
         self,
@@ -153,7 +109,7 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         guard_hop(self.step_up_auth, request)
 
 
-class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+class AsyncVerbs(_Common[AuthT], AsyncSignIn, Generic[AuthT, RequestT, ResponseT]):
     """The same for `async` code."""
 
     @property
@@ -176,20 +132,6 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             if self._is_lost(request, error):
                 raise OutcomeUnknown("The connection broke after the call was repeated") from error
             raise
-
-    async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in, as `Client.sign_in`."""
-        library: Any = self
-        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = await to_thread.run_sync(tokens.key_for, subject)
-        response = token_in(auth, await library.post(url, **proving(self, url, request, key)))
-        await to_thread.run_sync(tokens.sign_in, response, key, subject)
-        return self.signed_in
-
-    async def sign_out(self, *, forget: bool = False) -> None:
-        """End the sign-in, as `Client.sign_out`."""
-        self.step_up_auth.is_in_loop()
-        await to_thread.run_sync(partial(sign_out, self.step_up_auth.session, forget=forget))
 
     async def step_up(
         self,

@@ -188,13 +188,17 @@ class Tokens:
         if not self._elevated:
             return None
         tick = self._monotonic()
+        for token in self.live(login):
+            if resource_covers(token.resource, url) and token.satisfies(requirement, tick):
+                return token
+        return None
+
+    def live(self, login: Login) -> list[ElevatedToken]:
+        """The elevated tokens of this login that have not expired."""
+        tick = self._monotonic()
         with self._lock:
             self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            for token in self._elevated:
-                mine = token.login == login and resource_covers(token.resource, url)
-                if mine and token.satisfies(requirement, tick):
-                    return token
-        return None
+            return [token for token in self._elevated if token.login == login]
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
