@@ -1,6 +1,7 @@
 """What makes a client of the HTTP library one for one API that steps up by itself."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
@@ -9,7 +10,7 @@ from upstile.client._errors import OutcomeUnknown
 from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
 from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
-from upstile.client.adapters._sign_in import AsyncSignIn, HasSignIn, SignIn
+from upstile.client.adapters._signing_in import AsyncSignIn, HasSignIn, SignIn
 from upstile.client.flow._logins import Caller
 from upstile.client.flow._session import Asked
 from upstile.protocol import Requirement
@@ -61,6 +62,15 @@ class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
         library: Any = super()
         return cast(ResponseT, library.request(method, url, **_asking_first(step_up, request)))
+
+    @contextmanager
+    def stream(
+        self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any
+    ) -> Generator[ResponseT]:
+        """A call whose response is read bit by bit, as the library's `Client.stream`; `step_up` as for `request`."""
+        library: Any = super()
+        with library.stream(method, url, **_asking_first(step_up, request)) as response:
+            yield response
 
     def send(self, request: RequestT, **how: Any) -> ResponseT:
         """As the library's `Client.send`.
@@ -121,6 +131,15 @@ class AsyncVerbs(_Common[AuthT], AsyncSignIn, Generic[AuthT, RequestT, ResponseT
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
         library: Any = super()
         return cast(ResponseT, await library.request(method, url, **_asking_first(step_up, request)))
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any
+    ) -> AsyncGenerator[ResponseT]:
+        """A call whose response is read bit by bit, as `Client.stream`."""
+        library: Any = super()
+        async with library.stream(method, url, **_asking_first(step_up, request)) as response:
+            yield response
 
     async def send(self, request: RequestT, **how: Any) -> ResponseT:
         """As the library's `AsyncClient.send`, with the error of `Client.send`."""
