@@ -110,7 +110,7 @@ def working(
         @wraps(work)
         def run(context: typer.Context, **given: Any) -> None:
             behind = {name: given.pop(name) for name in shared}
-            before = context.find_root().obj or {}
+            before: dict[str, Any] = context.find_root().obj or {}
             here = Here(Options(**{field.name: _said(field.name, before, behind) for field in fields(Options)}))
             with here.to_its_end():
                 work(here, **given)  # type: ignore[call-arg]

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from upstile.client.cli._ending import PROBLEM, Ending
 
@@ -86,6 +86,7 @@ def _profile(kept: dict[str, Any]) -> Profile:
 
 def store_kind(name: str) -> StoreKind:
     """The kind of store that a person has named."""
-    if name not in ("file", "keyring"):
+    kinds: dict[str, StoreKind] = {"file": "file", "keyring": "keyring"}
+    if name not in kinds:
         raise Ending(f"--store is file or keyring, not {name!r}")
-    return cast(StoreKind, name)
+    return kinds[name]
