@@ -21,7 +21,7 @@ _LINES = """
 import json, subprocess, sys
 for line in json.loads(sys.argv[1]):
     code = subprocess.call([sys.executable, *line])
-    print(f"<exit {code}>", flush=True)
+    print(f"<exit {code}>", file=sys.stderr, flush=True)
 """
 
 
@@ -125,12 +125,16 @@ class Shell:
 def sitting(
     home: Path, *lines: Sequence[str], stdout: int | None = None, environment: Mapping[str, str] | None = None
 ) -> "closing[Sitting]":
-    """A person at a terminal, where these lines of Python arguments run one after another; each ends with `<exit N>`."""
+    """A person at a terminal, where these runs of Python follow one another; each ends with `<exit N>`."""
     return closing(
         Sitting(
             ["-c", _LINES, json.dumps([list(line) for line in lines])],
             cwd=home,
             stdout=stdout,
-            environment={"XDG_STATE_HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2]), **(environment or {})},
+            environment={
+                "XDG_STATE_HOME": str(home),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                **(environment or {}),
+            },
         )
     )

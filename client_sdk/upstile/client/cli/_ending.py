@@ -53,6 +53,10 @@ class Ending(Exception):
         self.next_step, self.code, self.hint = next_step, code, hint
 
 
+class NothingKnown(Ending):
+    """There is no telling which API this is about."""
+
+
 def ending_of(error: Exception, http: ModuleType | None, login: str) -> Ending:
     """What an error means to whoever has typed the command.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from upstile.client.cli._ending import BROKEN_PIPE, INTERRUPTED, STEP_UP, Ending, ending_of, tell
+from upstile.client.cli._ending import BROKEN_PIPE, INTERRUPTED, STEP_UP, Ending, NothingKnown, ending_of, tell
 from upstile.client.cli._profiles import APP, Profile, Profiles, store_kind
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Here:
         if not api or not client_id:
             lacking = [flag for flag, value in (("--api", api), ("--client-id", client_id)) if not value]
             step = f"Sign in first, or say {' and '.join(lacking)}. Run `upstile login --help`."
-            raise Ending(f"Nothing is known of the profile {self.name!r} yet", step)
+            raise NothingKnown(f"Nothing is known of the profile {self.name!r} yet", step)
         base = known or Profile(api=api, client_id=client_id)
         store = base.store if said.store is None else store_kind(said.store)
         return replace(base, api=api, client_id=client_id, issuer=said.issuer or base.issuer, store=store)

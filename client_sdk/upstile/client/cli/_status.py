@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from upstile.client.cli._ending import SIGN_IN, STEP_UP, USAGE, Ending
+from upstile.client.cli._ending import SIGN_IN, STEP_UP, USAGE, Ending, NothingKnown
 from upstile.client.cli._here import TOKEN, Here, requirement
 from upstile.client.cli._time import ago, at, until
 
@@ -37,7 +37,7 @@ def status(here: Here, acr: Acr = None, max_age: MaxAge = None, scope: Scope = N
     asked = requirement(acr, max_age, scope)
     try:
         profile = here.profile
-    except Ending as ending:
+    except NothingKnown as ending:
         raise Ending(str(ending), ending.next_step, code=SIGN_IN) from None
     with here.client() as client:
         signed_in = client.signed_in
