@@ -28,8 +28,8 @@ def brought(token: BaseToken, expires_in: float | None) -> TokenResponse:
         ConfigurationError: it is of a kind that cannot be sent, or has ended already.
     """
     members = {"access_token": token.access_token, "token_type": token.token_type}
-    life = {} if expires_in is None else {"expires_in": int(expires_in)}
     try:
+        life = {} if expires_in is None else {"expires_in": int(expires_in)}
         return TokenResponse.from_members({**members, **life})
     except (MalformedMessage, ValueError, OverflowError):
         raise ConfigurationError("a token is Bearer or DPoP, and expires_in a number of seconds from now") from None

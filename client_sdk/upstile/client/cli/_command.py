@@ -20,8 +20,8 @@ Begin with:
   upstile request POST /transfers --json '{{"to": "ACME", "amount": "50.00"}}'
 
 Questions are asked on the terminal itself, never through standard input or output, so that commands may be piped. No
-command prints a token: on a screen, in a log or in the history of a shell others would find it, and without this
-machine's key it is of no use. For a call by a script there is `upstile request`.
+command prints a token: on a screen, in a log or in the history of a shell others would find it, and one that is bound
+to this machine's key is of no use without that. Where a script needs a call, there is `upstile request`.
 
 \b
 In the environment, besides the options below:
