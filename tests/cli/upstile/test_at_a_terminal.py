@@ -139,6 +139,19 @@ def test_whoever_stops_reading_ends_it_without_a_word(api: str, tmp_path: Path) 
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(api: str, tmp_path: Path, closed: str) -> None:
+    environment = {**os.environ, "UPSTILE_API": api, "UPSTILE_CLIENT_ID": "my-app", "UPSTILE_TOKEN": "T"}
+    line = f"{sys.executable} -m upstile.client.cli request POST /status/404 -d @- -o {tmp_path / 'body'} {closed}"
+    done = subprocess.run(  # noqa: S602
+        line, shell=True, env=environment, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
+    )
+    assert done.returncode == 22
+    assert "fault" not in done.stderr
+    assert (tmp_path / "body").read_text() == '{"no":"luck"}'
+
+
+@pytest.mark.long
 def test_authenticators_are_added_renamed_and_removed(bank_server: BankServer, tmp_path: Path) -> None:
     own = [*UPSTILE, "authenticators"]
     lines = [

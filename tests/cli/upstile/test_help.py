@@ -16,7 +16,7 @@ CLI = Path(_ending.__file__).parent
 STARTED = """
 import json, sys
 sys.argv = ["upstile", *sys.argv[1:]]
-from upstile.client.cli import main
+from upstile._start import main
 try:
     main()
 except SystemExit as end:
@@ -58,10 +58,11 @@ def test_each_error_of_the_sdk_has_an_exit_code_that_is_documented() -> None:
     assert set(_ending._CODES.values()) <= set(_ending.MEANINGS)
 
 
-def test_without_typer_it_says_what_to_install() -> None:
-    program = "import sys; sys.modules['typer'] = None; import upstile.client.cli as cli; cli.main()"
+@pytest.mark.parametrize("hidden", ["typer", "fido2", "httpx"])
+def test_without_the_extra_it_says_what_to_install(hidden: str) -> None:
+    program = f"import sys; sys.modules[{hidden!r}] = None; from upstile._start import main; main()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
-    assert (done.returncode, done.stderr) == (2, "upstile needs typer: pip install 'upstile[cli]'\n")
+    assert (done.returncode, done.stderr) == (2, f"upstile needs {hidden}: pip install 'upstile[cli]'\n")
 
 
 def test_the_help_loads_neither_httpx_nor_keys_nor_models() -> None:

@@ -87,7 +87,9 @@ def test_the_api_says_why_it_refuses_a_sign_in_and_nothing_is_remembered(shell: 
 
 def test_profiles_have_sign_ins_of_their_own(shell: Shell, bank: BankServer) -> None:
     login(shell, bank, "--profile", "work")
-    assert "'default'" in shell.run("status").sentence(3)
+    sentence = shell.run("status").sentence(3)
+    assert "'default'" in sentence
+    assert sentence.endswith("There are profiles: work.")
     assert status(shell, "--profile", "work")["subject"] == "ada"
     assert json.loads(shell.run("--profile", "work", "status", "--json").out)["subject"] == "ada"
     shell.set(UPSTILE_PROFILE="work")

@@ -1,25 +1,32 @@
-"""The command `upstile`: an API that steps up, called from a shell."""
+"""The command `upstile`: an API that steps up, called from a shell. `upstile._start` looks whether it can run."""
 
 import os
 import signal
 import sys
-from importlib.util import find_spec
+from io import TextIOWrapper
 from types import FrameType
 
 
-def main() -> None:
-    """Run the command; docs/cli.md says what its exit codes mean."""
-    if find_spec("typer") is None:
-        sys.stderr.write("upstile needs typer: pip install 'upstile[cli]'\n")
-        sys.exit(2)
+def run() -> None:
+    """Run the command; it ends the process."""
     from upstile.client.cli._command import command
     from upstile.client.cli._ending import BROKEN_PIPE
 
     signal.signal(signal.SIGTERM, _leave)
+    _have_streams()
     try:
         command(prog_name="upstile")
     except SystemExit as end:
         sys.exit(end.code if _flushed() else BROKEN_PIPE)
+
+
+def _have_streams() -> None:
+    """A stream that whoever started us has closed is none at all, and what a locale cannot write is replaced."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - for as long as we run
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -1,5 +1,5 @@
 """`python -m upstile.client.cli` is `upstile`."""
 
-from upstile.client.cli import main
+from upstile._start import main
 
 main()

@@ -55,24 +55,22 @@ def body_of(said: Said) -> AbstractContextManager[bytes | BinaryIO | None]:
     if sum((bool(said.data), said.raw is not None, said.json is not None)) > 1:
         raise Ending("A call has one body", "Use one of --data, --data-binary and --json.")
     if said.json is not None:
-        return nullcontext(_checked(_content(said.json, "--json")))
+        return nullcontext(_checked(_content(said.json)))
     if said.raw is not None and said.raw.startswith("@") and said.raw != "@-":
         return Path(said.raw[1:]).open("rb")
     if said.raw is not None:
-        return nullcontext(_content(said.raw, "--data-binary"))
+        return nullcontext(_content(said.raw))
     if not said.data:
         return nullcontext(None)
-    parts = [_content(text, "--data") for text in said.data]
+    parts = [_content(text) for text in said.data]
     return nullcontext(b"&".join(part.translate(None, b"\r\n\0") for part in parts))
 
 
-def _content(text: str, flag: str) -> bytes:
+def _content(text: str) -> bytes:
     """What stands there, or in the file behind `@`; `@-` is standard input."""
     if not text.startswith("@"):
         return text.encode("utf-8", "surrogateescape")
     if text == "@-":
-        if sys.stdin is None:
-            raise Ending(f"{flag} @- reads standard input, and there is none")
         return sys.stdin.buffer.read()
     return Path(text[1:]).read_bytes()
 

@@ -85,12 +85,16 @@ def _of_ours(error: Any, code: str, login: str) -> Ending:
     steps = [getattr(error, "next_step", "")]
     if exit_code == SIGN_IN:
         steps = [f"Run `{login}`."]
-    elif getattr(error, "enrollable", ()):
-        steps.append(f"Run `upstile authenticators add {error.enrollable[-1]}`.")
+    steps += [f"Run `upstile authenticators add {kind}`." for kind in _to_add(error)]
     correlation = getattr(error, "correlation_id", None)
     if correlation is not None:
         steps.append(f"If you ask for help, name {correlation}.")
     return Ending(str(error), " ".join(filter(None, steps)), code=exit_code, hint=getattr(error, "hint", None))
+
+
+def _to_add(error: Any) -> list[str]:
+    """The one kind of authenticator that is easiest to add, where that would help."""
+    return [kind for kind in ("totp", "webauthn") if kind in getattr(error, "enrollable", ())][:1]
 
 
 def _unreachable(error: Any, http: ModuleType) -> Ending:

@@ -90,7 +90,9 @@ class Here:
         if not api or not client_id:
             lacking = [flag for flag, value in (("--api", api), ("--client-id", client_id)) if not value]
             step = f"Sign in first, or say {' and '.join(lacking)}. Run `upstile login --help`."
-            raise NothingKnown(f"Nothing is known of the profile {self.name!r} yet", step)
+            others = ", ".join(name for name in Profiles().all() if name != self.name)
+            known_ones = f" There are profiles: {others}." if others else ""
+            raise NothingKnown(f"Nothing is known of the profile {self.name!r} yet", step + known_ones)
         base = known or Profile(api=api, client_id=client_id)
         store = base.store if said.store is None else store_kind(said.store)
         return replace(base, api=api, client_id=client_id, issuer=said.issuer or base.issuer, store=store)

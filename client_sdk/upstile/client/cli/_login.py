@@ -153,7 +153,7 @@ def _refused(response: Any) -> Ending:
 
 def _piped() -> str:
     """The one line of standard input."""
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin.isatty():
         step = "Pipe it in, such as `my-sso print-token | upstile login --token-stdin`."
         raise Ending("--token-stdin reads a token from a pipe, and there is none", step, code=STEP_UP)
     text = sys.stdin.buffer.read(_LONGEST + 1).decode("ascii", "replace")
