@@ -50,6 +50,7 @@ def phone(bank_server: BankServer) -> Phone:
     return phone
 
 
+@pytest.mark.long
 def test_five_commands_of_a_terminal_ask_once_and_their_output_is_piped(
     bank_server: BankServer, phone: Phone, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_command_that_is_stopped_at_a_password_gives_the_terminal_back(
         ada.close()
 
 
+@pytest.mark.long
 def test_whoever_stops_reading_ends_it_without_a_word(api: str, tmp_path: Path) -> None:
     environment = {**os.environ, "UPSTILE_API": api, "UPSTILE_CLIENT_ID": "my-app", "UPSTILE_TOKEN": "T"}
     command = [sys.executable, *UPSTILE, "request", "GET", "/binary"]

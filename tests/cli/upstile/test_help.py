@@ -87,7 +87,7 @@ def test_the_sdk_never_loads_the_command() -> None:
 
 
 def test_the_command_uses_what_every_app_may_use() -> None:
-    for path in CLI.glob("*.py"):
+    for path in set(CLI.glob("*.py")) - {CLI / "__main__.py"}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("upstile"):
                 assert node.module == "upstile.client" or (node.module or "").startswith("upstile.client.cli"), path
