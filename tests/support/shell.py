@@ -23,6 +23,24 @@ for line in json.loads(sys.argv[1]):
     code = subprocess.call([sys.executable, *line])
     print(f"<exit {code}>", file=sys.stderr, flush=True)
 """
+_NOTING = """
+import atexit, sys
+from pathlib import Path
+path = sys.argv.pop(1)
+atexit.register(lambda: Path(path).write_text(" ".join(sys.modules)))
+from upstile._start import main
+main()
+"""
+
+
+def noting(path: Path) -> list[str]:
+    """Arguments of Python that run `upstile` and note in a file what it has loaded by its end."""
+    return ["-c", _NOTING, str(path)]
+
+
+def loaded(path: Path) -> set[str]:
+    """The packages that were noted there."""
+    return {name.partition(".")[0] for name in path.read_text().split()}
 
 
 @dataclass(frozen=True, kw_only=True)

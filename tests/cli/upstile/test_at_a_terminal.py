@@ -13,14 +13,15 @@ from time import time
 import pytest
 
 from support.bank_server import BankServer
-from support.shell import UPSTILE, Shell, sitting
+from support.shell import UPSTILE, Shell, loaded, noting, sitting
 from support.terminal import Sitting
 from support.totp import code_at, seed_in
 from upstile.client import Client, Totp
 from upstile.client.testing import ScriptedPrompter
 
 LOGIN = ["--client-id", "bank-cli", "--path", "/login", "--field", "username=ada", "--secret", "password"]
-PAY = [*UPSTILE, "request", "POST", "/transfers", "--json", '{"to": "ACME", "amount": "50.00"}']
+TRANSFER = ["request", "POST", "/transfers", "--json", '{"to": "ACME", "amount": "50.00"}']
+PAY = [*UPSTILE, *TRANSFER]
 CODE = "Code from your authenticator app: "
 
 
@@ -56,7 +57,8 @@ def test_five_commands_of_a_terminal_ask_once_and_their_output_is_piped(
 ) -> None:
     login = [*UPSTILE, "login", "--api", bank_server.url, *LOGIN]
     status = [*UPSTILE, "status", "--acr", "mfa", "--max-age", "200", "--json"]
-    with sitting(tmp_path, login, PAY, PAY, status, [*UPSTILE, "logout"], stdout=subprocess.PIPE) as ada:
+    again = [*noting(tmp_path / "loaded"), *TRANSFER]
+    with sitting(tmp_path, login, PAY, again, status, [*UPSTILE, "logout"], stdout=subprocess.PIPE) as ada:
         ada.types("correct horse\n", after="password: ")
         ada.sees("<exit 0>")
         assert "Confirm this transfer" in ada.types(f"{phone.code_of()}\n", after=CODE)
@@ -74,6 +76,7 @@ def test_five_commands_of_a_terminal_ask_once_and_their_output_is_piped(
         printed = printed.lstrip()[end:]
     first, second, known = found
     assert (first["balance"], second["balance"]) == ("950.00", "900.00")
+    assert "fido2" not in loaded(tmp_path / "loaded")
     assert known["subject"] == "ada"
     assert known["confirmations"]
 
