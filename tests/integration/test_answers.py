@@ -252,3 +252,22 @@ async def test_a_guess_whose_request_is_given_up_is_counted_all_the_same(
         refused = (await app.start()).reply.json()
         assert refused["error"] == "unmet_authentication_requirements"
         assert "enrollable_methods" not in refused  # it is closed to unknown keys: another one would not help
+
+
+@pytest.mark.parametrize("steps", [0, 4])
+async def test_an_answer_that_is_judged_again_is_judged_as_of_when_it_was_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """Otherwise one counted guess would be held against each code that comes while its nodes die."""
+    async with enrolled_app(tmp_path) as app:
+        form = app.answer_form(await app.start(), otp=app.code(steps))
+        with monkeypatch.context() as dying:
+            for written in ("write_right", "write_wrong"):
+                dying.setattr(_answer, written, _dies)
+            assert (await app.post("/stepup/challenge", form)).status_code == 503
+        app.clock.now += 120
+        assert ((await app.post("/stepup/challenge", form)).status_code == 200) is (steps == 0)
+
+
+async def _dies(*_: object) -> None:
+    raise StorageUnavailable("gone")

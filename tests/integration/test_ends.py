@@ -9,7 +9,15 @@ import pytest
 from support.nodes import Cluster, NodeProgram, Shared, cluster
 from support.own_app import another_process, own_app
 from support.totp import seed_in
-from support.wire_driver import Started, WireApp, enrolled_app, error_of, heard, new_key, with_passkey
+from support.wire_driver import (
+    Started,
+    WireApp,
+    enrolled_app,
+    error_of,
+    heard,
+    new_key,
+    with_passkey,
+)
 from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._user_state import UserState
 from upstile.server.fastapi import App, StepUp

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.own_app import OwnApp, own_app
-from support.wire_driver import error_of, new_key, problem_of
+from support.wire_driver import error_of, new_key, problem_of, with_passkey
 from upstile.server import ConfigurationError, SecurityEvent, UnknownUser
 from upstile.server.storage import Account, User
 
@@ -152,3 +152,15 @@ async def test_an_enrolment_code_that_was_talked_out_of_the_help_desk_does_not_o
         assert problem_of(await app.enroll_totp(enrolment_code=talked_out)) == "first-enrolment"
         code = await app.server.enrolment_code("ada")
         assert (await app.enroll_totp(enrolment_code=code)).status_code == 200
+
+
+async def test_a_key_that_a_reset_took_out_of_use_can_be_enrolled_anew(tmp_path: Path) -> None:
+    """An authenticator makes no second credential where one of its own is excluded (WebAuthn §6.3.2)."""
+    async with own_app(tmp_path) as app:
+        await _enrolled(app)
+        await with_passkey(app)
+        await app.server.disable_authenticators("ada")
+        code = await app.server.enrolment_code("ada")
+        await app.sign_in()
+        begun = await app.call("POST", PATH, json={"method": "webauthn", "name": "key", "enrolment_code": code})
+        assert not begun.json()["options"].get("excludeCredentials")

@@ -9,13 +9,14 @@ import pytest
 from support.own_app import OwnApp, own_app
 from support.stores import authenticator
 from support.totp import seed_in
-from support.wire_driver import new_key, problem_of
+from support.wire_driver import Passkey, new_key, problem_of
 from upstile.server import SecurityEvent
 from upstile.server.storage import Account, User
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
 PHONE = {"method": "totp", "name": "phone"}
+CHANGE = {"scope": "authenticators", "max_age": "60"}
 
 
 async def _thief(app: OwnApp, client: str = "bank-cli") -> OwnApp:
@@ -29,8 +30,12 @@ async def _thief(app: OwnApp, client: str = "bank-cli") -> OwnApp:
 async def _begin(app: OwnApp, **extra: Any) -> Any:
     reply = await app.call("POST", PATH, json={**PHONE, **extra})
     if reply.status_code == 201:
-        app.seed = seed_in(str(reply.json()["otpauth_uri"]).partition("secret=")[2].partition("&")[0])
+        app.seed = _seed(reply.json())
     return reply
+
+
+def _seed(begun: dict[str, Any]) -> bytes:
+    return seed_in(str(begun["otpauth_uri"]).partition("secret=")[2].partition("&")[0])
 
 
 async def _finish(app: OwnApp, id: str) -> Any:
@@ -145,3 +150,49 @@ async def _make_another_one_active(app: OwnApp) -> None:
         return replace(account, authenticators=(*account.authenticators, authenticator("thief's"))), None
 
     await app.server._deployment.storage.durable.change_account(User(app.url, "ada"), more)
+
+
+@pytest.mark.requirement("profile-8-ends")
+async def test_what_a_lost_phone_let_begin_goes_with_the_phone(tmp_path: Path) -> None:
+    """Whoever found it has begun a security key; what the owner and an enrolment code began stays."""
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        lost = (await _entries(app))[0]["id"]
+        thief, phone = await _thief(app), app.seed
+        thief.seed = phone
+        stolen = await thief.elevate(**CHANGE)
+        key = (await thief.call("POST", PATH, token=stolen, json={"method": "webauthn", "name": "key"})).json()
+        app.clock.now += 60
+        token = await app.elevate(**CHANGE)
+        new = (await app.call("POST", PATH, token=token, json=PHONE)).json()
+        app.seed = _seed(new)
+        assert (await _finish(app, new["id"])).status_code == 200
+        app.clock.now += 30
+        own = (await app.call("POST", PATH, token=token, json=PHONE)).json()["id"]
+        assert (await app.call("DELETE", f"{PATH}/{lost}", token=token)).status_code == 204
+        response = Passkey().register(key["options"])
+        refused = await thief.call("POST", f"{PATH}/{key['id']}/verify", json={"registration_response": response})
+        assert problem_of(refused) == "not-found"
+        assert {entry["id"] for entry in await _entries(app)} == {new["id"], own}
+
+
+async def test_what_an_enrolment_code_let_begin_is_nobody_elses_to_remove_or_rename(tmp_path: Path) -> None:
+    """A thief who knows the password would take its place."""
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        begun = (await _begin(app, enrolment_code=await app.server.enrolment_code("ada"))).json()["id"]
+        thief = await _thief(app)
+        for verb, body in (("DELETE", None), ("PATCH", {"name": "x"})):
+            refused = await thief.call(verb, f"{PATH}/{begun}", json=body)
+            assert (refused.status_code, problem_of(refused)) == (403, "first-enrolment")
+        assert (await _finish(app, begun)).status_code == 200
+
+
+async def test_nor_is_what_anybody_else_began_by_the_rule_for_first_ones(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        begun = (await _begin(app)).json()["id"]
+        thief = await _thief(app)
+        assert problem_of(await thief.call("DELETE", f"{PATH}/{begun}")) == "first-enrolment"
+        assert (await app.call("DELETE", f"{PATH}/{begun}")).status_code == 204

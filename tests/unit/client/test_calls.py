@@ -98,6 +98,24 @@ def test_a_dead_elevated_token_is_dropped_and_the_call_begins_again(server: resp
     assert sent == ["Bearer BASE-SECRET", "DPoP DEAD", "DPoP DEAD", "Bearer BASE-SECRET", "DPoP ELEVATED-SECRET"]
 
 
+def test_a_dead_elevated_token_takes_no_other_along(server: respx.MockRouter) -> None:
+    server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
+    tokens = [{**TOKEN, "access_token": acr, "acr": acr} for acr in ("phr", "mfa")]
+    server["token"].mock(side_effect=[httpx.Response(200, json=token) for token in tokens])
+    dead = httpx.Response(401, headers={"www-authenticate": 'DPoP error="invalid_token"'})
+    server["transfers"].mock(side_effect=lambda request: dead)
+    me = server.get(f"{API}/me").respond(200)
+    person = ScriptedPrompter(["111111", "222222"])
+    with client(person) as bank:
+        bank.step_up(acr="phr")
+        bank.step_up(acr="mfa")
+        asked = Requirement(acr="mfa")
+        assert bank.request("POST", "/transfers", content=iter([b""]), step_up=asked).status_code == 401
+        assert bank.request("GET", "/me", step_up=Requirement(acr="phr")).status_code == 200
+    assert me.calls[0].request.headers["authorization"] == "DPoP phr"
+    assert len(person.occasions) == 2
+
+
 def test_what_one_user_proved_serves_no_other(server: respx.MockRouter) -> None:
     server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
     server.post(f"{API}/login").respond(json={"access_token": "BOB", "token_type": "Bearer"})

@@ -51,9 +51,10 @@ def test_documents_that_point_elsewhere_end_the_call_before_anybody_is_asked(
         "https://api.example.com\\@evil.example/",
         "https://[",
         "",
+        "https://evil.example/.well-known/oauth-protected-resource",
     ],
 )
-def test_metadata_at_an_address_that_is_none_is_not_fetched(server: respx.MockRouter, named: str) -> None:
+def test_metadata_at_another_address_or_at_none_is_not_fetched(server: respx.MockRouter, named: str) -> None:
     written = named.replace("\\", "\\\\")
     challenge = f'Bearer error="insufficient_user_authentication", acr_values="mfa", resource_metadata="{written}"'
     server["transfers"].mock(side_effect=lambda request: httpx.Response(401, headers={"www-authenticate": challenge}))

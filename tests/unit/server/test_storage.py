@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.installed import missing
 from support.wire_driver import enrolled_app
 from upstile.protocol import DPoPProof
 from upstile.server import StorageUnavailable
@@ -38,9 +39,7 @@ def test_the_codes_of_rfc_4226() -> None:
 
 def test_the_codes_of_another_hand() -> None:
     if shutil.which("oathtool") is None:
-        if os.environ.get("CI"):
-            pytest.fail("oathtool is missing: apt-get install oathtool")
-        pytest.skip("needs oathtool: apt-get install oathtool")
+        missing("oathtool", "apt-get install oathtool")
     seed = os.urandom(20)
     command = ["oathtool", "--totp", "--now", "@1800000000", seed.hex()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603

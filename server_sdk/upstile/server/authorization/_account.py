@@ -119,17 +119,22 @@ def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, 
     return _replaced(account, changed), changed
 
 
-def removed(account: Account, id: str) -> tuple[Account, bool]:
+def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
     """One less, if another active one remains or it was pending; whether it was removed.
 
-    All proofs up to now have ended with it, unless it never was one.
+    All proofs up to now have ended with it, unless it never was one; and what they let begin, but for what the
+    beginner `who` has begun, who removes it, and what an enrolment code let begin.
     """
     gone = next((record for record in account.authenticators if record.id == id), None)
     others = [record for record in account.authenticators if record.id != id]
-    if gone is None or (gone.state != "pending" and all(other.state != "active" for other in others)):
+    if gone is None:
         return account, False
-    proofs = account.proofs + (gone.state != "pending")
-    return replace(_with(account, others), proofs=proofs), True
+    if gone.state == "pending":
+        return _with(account, others), True
+    if all(other.state != "active" for other in others):
+        return account, False
+    others = [other for other in others if other.state != "pending" or is_begun_by(other, who) or _is_by_code(other)]
+    return replace(_with(account, others), proofs=account.proofs + 1), True
 
 
 def discarded(account: Account, id: str) -> tuple[Account, None]:

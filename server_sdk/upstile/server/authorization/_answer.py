@@ -159,7 +159,7 @@ class Answers:
         method, user = answer.method, answer.account.user
         state, authenticators = answer.ceremony.offered[method.name], claimed.authenticators
         for _ in range(_LOOKS):
-            verified = method.verify(answer.response, state, user, authenticators, now)
+            verified = method.verify(answer.response, state, user, authenticators, claimed.claim.judged_at)
             if verified is None or await self._is_refused_copy(answer, verified, now):
                 break
             try:
@@ -185,7 +185,7 @@ class Answers:
         return self._refuse_copies
 
     async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
-        proved = answer.ceremony.with_proof(verified.proof, now, verified.authenticator.id)
+        proved = answer.ceremony.with_proof(verified.proof, claimed.claim.judged_at, verified.authenticator.id)
         if proved.complete(now):
             code = token_urlsafe(32)
             reply = json_response(200, {"authorization_code": code})

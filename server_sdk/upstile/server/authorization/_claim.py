@@ -6,6 +6,7 @@ from typing import Any
 from upstile.server._errors import AuthorizationError
 from upstile.server.authorization._budgets import TRIES, Charged, Side, charge, lock_of, side_of
 from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization._ends import caught_up
 from upstile.server.authorization._offers import active_of, open_to
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._sessions import Claim, Session
@@ -63,14 +64,15 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
         AuthorizationError: nothing is judged, and nothing was counted.
     """
     session = _open_session(answer, found, now)
-    user, login = UserState.read(found.get(answer.user)), answer.ceremony.login
+    user, login = caught_up(UserState.read(found.get(answer.user)), answer.account), answer.ceremony.login
     if answer.ceremony.generation < user.first_proof:
         raise no_session()
     side = side_of(user, answer.possession.jkt, now)
     active = active_of(answer.method, open_to(answer.account.authenticators, user, side))
     before, tries = session.head.claim, session.head.tries
     counted: Kept = {}
-    if before is not None and before.form == answer.form:  # the same guess, which nobody is judging any more
+    again = before is not None and before.form == answer.form
+    if before is not None and again:  # the same guess, which nobody is judging any more
         charged = before.charged
         if charged.authenticators:  # and not those that are open now: it may be itself what closed one
             enrolled = active_of(answer.method, answer.account.authenticators)
@@ -81,7 +83,8 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
             raise temporarily_locked(1)
         user, charged, counted = _count(answer, user, side, active, now)
         tries += 1
-    own = Claim(mark=answer.mark, form=answer.form, at=now, charged=charged)
+    counted_at = before.judged_at if again and before is not None else None
+    own = Claim(mark=answer.mark, form=answer.form, at=now, charged=charged, counted_at=counted_at)
     claimed = Claimed(claim=own, tries=tries, side=side, user=user, authenticators=active)
     proof = answer.possession.used(found, now)
     return {**proof, **counted, answer.session: session.claimed(own, tries=tries).record()}, claimed

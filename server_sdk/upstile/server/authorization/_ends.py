@@ -49,11 +49,15 @@ class Ends:
     async def change(self, token: AccessToken, decide: DecideAccount[T], now: float, rows: Rows[T] = no_rows) -> T:
         """Change a user's authenticators, as the bearer of a token asks; the token itself goes on, and rows are told.
 
-        Where the change ends proofs, that has happened when this returns.
+        Where the change ends proofs, that has happened when this returns. The log is read first, for who signed out at
+        another node a moment ago; the account itself says, in the same transaction, what ended by its number.
 
         Raises:
-            TokenEnded: the token is of an earlier generation. Another node may have ended it a moment ago.
+            TokenEnded: the token has ended, here or at another node.
         """
+        await asyncio.to_thread(self._revocations.look, now)
+        if self._revocations.covers(token):
+            raise TokenEnded
         try:
             before, after, result = await self._change(token, decide, rows)
         except TokenEnded:  # or another node let it go on through the last end
@@ -93,6 +97,19 @@ class Ends:
         return await self._storage.durable.change_account(
             user, checked, lambda changed: rows(changed[2]), spared=token.jti
         )
+
+
+def caught_up(user: UserState, account: Account) -> UserState:
+    """What is counted for a user, where it has not learned yet what the account says has ended.
+
+    A node that died between the two transactions of an end has left it behind.
+    """
+    if account.logins > user.first_login:
+        return after_end(user, account, None)
+    if account.proofs > user.first_proof:
+        used = {id for key in user.known.values() for id in key.authenticators}
+        return after_end(user, account, used - _active(account))
+    return user
 
 
 def after_end(user: UserState, account: Account, gone: Collection[str] | None) -> UserState:

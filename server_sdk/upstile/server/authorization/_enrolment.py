@@ -96,7 +96,7 @@ class Enrolment:
         if method is None or is_full(account):
             raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
         first = await self._rights.to_add(call, records, code, now)
-        existing = [record for record in records if record.method == method.name]
+        existing = [record for record in records if record.method == method.name and record.state == "active"]
         id = token_urlsafe(12)
         data, members = method.enroll(user, id, await self._rights.account(call, now), existing)
         record = AuthenticatorRecord(
@@ -147,7 +147,7 @@ class Enrolment:
         """`DELETE /{id}`: one less, and what came of all of them ends; the last one stays."""
         call, record = await self._changeable(request, path["id"], now)
         event = self._event("authenticator-removed", call, record, now)
-        if not await self._change(call, lambda account: removed(account, record.id), now, event):
+        if not await self._change(call, lambda account: removed(account, record.id, _beginner(call)), now, event):
             raise problem("last-authenticator", 409)
         await self._events.tell(event, written=True)
         return HttpResponse(status=204)
@@ -176,7 +176,9 @@ class Enrolment:
     async def _changeable(self, request: HttpRequest, id: str, now: float) -> tuple[GuardedCall, AuthenticatorRecord]:
         call = await self._authenticated(request, now)
         account, record = await self._found(call, id, now)
-        await self._rights.to_change(call, live(account, now), now)
+        first = await self._rights.to_change(call, live(account, now), now)
+        if first and not is_begun_by(record, _beginner(call)):
+            raise first_enrolment()  # what somebody else has begun, and may by an enrolment code
         return call, record
 
     async def _change(

@@ -68,13 +68,18 @@ class EnrolmentRights:
 
         await self._store.update_many([key], take, now)
 
-    async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
-        """May the caller change what is enrolled? Raises `Rejection` if not."""
+    async def to_change(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> bool:
+        """May the caller change what is enrolled? Raises `Rejection` if not.
+
+        Returns:
+            Whether they may only by the rule for the first one, so that nothing is theirs but what they have begun.
+        """
         bar = bar_for_changes(self._methods, records, now)
         if bar:
             await self._reached(call, bar, now)
         else:
             await self._first(call, records, now)
+        return not bar
 
     async def to_open(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
         """May the caller open what wrong answers closed to unknown keys? Raises `Rejection` if not.

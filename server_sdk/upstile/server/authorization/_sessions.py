@@ -37,12 +37,20 @@ class Claim:
         form: what an identical form is recognised by.
         at: since when (epoch seconds).
         charged: what was counted for it; an answer that is judged again is not counted again.
+        counted_at: when it was counted; `None` for `at`. An answer that is judged again is judged as of then: otherwise
+            each time would hold one counted guess against another code.
     """
 
     mark: str
     form: str
     at: float
     charged: Charged
+    counted_at: float | None = None
+
+    @property
+    def judged_at(self) -> float:
+        """The time that the answer is held against (epoch seconds)."""
+        return self.at if self.counted_at is None else self.counted_at
 
     def holds(self, now: float) -> bool:
         """Whether it keeps others away. Clocks of two nodes may differ; one that was set back far keeps nobody."""

@@ -11,13 +11,14 @@ from upstile.server.authorization._acr import OFFERED
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._budgets import Side, count_start, left, side_of
 from upstile.server.authorization._ceremony import Ceremony
+from upstile.server.authorization._ends import caught_up
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._steps import Asked, Steps, slow_down, unmet
 from upstile.server.authorization._subject import Subjects, check_login, refused
 from upstile.server.authorization._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.storage import Found, Kept, Names, OneTimeKey, Storage, User
+from upstile.server.storage import Account, Found, Kept, Names, OneTimeKey, Storage, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,13 @@ class _Count:
 
     login: OneTimeKey
     user: OneTimeKey
+    account: Account
     possession: Possession
     now: float
 
     def read(self, found: Found) -> tuple[UserState, BaseLogin, Side]:
         user, login = UserState.read(found.get(self.user)), BaseLogin.read(found.get(self.login))
+        user = caught_up(user, self.account)
         if login is None:
             raise refused("the base login has ended")
         side = side_of(user, self.possession.jkt, self.now)
@@ -95,18 +98,19 @@ class Starts:
         token = await self._subjects.judge(
             start.subject_token, client_id=start.client_id, jkt=possession.jkt, resource=start.resource, now=now
         )
-        learn(user=User(self._issuer, token.subject))
-        count = _Count(self._names("login", token.sid or ""), self._names("user", token.subject), possession, now)
-        user, login, side = count.read(await self._storage.one_time.get_many([count.login, count.user], now))
-        account = await self._storage.durable.account(login.user(self._issuer))
+        account = await self._storage.durable.account(User(self._issuer, token.subject))
+        learn(user=account.user)
+        keys = self._names("login", token.sid or ""), self._names("user", token.subject)
+        count = _Count(*keys, account, possession, now)
+        user, login, side = count.read(await self._storage.one_time.get_many(keys, now))
         ceremony = self._ceremony(start, token, login, app.scopes, possession.jkt, account.proofs, now)
         learn(ceremony=ceremony.id, requirement=in_words(ceremony.acr_values, ceremony.max_age))
         plans = self._steps.plan(ceremony, account.authenticators, user, side, now)
         asked = self._steps.ask(ceremony, plans, left(user, login, side), now)
-        keys = [count.login, count.user, *asked.kept, *possession.keys]
+        written = [*keys, *asked.kept, *possession.keys]
         started = SecurityEvent(kind="ceremony-started", user=account.user, client_id=ceremony.client_id, at=now)
         rows = self._events.in_phase(started)
-        await self._storage.one_time.update_many(keys, lambda found: count(found, asked), now, rows)
+        await self._storage.one_time.update_many(written, lambda found: count(found, asked), now, rows)
         await self._events.tell(started, in_phase=True)
         return asked.reply
 

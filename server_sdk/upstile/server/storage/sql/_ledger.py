@@ -77,9 +77,11 @@ class SqlLedger:
         """
 
         def work(connection: sa.Connection) -> T:
-            before = read_account(connection, user, lock=True)
+            found = read_account(connection, user, lock=True)
+            before = _log.not_before(connection, found)
             after, result = decide(before)
-            write_account(connection, before, after)
+            if after is not before:
+                write_account(connection, found, after)
             self._note(connection, before, after, spared)
             self._tell(connection, rows(result))
             return result
@@ -90,7 +92,7 @@ class SqlLedger:
         """Delete all that is kept of a user; what they had has ended when this returns."""
 
         def work(connection: sa.Connection) -> Account:
-            before = read_account(connection, user, lock=True)
+            before = _log.not_before(connection, read_account(connection, user, lock=True))
             after = Account(user=user, logins=before.logins + 1, proofs=before.proofs + 1)
             delete_account(connection, user)
             self._note(connection, before, after)

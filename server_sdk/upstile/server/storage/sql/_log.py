@@ -1,6 +1,7 @@
 """The log of revocations: numbers that are given once and become visible in their order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -25,6 +26,22 @@ def ended(before: Account, after: Account, expires_at: int, spared: str | None =
             entries.append(Revocation(kind="spared", name=spared, below=after.proofs, expires_at=expires_at))
         entries.append(Revocation(kind="proofs", name=name, below=after.proofs, expires_at=expires_at))
     return entries
+
+
+def not_before(connection: sa.Connection, account: Account) -> Account:
+    """An account without generations of its own: one that was forgotten goes on with those that the log says.
+
+    For as long as a token of before could live; read in the transaction of a change, so that none of them makes it.
+    """
+    if account.logins or account.proofs:
+        return account
+    query = (
+        sa.select(_log.kind, sa.func.max(_log.below).label("below"))
+        .where(_log.issuer == account.user.issuer, _log.kind.in_(("logins", "proofs")))
+        .where(_log.name == account.user.subject)
+        .group_by(_log.kind)
+    )
+    return replace(account, **{row.kind: row.below for row in connection.execute(query)})
 
 
 def append(connection: sa.Connection, issuer: str, entries: Sequence[Revocation]) -> None:
