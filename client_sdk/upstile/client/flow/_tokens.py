@@ -123,11 +123,7 @@ class Tokens:
             self.ready = False
 
     def key_for(self, subject: str | None) -> ProofKey:
-        """The key that a user signs in with: a new one for another user than the last.
-
-        Raises:
-            ConfigurationError: the name could not be kept.
-        """
+        """The key that a user signs in with: a new one for another user than the last. Raises as `check_subject`."""
         check_subject(subject)
         self.load()
         same = self._own_key or not self._key_is_known or subject == self._subject
@@ -188,17 +184,19 @@ class Tokens:
         if not self._elevated:
             return None
         tick = self._monotonic()
-        for token in self.live(login):
-            if resource_covers(token.resource, url) and token.satisfies(requirement, tick):
-                return token
+        with self._lock:
+            self._elevated = [token for token in self._elevated if tick < token.expires_at]
+            for token in self._elevated:
+                mine = token.login == login and resource_covers(token.resource, url)
+                if mine and token.satisfies(requirement, tick):
+                    return token
         return None
 
     def live(self, login: Login) -> list[ElevatedToken]:
         """The elevated tokens of this login that have not expired."""
         tick = self._monotonic()
         with self._lock:
-            self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            return [token for token in self._elevated if token.login == login]
+            return [token for token in self._elevated if token.login == login and tick < token.expires_at]
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
