@@ -3,8 +3,8 @@
 import os
 import signal
 import sys
-from io import TextIOWrapper
 from types import FrameType
+from typing import Any
 
 
 def run() -> None:
@@ -25,8 +25,9 @@ def _have_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - for as long as we run
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    out: Any = sys.stdout
+    if hasattr(out, "reconfigure"):
+        out.reconfigure(errors="replace")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
