@@ -194,9 +194,8 @@ class Tokens:
 
     def live(self, login: Login) -> list[ElevatedToken]:
         """The elevated tokens of this login that have not expired."""
-        tick = self._monotonic()
         with self._lock:
-            return [token for token in self._elevated if token.login == login and tick < token.expires_at]
+            return [token for token in self._elevated if token.login == login and self._monotonic() < token.expires_at]
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
