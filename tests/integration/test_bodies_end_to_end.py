@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from support.ada import Ada
-from upstile.client import AsyncClient, UnreplayableBody
+from upstile.client import UnreplayableBody
 
 ORDER = {"to": "ACME", "amount": "1.00"}
 
@@ -36,7 +36,7 @@ def test_an_async_iterator_is_refused_as_well(ada: Ada) -> None:
         yield b"{}"
 
     async def main() -> None:
-        async with AsyncClient(ada.bank.url, **ada.options()) as client:
+        async with ada.clients.AsyncClient(ada.bank.url, **ada.options()) as client:
             await client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
             await client.post("/transfers", content=chunks())
 

@@ -73,7 +73,7 @@ class VerifyRequest(Message):
     def _bounded(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         try:
             size = 0 if value is None else len(json_compact(value))
-        except RecursionError:  # as deep as it could just be read
+        except ValueError:  # what was read has only whole characters, so it is its depth
             raise ValueError("Registration is nested too deeply") from None
         if size > _MAX_REGISTRATION:
             raise ValueError(f"Registration should have at most {_MAX_REGISTRATION} bytes")

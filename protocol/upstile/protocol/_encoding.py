@@ -63,8 +63,12 @@ def json_object(data: bytes | str) -> dict[str, Any]:
 
 
 def json_compact(value: object) -> bytes:
-    """Write JSON without white space, for the segments of a JWS."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    """Write JSON without white space: bodies, and the segments of a JWS.
+
+    Raises:
+        ValueError: a text holds half of a surrogate pair, a value is no JSON, or it is nested hundreds of times.
+    """
+    return to_json(value)
 
 
 def _unique_names(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

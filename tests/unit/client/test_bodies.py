@@ -11,9 +11,12 @@ import pytest
 from support.desk import Desk, Sent, challenged
 from upstile.client import Requirement, StepUpError, UnreplayableBody
 
+pytestmark = pytest.mark.usefixtures("library")
+
 ASKED = Requirement(acr="mfa", max_age=300)
 
 
+@pytest.mark.both_libraries
 def test_a_file_is_repeated_from_where_it_stood_and_not_from_its_beginning() -> None:
     desk, file = Desk(), io.BytesIO(b"head|body")
     file.seek(5)

@@ -13,6 +13,8 @@ import pytest
 from support.desk import Desk, challenged
 from upstile.client import CallbackPrompter, CeremonyFailed
 
+pytestmark = pytest.mark.usefixtures("library")
+
 LIMIT = 65_536
 PROBLEM = json.dumps({"type": "x", "title": "t", "status": 401, "detail": "Pay ACME"}).encode()
 
@@ -59,6 +61,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> _Clocks:
     return _Clocks(monkeypatch)
 
 
+@pytest.mark.both_libraries
 @pytest.mark.parametrize("waits", [False, True], ids=["blocking", "asyncio"])
 def test_a_large_body_is_let_go_however_fast_it_comes(clocks: _Clocks, waits: bool) -> None:
     clocks.stand_still()

@@ -10,6 +10,8 @@ from support.mocked_api import API, client
 from upstile.client import CeremonyFailed, NoMethodAvailable, WebAuthn
 from upstile.client.testing import VirtualKey
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.mark.parametrize(
     ("reply", "said"),

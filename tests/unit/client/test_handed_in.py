@@ -9,6 +9,8 @@ import respx
 from support.mocked_api import STEP, client
 from upstile.client import BaseToken, CallbackPrompter, Event, NoMethodAvailable, StepUpAuth, StepUpTimeout, Totp
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.mark.parametrize(
     "url",

@@ -12,6 +12,8 @@ from support.desk import API, ELSEWHERE, Desk, Sent
 from upstile.client import CeremonyFailed
 from upstile.client.adapters._transport import OwnTransport
 
+pytestmark = pytest.mark.usefixtures("library")
+
 OWN = ("resource", "server", "start", "answer", "token")
 
 
@@ -63,6 +65,7 @@ def test_another_issuer_is_told_none_of_the_apps_secrets() -> None:
     assert all("x-api-key" not in headers and "cookie" not in headers for headers in seen)
 
 
+@pytest.mark.both_libraries
 def test_a_transport_that_is_awaited_is_used_in_the_apps_own_loop() -> None:
     desk = Desk()
 
@@ -113,6 +116,7 @@ def test_a_proxy_is_never_for_this_machine_itself(monkeypatch: pytest.MonkeyPatc
     own.close()
 
 
+@pytest.mark.both_libraries
 @pytest.mark.parametrize("repeats", [True, False])
 def test_a_proof_that_was_used_below_us_is_replaced_once(repeats: bool) -> None:
     desk = Desk()

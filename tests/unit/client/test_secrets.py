@@ -20,6 +20,8 @@ from upstile.client.stores._entry import Entry
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 from upstile.protocol import TokenResponse
 
+pytestmark = pytest.mark.usefixtures("library")
+
 PIN, CODE = "7391-4405", "907316"
 KNOWN = (PIN, CODE, "BASE-SECRET", "ELEVATED", "SESSION-SECRET", "CODE-SECRET")
 

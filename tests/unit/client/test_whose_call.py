@@ -22,6 +22,8 @@ from upstile.client import (
 )
 from upstile.client import Event as Report
 
+pytestmark = pytest.mark.usefixtures("library")
+
 MFA = Requirement(acr="mfa", max_age=300)
 
 

@@ -41,8 +41,10 @@ STEP_UP = "upstile.step_up"
 SIGNED = "upstile.signed"
 """The request extension that says for which request the headers were made; a redirect makes another one."""
 ONCE = "upstile.once"
-"""The request extension that says that the token serves this one call."""
+"""The request extension that says that the token serves this one call, by the name that the core has for it."""
 
+_RETRY_COUNT = "x-stainless-retry-count"
+"""The header in which the SDKs that Stainless generates (openai, anthropic) say how often they have retried a call."""
 _ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce", "invalid_dpop_proof", "invalid_token"})
 
 
@@ -211,8 +213,9 @@ class _Pump:
             unreplayable=self._body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
             blocks=blocks,
+            is_retry=request.headers.get(_RETRY_COUNT, "0") != "0",
         )
-        self._session, self._key = session, caller and caller.key
+        self._session, self._key, self._name = session, caller and caller.key, call.name
         self._stepped_up = self._sent_token = False
         self._flow: Flow = flow(session, call)
         self.action: Send | Wait | None = next(self._flow)
@@ -229,7 +232,7 @@ class _Pump:
             headers[name] = value
         if action.headers:
             extensions[SIGNED] = id(self._request), self._key
-        extensions[ONCE] = action.once
+        extensions[ONCE] = self._name if action.once else None
         self._sent_token = bool(action.headers)
         return self._request
 

@@ -43,11 +43,16 @@ class _Common(HasSignIn, Generic[AuthT]):
         library.__init__(base_url=api, auth=self.step_up_auth, **theirs)
         self.step_up_auth.transport.goes_with(self)
 
-    def _is_lost(self, request: Any, error: Exception) -> bool:
-        """Whether the response to a call is lost whose token serves once."""
+    def _lost(self, request: Any, error: Exception) -> OutcomeUnknown | None:
+        """What it means that a call got no response: if its token serves once, it may have been carried out."""
         http = self.http
         never_sent = isinstance(error, http.ConnectError | http.ConnectTimeout | http.PoolTimeout)
-        return bool(request.extensions.get(ONCE)) and not never_sent
+        name = request.extensions.get(ONCE)
+        if never_sent or name is None:
+            return None
+        unknown = OutcomeUnknown("The connection broke after the call was repeated")
+        self.step_up_auth.session.refusals.keep(name, unknown)
+        return unknown
 
 
 class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
@@ -83,9 +88,10 @@ class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
         try:
             return cast(ResponseT, library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     def step_up(
         self,
@@ -148,9 +154,10 @@ class AsyncVerbs(_Common[AuthT], AsyncSignIn, Generic[AuthT, RequestT, ResponseT
         try:
             return cast(ResponseT, await library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     async def step_up(
         self,

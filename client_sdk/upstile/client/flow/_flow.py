@@ -26,6 +26,7 @@ from upstile.client._exchange import Incoming
 from upstile.client.flow._flight import Ticket
 from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._retries import CallName
 from upstile.client.flow._session import Asked, Session
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
@@ -43,6 +44,7 @@ class Call:
         unreplayable: why the body cannot be sent twice, or `None` if it can.
         step_up: what the app asks ahead.
         blocks: whether the caller's thread stands still during a ceremony.
+        is_retry: whether a library above us sends it again by itself: then nobody is asked for what failed before.
     """
 
     method: str
@@ -51,6 +53,12 @@ class Call:
     unreplayable: str | None = None
     step_up: Requirement | None = None
     blocks: bool = False
+    is_retry: bool = False
+
+    @property
+    def name(self) -> CallName:
+        """What makes it the same call, when it is sent again."""
+        return self.caller and self.caller.login, self.method, self.url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +115,14 @@ def flow(session: Session, call: Call) -> Flow:
     Raises:
         StepUpError: the call needs more than could be had.
     """
+    try:
+        yield from _driven(session, call)
+    except StepUpError as error:
+        session.refusals.keep(call.name, error)
+        raise
+
+
+def _driven(session: Session, call: Call) -> Flow:
     if call.caller is None:
         if call.step_up is not None:
             raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
@@ -148,7 +164,7 @@ def _first(
     known = session.tokens.find(call.step_up, call.url, progress.caller.login)
     if known is not None:
         return known
-    return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
+    return (yield from _elevated(session, call, _asked(call, progress, None, None, call.step_up), progress))
 
 
 def _may_be_replaced(
@@ -214,12 +230,15 @@ def _stronger(
         raise session.unsatisfied(asked, progress.fresh)
     if len(progress.asked) == MOST_CEREMONIES:
         raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)
-    return (yield from _elevated(session, asked, progress))
+    return (yield from _elevated(session, call, asked, progress))
 
 
 def _elevated(
-    session: Session, asked: Asked, progress: _Progress
+    session: Session, call: Call, asked: Asked, progress: _Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+    before = session.refusals.of(call.name) if call.is_retry else None
+    if before is not None:
+        raise before.for_caller(asked.response) from before.__cause__
     progress.asked.append(asked.requirement)
     progress.sought = asked
     ticket = session.step_up(asked)
@@ -232,6 +251,7 @@ def _elevated(
     if not resource_covers(token.resource, asked.url):
         raise UntrustedChallenge(f"The token is for {token.resource}, not for {asked.url}", response=asked.response)
     progress.fresh = token
+    session.refusals.forget(call.name)
     return token
 
 

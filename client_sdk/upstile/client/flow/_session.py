@@ -26,6 +26,7 @@ from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._logins import Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._retries import Refusals
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
@@ -81,6 +82,7 @@ class Session:
         human_timeout: seconds that a person has for one ceremony.
         clock, monotonic: the time.
         on_event: the app's hook.
+        refusals: what came of calls that a library above us may send again.
     """
 
     pins: Pins
@@ -96,10 +98,12 @@ class Session:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
+    refusals: Refusals = field(init=False, repr=False)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.refusals = Refusals(self.monotonic)
         self._flights = Flights(self.monotonic)
         self._last_code = LastCode(self.clock)
 

@@ -19,19 +19,21 @@ class User(NamedTuple):
     subject: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A value of one-time state.
 
     Attributes:
-        value: opaque to the store.
+        value: opaque to the store; no `repr` shows it.
         expires_at: from then on it is as if it were not there, by the caller's clock (epoch seconds).
         used: its absence would let something in again, so it is kept for `GRACE` longer.
     """
 
-    value: bytes = field(repr=False)
+    value: bytes
     expires_at: float
     used: bool = False
+
+    def __repr__(self) -> str:
+        return f"Record(expires_at={self.expires_at}, used={self.used})"
 
     @property
     def kept_until(self) -> float:
