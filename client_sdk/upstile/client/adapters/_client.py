@@ -1,7 +1,7 @@
 """What makes a client of the HTTP library one for one API that steps up by itself."""
 
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from functools import partial
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack, cast
 
@@ -11,9 +11,7 @@ from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._hops import guard_hop, hooked
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
 from upstile.client.adapters._pump import ONCE, STEP_UP
-from upstile.client.adapters._waiting import in_thread
-from upstile.client.flow._logins import SignedIn
-from upstile.client.flow._sign_out import sign_out
+from upstile.client.adapters._signing_in import AsyncSignIn, HasSignIn, SignIn
 from upstile.client.words import said
 from upstile.protocol import Requirement
 
@@ -25,7 +23,7 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
-class _Common(Generic[AuthT]):
+class _Common(HasSignIn, Generic[AuthT]):
     """What both have: the library, its `Auth` with our flow, and what that knows.
 
     Args:
@@ -48,15 +46,6 @@ class _Common(Generic[AuthT]):
         library.__init__(base_url=api, auth=self.step_up_auth, **theirs)
         self.step_up_auth.transport.goes_with(self)
 
-    @property
-    def signed_in(self) -> SignedIn | None:
-        """Who is signed in, as far as this machine knows; `None` where nobody is, or `token=` is the app's business.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        return self.step_up_auth.session.tokens.signed_in()
-
     def _url(self, url: str | None) -> str | None:
         library: Any = self
         return None if url is None else str(library.build_request("GET", url).url)
@@ -73,7 +62,7 @@ class _Common(Generic[AuthT]):
         return unknown
 
 
-class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
     """The verbs of `Client`, before those of the library's own."""
 
     @property
@@ -87,6 +76,15 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
         library: Any = super()
         return cast(ResponseT, library.request(method, url, **_asking_first(step_up, request)))
+
+    @contextmanager
+    def stream(
+        self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any
+    ) -> Generator[ResponseT]:
+        """A call whose response is read bit by bit, as the library's `Client.stream`; `step_up` as for `request`."""
+        library: Any = super()
+        with library.stream(method, url, **_asking_first(step_up, request)) as response:
+            yield response
 
     def send(self, request: RequestT, **how: Any) -> ResponseT:
         """As the library's `Client.send`.
@@ -103,42 +101,6 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             if unknown is None:
                 raise
             raise unknown from error
-
-    def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
-
-        Args:
-            url: where, on the API's origin.
-            subject: who signs in, by any name that stays theirs: another subject than the last gets a key of its own.
-            request: what else `post` takes.
-
-        Raises:
-            HTTPStatusError: the sign-in was refused.
-            CeremonyFailed: the response holds no token.
-            StoreError: the sign-in could not be kept.
-        """
-        from upstile.client.adapters._sign_in import goes_again, proving, token_in
-
-        library: Any = self
-        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = tokens.key_for(subject)
-        response = library.post(url, **proving(self, url, request, key))
-        if goes_again(auth, response, request):
-            response = library.post(url, **proving(self, url, request, key))
-        tokens.sign_in(token_in(auth, response), key, subject)
-        return self.signed_in
-
-    def sign_out(self, *, forget: bool = False) -> None:
-        """End the sign-in: at the server, which takes its token no more (RFC 7009), and here.
-
-        The key stays, so that the server knows this machine at the next sign-in; with `forget` it goes, too, and
-        whatever the store has.
-
-        Raises:
-            CeremonyFailed: nobody is signed in here any more, but the server could not be told.
-            StoreError: the store cannot be read or written.
-        """
-        sign_out(self.step_up_auth.session, forget=forget)
 
     def step_up(
         self,
@@ -212,7 +174,7 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         guard_hop(self.step_up_auth, request)
 
 
-class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+class AsyncVerbs(_Common[AuthT], AsyncSignIn, Generic[AuthT, RequestT, ResponseT]):
     """The same for `async` code."""
 
     @property
@@ -227,6 +189,15 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         library: Any = super()
         return cast(ResponseT, await library.request(method, url, **_asking_first(step_up, request)))
 
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any
+    ) -> AsyncGenerator[ResponseT]:
+        """A call whose response is read bit by bit, as `Client.stream`."""
+        library: Any = super()
+        async with library.stream(method, url, **_asking_first(step_up, request)) as response:
+            yield response
+
     async def send(self, request: RequestT, **how: Any) -> ResponseT:
         """As the library's `AsyncClient.send`, with the error of `Client.send`."""
         hooked(self, self._on_hop, request)
@@ -238,24 +209,6 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
             if unknown is None:
                 raise
             raise unknown from error
-
-    async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in, as `Client.sign_in`."""
-        from upstile.client.adapters._sign_in import goes_again, proving, token_in
-
-        library: Any = self
-        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = await in_thread(tokens.key_for, subject)
-        response = await library.post(url, **proving(self, url, request, key))
-        if goes_again(auth, response, request):
-            response = await library.post(url, **proving(self, url, request, key))
-        await in_thread(tokens.sign_in, token_in(auth, response), key, subject)
-        return self.signed_in
-
-    async def sign_out(self, *, forget: bool = False) -> None:
-        """End the sign-in, as `Client.sign_out`."""
-        self.step_up_auth.is_in_loop()
-        await in_thread(partial(sign_out, self.step_up_auth.session, forget=forget))
 
     async def step_up(
         self,

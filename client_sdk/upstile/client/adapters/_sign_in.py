@@ -7,6 +7,7 @@ from upstile.client._errors import CeremonyFailed, ConfigurationError, clock_hin
 from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._response import incoming
 from upstile.client.authority._authority import for_developers
+from upstile.client.flow._logins import BaseToken
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.words import said
 from upstile.protocol import ErrorResponse, MalformedMessage, TokenResponse
@@ -33,6 +34,20 @@ def goes_again(auth: StepUpFlow, response: Any, request: dict[str, Any]) -> bool
     other = next((ahead for ahead in time.after_refusal(incoming(response, url, b"", "POST"), by) if ahead != by), by)
     time.proved(url, other)  # as far as one can know before the next one is judged
     return held and not request.get("files") and other != by
+
+
+def brought(token: BaseToken, expires_in: float | None) -> TokenResponse:
+    """A token that the app brings along, as if a sign-in had answered with it.
+
+    Raises:
+        ConfigurationError: it is of a kind that cannot be sent, or has ended already.
+    """
+    members = {"access_token": token.access_token, "token_type": token.token_type}
+    try:
+        life = {} if expires_in is None else {"expires_in": int(expires_in)}
+        return TokenResponse.from_members({**members, **life})
+    except (MalformedMessage, ValueError, OverflowError):
+        raise ConfigurationError("a token is Bearer or DPoP, and expires_in a number of seconds from now") from None
 
 
 def token_in(auth: StepUpFlow, response: Any) -> TokenResponse:

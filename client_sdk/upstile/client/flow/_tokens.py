@@ -123,11 +123,7 @@ class Tokens:
             self.ready = False
 
     def key_for(self, subject: str | None) -> ProofKey:
-        """The key that a user signs in with: a new one for another user than the last.
-
-        Raises:
-            ConfigurationError: the name could not be kept.
-        """
+        """The key that a user signs in with: a new one for another user than the last. Raises as `check_subject`."""
         check_subject(subject)
         self.load()
         same = self._own_key or not self._key_is_known or subject == self._subject
@@ -188,6 +184,11 @@ class Tokens:
             covering = (token for token in mine if resource_covers(token.resource, url))
             return max(covering, key=lambda token: len(token.resource), default=None)
         return next((token for token in mine if token.resource == resource), None)
+
+    def live(self, login: Login) -> list[ElevatedToken]:
+        """The elevated tokens of this login that have not expired."""
+        with self._lock:
+            return [token for token in self._elevated if token.login == login and self._monotonic() < token.expires_at]
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
