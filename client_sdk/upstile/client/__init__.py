@@ -24,7 +24,9 @@ from upstile.client._errors import (
     UntrustedChallenge,
 )
 from upstile.client._events import Event
+from upstile.client._text import harmless
 from upstile.client.adapters._options import ClientOptions
+from upstile.client.flow._confirmations import Confirmation
 from upstile.client.flow._logins import BaseToken, SignedIn
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter
@@ -44,6 +46,7 @@ __all__ = [
     "Client",
     "ClientOptions",
     "ConfigurationError",
+    "Confirmation",
     "EntryName",
     "Event",
     "FileStore",
@@ -72,6 +75,7 @@ __all__ = [
     "UntrustedChallenge",
     "UpstileError",
     "WebAuthn",
+    "harmless",
 ]
 
 _ON_HTTPX = ("AsyncClient", "Client", "StepUpAuth")

@@ -21,6 +21,7 @@ UpstileError
 
 from collections.abc import Sequence
 from copy import copy
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from upstile.client._exchange import Incoming
@@ -261,7 +262,8 @@ class StoreError(StepUpError):
 def server_time(date: str | None) -> float | None:
     """What a server's `Date` says, in epoch seconds (RFC 9110 §6.6.1); `None` where it says nothing."""
     try:
-        return parsedate_to_datetime(date).timestamp() if date else None
+        moment = parsedate_to_datetime(date) if date else None
+        return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from support.desk import Desk, Sent, challenged
+from support.streams import Pipe
 from upstile.client import Requirement, StepUpError, UnreplayableBody
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -106,19 +107,6 @@ def test_a_generator_that_was_asked_for_and_is_challenged_nevertheless_is_not_se
     with desk.client() as bank, pytest.raises(StepUpError):
         bank.request("POST", "/transfers", content=_chunks(), step_up=ASKED)
     assert [sent.body for sent in desk.at("call")] == [b"one two"]
-
-
-class Pipe(io.RawIOBase):
-    """A file that cannot be rewound."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._data.read(size)
 
 
 def _only(token: str, sent: Sent) -> httpx.Response:

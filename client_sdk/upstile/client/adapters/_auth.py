@@ -15,12 +15,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
+from upstile.client.adapters._ahead import Elevated, Names, for_block
+from upstile.client.adapters._body import OnUnreplayable, checked_limit
 from upstile.client.adapters._pump import SIGNED, STEP_UP, Pump, bearing
 from upstile.client.adapters._response import aread_bounded, read_bounded
+from upstile.client.adapters._spool import SPOOL_LIMIT
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.adapters._waiting import in_thread, landed, this_loop
 from upstile.client.authority._discovery import Discovery
-from upstile.client.flow._flow import Wait
+from upstile.client.flow._call import Wait
+from upstile.client.flow._elevation import innermost
 from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
 from upstile.client.flow._logins import Caller, TokenSource
 from upstile.client.flow._proof_key import ProofKey
@@ -30,6 +34,7 @@ from upstile.client.flow._trust import Pins
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
 from upstile.client.stores import EntryName, MemoryStore, Store
+from upstile.protocol import Requirement
 
 
 class StepUpFlow:
@@ -53,7 +58,16 @@ class StepUpFlow:
         methods: ways to prove oneself, in order of preference.
         prompter: asks the person; the terminal by default.
         issuer: the authorization server's issuer identifier; the API's origin by default.
-        interaction: `never` raises `StepUpRequired` instead of asking.
+        interaction: `auto` asks unless something that the person has confirmed still serves; `never` raises
+            `StepUpRequired` instead of asking; `required` asks for every call that needs a confirmation and shares it
+            with no other call, kept or waiting, except in a block of `elevated()` (as `prompt=login` does, OpenID
+            Connect Core §3.1.2.1). What is asked of the server is the same: a call that it must serve once is
+            one with `max_age=0`.
+        on_unreplayable: what becomes of a body that can be read once, such as a generator or a pipe. `error` raises
+            `UnreplayableBody` where the call would have to be repeated. `spool` keeps it while it is sent, for the call
+            to be repeated with: beyond 64 KiB in a temporary file without a name, which no end of the call leaves
+            behind. A longer body than `spool_limit` goes out all the same, and is that error if a challenge comes.
+        spool_limit: bytes that `spool` keeps of one body: 64 MiB by default.
         human_timeout: seconds that a person has for one ceremony.
         webauthn_origin: what WebAuthn client data names; the issuer's origin by default.
         on_event: is called with each `Event`.
@@ -77,6 +91,8 @@ class StepUpFlow:
         prompter: Prompter | None = None,
         issuer: str | None = None,
         interaction: Interaction = "auto",
+        on_unreplayable: OnUnreplayable = "error",
+        spool_limit: int = SPOOL_LIMIT,
         human_timeout: float = 300.0,
         webauthn_origin: str | None = None,
         on_event: OnEvent | None = None,
@@ -86,7 +102,8 @@ class StepUpFlow:
         transport: dict[str, Any] | None = None,
     ) -> None:
         if interaction not in get_args(Interaction) or not human_timeout > 0:
-            raise ConfigurationError("interaction is auto or never, human_timeout a number of seconds")
+            raise ConfigurationError("interaction is auto, never or required, human_timeout a number of seconds")
+        self.spool_limit = checked_limit(on_unreplayable, spool_limit)
         chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
@@ -125,7 +142,7 @@ class StepUpFlow:
             response = yield bearing(request, caller)
             if response.status_code != 401:
                 return
-        pump = Pump(self.http, self.session, request, caller, blocks=True, began=began)
+        pump = Pump(self, request, caller, blocks=True, began=began)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -138,6 +155,7 @@ class StepUpFlow:
                     response = None
         finally:
             pump.close()
+            pump.body.close()
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Drive one call of an `AsyncClient`."""
@@ -149,7 +167,7 @@ class StepUpFlow:
             response = yield bearing(request, caller)
             if response.status_code != 401:
                 return
-        pump = Pump(self.http, self.session, request, caller, began=began)
+        pump = Pump(self, request, caller, began=began)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
@@ -162,6 +180,7 @@ class StepUpFlow:
                     response = None
         finally:
             pump.close()
+            await pump.body.aclose()
 
     def _is_mine(self, url: Any) -> bool:
         """Whether a URL is the API's: by the parts that the library connects to, and if they differ, by its text."""
@@ -169,13 +188,14 @@ class StepUpFlow:
 
     def _is_plain(self, request: Any, caller: Caller) -> bool:
         """Whether a call needs no more than the base token as its bearer, and can be repeated without preparation."""
-        tokens = self.session.tokens
+        session = self.session
         return (
             caller.base is not None
             and caller.base.token_type == "Bearer"  # noqa: S105 - a name
             and type(request.stream) is self.http.ByteStream
             and request.extensions.keys().isdisjoint((STEP_UP, SIGNED))
-            and (not tokens.learned or tokens.for_call(request.method, str(request.url), caller.login) is None)
+            and innermost(session) is None
+            and (not session.learned or session.learned.asked(request.method, str(request.url)) is None)
         )
 
     async def awaited(self) -> Caller:
@@ -184,6 +204,19 @@ class StepUpFlow:
         if not tokens.ready:
             await in_thread(tokens.load)
         return await tokens.awaited()
+
+    def elevated(
+        self,
+        *,
+        acr: Names = (),
+        max_age: int | None = None,
+        scope: Names = (),
+        reason: str | None = None,
+        url: str | None = None,
+    ) -> Elevated:
+        """As `Client.elevated`: `with` for a sync client, `async with` for an async one."""
+        wanted = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return Elevated(self, for_block(self.session, wanted, url))
 
     def is_in_loop(self) -> None:
         """Note the event loop of the caller: a transport that can be awaited only is used in it."""

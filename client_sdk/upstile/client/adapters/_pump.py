@@ -1,15 +1,17 @@
 """Carries the core's flow over one request of the library: headers on, responses in."""
 
 from collections.abc import Callable
-from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from upstile.client.adapters._body import Body
 from upstile.client.adapters._response import incoming
-from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
+from upstile.client.flow._call import Call, Flow, Send, Wait
+from upstile.client.flow._flow import flow
 from upstile.client.flow._logins import BaseToken, Caller
-from upstile.client.flow._session import Session
 from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_error, readable_challenges
+
+if TYPE_CHECKING:
+    from upstile.client.adapters._auth import StepUpFlow
 
 STEP_UP = "upstile.step_up"
 """The request extension by which a call asks first."""
@@ -35,23 +37,24 @@ class Pump:
 
     def __init__(
         self,
-        http: ModuleType,
-        session: Session,
+        auth: "StepUpFlow",
         request: Any,
         caller: Caller | None,
         *,
         blocks: bool = False,
         began: float | None = None,
     ) -> None:
+        session = auth.session
         self._request = request
         self._url = str(request.url)
-        self._body = Body(http, request.stream)
+        self.body = Body(auth.http, request, None if caller is None else auth.spool_limit)
         call = Call(
             method=request.method,
             url=self._url,
             caller=caller,
-            unreplayable=self._body.unreplayable,
+            body=lambda: self.body.unreplayable,
             step_up=request.extensions.get(STEP_UP),
+            within=None if caller is None else session.block_at(self._url),
             blocks=blocks,
             is_retry=request.headers.get(_RETRY_COUNT, "0") != "0",
             began=began,
@@ -68,7 +71,7 @@ class Pump:
             for name in ("Authorization", "DPoP"):
                 headers.pop(name, None)
         if action.repeat:
-            self._body.rewind()
+            self.body.rewind()
         for name, value in action.headers:
             headers[name] = value
         if action.headers:

@@ -7,6 +7,7 @@ from threading import Event
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._proof_time import ProofTime
 from upstile.client.words import Said, said, spoken
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
@@ -20,6 +21,7 @@ _LONGEST_PAUSE = 2
 _NO_VERDICT = (502, 503, 504)
 """Who says this did not judge: a gateway whose node is gone, a node whose storage is away."""
 _STEP = "insufficient_authorization"
+_REFUSED = "invalid_dpop_proof"
 _WORDS = {
     "invalid_grant": "refused-sign-in",
     "invalid_client": "refused-app",
@@ -36,6 +38,7 @@ class Authority:
         clock: the time in epoch seconds; a wrong one is named when proofs are refused.
         monotonic: a clock in seconds that is never set; tells for how long an answer is repeated.
         cancel: is set when nobody waits for the ceremony any more.
+        time: the time of the proofs; that of the clock, until the server says another, by default.
     """
 
     def __init__(
@@ -45,12 +48,14 @@ class Authority:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         cancel: Event,
+        time: ProofTime | None = None,
     ) -> None:
         self._transport = transport
         self._key = key
         self._clock = clock
         self._monotonic = monotonic
         self._cancel = cancel
+        self._time = time or ProofTime(clock, monotonic)
 
     def start(self, url: str, form: Mapping[str, str | int | None]) -> Incoming:
         """Send the form that begins a ceremony; where the server has too much to do for a moment, once more after it.
@@ -114,19 +119,28 @@ class Authority:
             least = _PAUSE
 
     def _exchange(self, url: str, body: bytes) -> Incoming:
-        nonce = self._key.nonce(url)
-        response = self._send(url, body)
-        # A nonce demand judged nothing, so it is no repetition (RFC 9449 §8); it is obeyed once.
+        nonce, by = self._key.nonce(url), self._time.ahead(url)
+        response = self._send(url, body, by)
+        # A proof that is not taken judged nothing, so it is no repetition (RFC 9449 §8); a nonce is obeyed once.
         if _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce:
-            response = self._send(url, body)
+            response = self._send(url, body, by)
+        others = self._time.after_refusal(response, by) if _error(response) == _REFUSED else []
+        for ahead in (other for other in others if other != by):
+            response = self._send(url, body, ahead)
+            if _error(response) != _REFUSED:
+                self._time.proved(url, ahead)
+                break
         return response
 
-    def _send(self, url: str, body: bytes) -> Incoming:
+    def _send(self, url: str, body: bytes, ahead: float) -> Incoming:
         if self._cancel.is_set():
             raise StepUpCancelled(**said("cancelled"))
-        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", self._key.proof("POST", url)))
+        proof = self._key.proof("POST", url, now=self._time.at(ahead))
+        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", proof))
         response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
         self._key.learn(response)
+        if _error(response) != _REFUSED:
+            self._time.hear(response)
         return response
 
     def _refusal(self, response: Incoming) -> Exception:

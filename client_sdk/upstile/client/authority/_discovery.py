@@ -9,7 +9,7 @@ from upstile.client._errors import CeremonyFailed, UntrustedChallenge
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._trust import Pins
 from upstile.client.words import said
-from upstile.protocol import SERVER_METADATA_PATH, MalformedMessage, well_known_url
+from upstile.protocol import RESOURCE_METADATA_PATH, SERVER_METADATA_PATH, MalformedMessage, well_known_url
 
 if TYPE_CHECKING:
     from upstile.protocol import ResourceMetadata, ServerMetadata
@@ -27,9 +27,10 @@ M = TypeVar("M", "ResourceMetadata", "ServerMetadata")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """Where a ceremony takes place, and for which resource."""
+    """Where a ceremony takes place, and for which resource; `metadata_url` is where that is described."""
 
     resource: str
+    metadata_url: str
     server: "ServerMetadata"
 
     @property
@@ -67,19 +68,56 @@ class Discovery:
             UntrustedChallenge: a document names another resource, issuer or origin than the configured ones.
             CeremonyFailed: a document cannot be had or read.
         """
-        from upstile.protocol import ResourceMetadata, ServerMetadata
+        resource = self._resource(metadata_url, requested)
+        return Target(resource=resource, metadata_url=metadata_url, server=self.server())
 
-        server_url = well_known_url(self._pins.issuer, SERVER_METADATA_PATH)
+    def look_for(self, requested: str) -> Target:
+        """The same where no challenge has said where the resource's metadata is: the first of the places that has it.
+
+        Raises:
+            UntrustedChallenge, CeremonyFailed: as `find`; where none has it, what the origin's own place answered.
+        """
+        missing: dict[str, CeremonyFailed] = {}
+        for place in self._pins.metadata_places(requested):
+            try:
+                resource = self._resource(place, requested)
+            except CeremonyFailed as error:
+                if not _is_elsewhere(error):
+                    raise
+                missing[place] = error
+            else:
+                return Target(resource=resource, metadata_url=place, server=self.server())
+        raise missing[well_known_url(self._pins.api, RESOURCE_METADATA_PATH)]
+
+    def server(self) -> "ServerMetadata":
+        """The authorization server.
+
+        Raises:
+            UntrustedChallenge: the document is another's, or names endpoints on other origins.
+            CeremonyFailed: it cannot be had or read.
+        """
+        from upstile.protocol import ServerMetadata
+
+        url = well_known_url(self._pins.issuer, SERVER_METADATA_PATH)
+        server = self._read(ServerMetadata, url)
         try:
-            resource = self._read(ResourceMetadata, metadata_url)
-            self._pins.check_resource(resource, requested)
-            server = self._read(ServerMetadata, server_url)
             self._pins.check_server(server)
-        except UntrustedChallenge:  # look again next time: its operator may have mended it
-            for url in (metadata_url, server_url):
-                self._kept.pop(url, None)
+        except UntrustedChallenge:
+            self._kept.pop(url, None)
             raise
-        return Target(resource=resource.resource, server=server)
+        return server
+
+    def _resource(self, metadata_url: str, requested: str) -> str:
+        """The identifier of the resource that a document describes, once it was believed."""
+        from upstile.protocol import ResourceMetadata
+
+        metadata = self._read(ResourceMetadata, metadata_url)
+        try:
+            self._pins.check_resource(metadata, requested)
+        except UntrustedChallenge:  # look again next time: its operator may have mended it
+            self._kept.pop(metadata_url, None)
+            raise
+        return metadata.resource
 
     def _read(self, model: type[M], url: str) -> M:
         now = self._monotonic()
@@ -105,6 +143,13 @@ class Discovery:
             words = said(_refusal(response.status), url=url, status=response.status)
             raise CeremonyFailed(**words, response=response)
         return response
+
+
+def _is_elsewhere(error: CeremonyFailed) -> bool:
+    """Whether there is no such document at a place, or another page, so that it may be at another place."""
+    if error.response is None:
+        return isinstance(error.__cause__, MalformedMessage)
+    return error.response.status < 500 and error.response.status != 429
 
 
 def _refusal(status: int) -> str:

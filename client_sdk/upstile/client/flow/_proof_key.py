@@ -54,13 +54,13 @@ class ProofKey:
         der = self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return base64url_encode(der)
 
-    def proof(self, method: str, url: str, access_token: str | None = None) -> str:
-        """The `DPoP` header of one request."""
+    def proof(self, method: str, url: str, access_token: str | None = None, *, now: float | None = None) -> str:
+        """The `DPoP` header of one request; `now` is the time in epoch seconds, if it is not that of the clock."""
         return create_proof(
             self._key,
             htm=method,
             htu=url,
-            now=self._clock(),
+            now=self._clock() if now is None else now,
             jti=token_urlsafe(16),
             access_token=access_token,
             nonce=self.nonce(url),

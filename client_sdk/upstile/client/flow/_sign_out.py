@@ -41,10 +41,9 @@ def _revoke(session: Session, caller: Caller) -> None:
     """Have the base token revoked; the end of a base login is the end of all that stems from it."""
     from upstile.client.authority._authority import Authority
 
-    target = session.discovery.find(session.pins.metadata_url(None, None), session.pins.api + "/")
-    endpoint = target.server.revocation_endpoint
+    endpoint = session.discovery.server().revocation_endpoint
     if endpoint is None or caller.base is None:
         return
     form = {"token": caller.base.access_token, "token_type_hint": "access_token", "client_id": session.client_id}
-    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event())
+    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event(), session.server_time)
     authority.post(endpoint, form, repeatable=False)

@@ -7,7 +7,6 @@ from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.flow._dead_ends import DeadEnds
@@ -25,7 +24,6 @@ _log = logging.getLogger("upstile.client")
 _EXPIRY_MARGIN = 5.0
 _UNSAID = 60.0
 """Seconds that a token is used where the server does not say how long it lives (RFC 6749 §5.1)."""
-_LEARNED = 1024
 
 
 class Tokens:
@@ -56,7 +54,6 @@ class Tokens:
         self._caller: Caller | None = None
         self._refused: frozenset[str] = frozenset()
         self._dead_ends = DeadEnds(kept.monotonic)
-        self.learned: dict[tuple[str, str], Requirement] = {}
         self.ready = source is not None
 
     @property
@@ -126,11 +123,7 @@ class Tokens:
             self.ready = False
 
     def key_for(self, subject: str | None) -> ProofKey:
-        """The key that a user signs in with: a new one for another user than the last.
-
-        Raises:
-            ConfigurationError: the name could not be kept.
-        """
+        """The key that a user signs in with: a new one for another user than the last. Raises as `check_subject`."""
         check_subject(subject)
         self.load()
         same = self._own_key or not self._key_is_known or subject == self._subject
@@ -174,30 +167,28 @@ class Tokens:
         elif stored is not None:
             self._kept.sign_out(stored.id)
 
-    def for_call(self, method: str, url: str, login: Login) -> ElevatedToken | None:
-        """The token to send first, where an earlier challenge taught that one is needed."""
-        learned = self.learned.get((method, urlsplit(url).path)) if self.learned else None
-        return None if learned is None else self.find(learned, url, login)
+    def find(
+        self, requirement: Requirement, url: str, login: Login, resource: str | None = None
+    ) -> ElevatedToken | None:
+        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`.
 
-    def learn(self, method: str, url: str, requirement: Requirement) -> None:
-        """Remember what a call was challenged for; the query does not count."""
-        with self._lock:
-            if len(self.learned) >= _LEARNED:
-                self.learned.clear()
-            self.learned[method, urlsplit(url).path] = requirement
-
-    def find(self, requirement: Requirement, url: str, login: Login) -> ElevatedToken | None:
-        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`."""
+        Where it is known to which `resource` the URL belongs, one for that; else one for the most specific resource.
+        """
         if not self._elevated:
             return None
         tick = self._monotonic()
         with self._lock:
             self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            for token in self._elevated:
-                mine = token.login == login and resource_covers(token.resource, url)
-                if mine and token.satisfies(requirement, tick):
-                    return token
-        return None
+            mine = [token for token in self._elevated if token.login == login and token.satisfies(requirement, tick)]
+        if resource is None:
+            covering = (token for token in mine if resource_covers(token.resource, url))
+            return max(covering, key=lambda token: len(token.resource), default=None)
+        return next((token for token in mine if token.resource == resource), None)
+
+    def live(self, login: Login) -> list[ElevatedToken]:
+        """The elevated tokens of this login that have not expired."""
+        with self._lock:
+            return [token for token in self._elevated if token.login == login and self._monotonic() < token.expires_at]
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
@@ -209,8 +200,10 @@ class Tokens:
                 if entry.login is not None and entry.login.id == self._stored.id:
                     self._take(entry, login)
 
-    def keep(self, granted: Granted, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
-        """Hold a new elevated token; one for a single call is handed back and not kept."""
+    def keep(
+        self, granted: Granted, requirement: Requirement, resource: str, login: Login, *, hold: bool = True
+    ) -> ElevatedToken:
+        """A new elevated token: for later calls, too, with `hold`, unless it is for a single one."""
         response, tick = granted.response, self._monotonic()
         life = _UNSAID if response.expires_in is None else response.expires_in
         token = ElevatedToken(
@@ -225,7 +218,7 @@ class Tokens:
             expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
         )
         with self._lock:
-            held = not requirement.for_this_call and self.is_current(login)
+            held = hold and not requirement.for_this_call and self.is_current(login)
             if held:
                 self._elevated.insert(0, token)
         if held:
@@ -243,6 +236,10 @@ class Tokens:
             self._elevated = [kept for kept in self._elevated if kept is not token]
             self._refused |= {token.access_token}
         return new
+
+    def is_refused(self, token: ElevatedToken) -> bool:
+        """Whether a 401 refused it."""
+        return token.access_token in self._refused
 
     def is_dead_end(self, login: Login, kind: str) -> bool:
         """Whether the last ceremony of this kind was not honoured, a moment ago."""

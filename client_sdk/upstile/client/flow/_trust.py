@@ -1,11 +1,12 @@
 """Whom the client trusts: the API's origin and the issuer come from configuration, never from a response."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, UntrustedChallenge
-from upstile.client._exchange import Incoming, origin_of
+from upstile.client._exchange import Incoming, is_private, origin_of
 from upstile.client.words import said
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _ASKS = ("insufficient-user-authentication", "insufficient-authorization")
 _SCHEMES = ("bearer", "dpop")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_MOST_SEGMENTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,9 @@ class Pins:
     """The origins that tokens and credentials may go to.
 
     Args:
-        api: the API's base URL.
+        api: the API's origin.
         issuer: the authorization server's issuer identifier; the API's origin by default.
+        base: the API's address as the app names it, maybe with a path: its resource identifier, if there is one.
 
     Raises:
         ConfigurationError: one of them is neither https nor http on this machine.
@@ -40,16 +42,19 @@ class Pins:
 
     api: str
     issuer: str
+    base: str = ""
 
     @classmethod
     def of(cls, api: str, issuer: str | None) -> "Pins":
         """The pins of a client, checked."""
         for url in (api, api if issuer is None else issuer):
-            if not (origin_of(url).startswith("https://") or _is_loopback_http(url)):
+            if not is_private(url):
                 raise ConfigurationError(
                     f"{url!r} must be an https URL, or http on localhost, in ASCII, without a user name"
                 )
-        return cls(api=origin_of(api), issuer=origin_of(api) if issuer is None else issuer)
+        origin = origin_of(api)
+        base = origin + urlsplit(api).path.rstrip("/")
+        return cls(api=origin, issuer=origin if issuer is None else issuer, base=base)
 
     def is_api(self, url: str) -> bool:
         """Whether a request to `url` may carry a token."""
@@ -102,14 +107,32 @@ class Pins:
             return None
         return find_error(readable_challenges(response.lines("www-authenticate")))
 
-    def metadata_url(self, challenge: StepUpChallenge | None, response: Incoming | None) -> str:
-        """Where the resource's metadata is; it must lie on the API's origin."""
+    def metadata_url(self, challenge: StepUpChallenge | None, response: Incoming | None) -> str | None:
+        """Where a challenge says that the resource's metadata is; it must lie on the API's origin."""
         named = challenge.resource_metadata if challenge else None
-        if named is None:
-            return well_known_url(self.api, RESOURCE_METADATA_PATH)
-        if not self.is_api(named):
+        if named is not None and not self.is_api(named):
             raise UntrustedChallenge(**said("metadata-elsewhere", url=named), response=response)
         return named
+
+    def named_metadata(self, response: Incoming, method: str, url: str) -> str | None:
+        """Where a 401 says that the resource's metadata is, whatever it refuses for (RFC 9728 §5.1)."""
+        if response.status != 401 or not self.answers(response, method, url):
+            return None
+        challenges = readable_challenges(response.lines("www-authenticate"))
+        named = [challenge.params.get("resource_metadata") for challenge in challenges if challenge.scheme in _SCHEMES]
+        return next((where for where in named if where is not None and self.is_api(where)), None)
+
+    def metadata_places(self, url: str) -> list[str]:
+        """Where the metadata of the resource of a URL may be, in the order to look, where no challenge has said it.
+
+        The API's address as the app names it is taken for the identifier, then the origin, then each path above the
+        URL, the longest first.
+        """
+        segments = urlsplit(url).path.split("/")[1 : _MOST_SEGMENTS + 1]
+        plain = list(takewhile(lambda text: text not in ("", ".", ".."), segments))
+        above = ["/".join([self.api, *plain[:length]]) for length in range(len(plain), 0, -1)]
+        base = [self.base] if resource_covers(self.base, url) else []
+        return [well_known_url(place, RESOURCE_METADATA_PATH) for place in dict.fromkeys([*base, self.api, *above])]
 
     def check_resource(self, metadata: "ResourceMetadata", requested: str) -> None:
         """The document must speak for the requested URL and name our issuer (RFC 9728 §3.3)."""
@@ -161,8 +184,3 @@ def _problem_in(response: Incoming) -> "Problem | None":
         return Problem.from_json(response.body)
     except MalformedMessage:
         return None
-
-
-def _is_loopback_http(url: str) -> bool:
-    parts = urlsplit(origin_of(url))
-    return parts.scheme == "http" and parts.hostname in _LOOPBACK
