@@ -13,9 +13,8 @@ from threading import Lock
 from types import ModuleType
 from typing import IO, Any
 
-from anyio import CancelScope, to_thread
-
 from upstile.client._errors import UnreplayableBody
+from upstile.client.adapters._waiting import in_thread
 
 SPOOL_LIMIT = 64 * 1024 * 1024
 """Bytes that are kept of a body by default."""
@@ -116,8 +115,10 @@ class Spool:
         if self._file is None and not self._lock.locked():
             self.close()
             return
+        from anyio import CancelScope
+
         with CancelScope(shield=True):
-            await to_thread.run_sync(self.close)
+            await in_thread(self.close)
 
 
 def _block(file: IO[bytes] | None, at: int, size: int) -> bytes:
@@ -167,14 +168,14 @@ class _Async(_Spooled):
         self._check()
         spool, at = self._spool, 0
         while at < spool.length:
-            block = await to_thread.run_sync(spool.read, at) if spool.blocks(at) else spool.read(at)
+            block = await in_thread(spool.read, at) if spool.blocks(at) else spool.read(at)
             at += len(block)
             yield block
         if self._source is None:
             self._source = aiter(self._stream)
         while (chunk := await self._anext()) is not None:
             if spool.add(bytes(chunk)):
-                await to_thread.run_sync(spool.flush)
+                await in_thread(spool.flush)
             yield chunk
 
     async def _anext(self) -> bytes | None:

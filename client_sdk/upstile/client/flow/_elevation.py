@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.flow._logins import ElevatedToken, Login
+from upstile.client.words import said
 from upstile.protocol import Requirement
 
 
@@ -35,10 +36,7 @@ class Elevation:
             StepUpCancelled: it is another sign-in.
         """
         if login != self.login:
-            raise StepUpCancelled(
-                "Somebody else has signed in meanwhile",
-                hint="elevated() is for one sign-in; a token= that is refreshed inside has to name its subject=",
-            )
+            raise StepUpCancelled(**said("another-sign-in"))
 
     def renew(self, token: ElevatedToken, tick: float) -> None:
         """Go on with a new token, if it is one that serves; `tick` is the time by the monotonic clock."""

@@ -7,13 +7,11 @@ from threading import Event, Timer
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from upstile.client._errors import (
-    CeremonyFailed,
     NotSignedIn,
     StepUpCancelled,
     StepUpError,
     StepUpRequired,
     StepUpTimeout,
-    clock_hint,
 )
 from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
@@ -33,7 +31,7 @@ from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
 from upstile.client.words import said
-from upstile.protocol import find_error, readable_challenges, resource_covers
+from upstile.protocol import resource_covers
 
 if TYPE_CHECKING:
     from upstile.client.authority._discovery import Discovery, Target
@@ -183,16 +181,6 @@ class Session:
     def _refuse_dead_end(self, asked: Asked) -> None:
         if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
             raise Unsatisfied(**said("dead-end"), response=asked.response)
-
-    def check_clock(self, response: Incoming) -> None:
-        """A proof that the API refuses because of a wrong clock is an error that says so."""
-        if response.status != 401 or not self.pins.is_api(response.url):
-            return
-        if find_error(readable_challenges(response.lines("www-authenticate"))) != "invalid_dpop_proof":
-            return
-        hint = clock_hint(response.header("date"), self.clock())
-        if hint is not None:
-            raise CeremonyFailed(**said("proof-refused", clock=hint), response=response)
 
     def close(self) -> None:
         """Cancel what is under way."""

@@ -156,10 +156,8 @@ class Pins:
 
 def problem_in(response: Incoming) -> str | None:
     """The name of the problem that a response tells of."""
-    try:
-        return Problem.from_json(response.body).name
-    except MalformedMessage:
-        return None
+    problem = _problem_in(response)
+    return None if problem is None else problem.name
 
 
 def reason_in(response: Incoming) -> str | None:

@@ -8,6 +8,7 @@ from upstile.client._errors import (
     OutcomeUnknown,
     SignInExpired,
     UnreplayableBody,
+    clock_hint,
 )
 from upstile.client._exchange import Incoming
 from upstile.client.flow._asked import Asked
@@ -15,7 +16,7 @@ from upstile.client.flow._call import Call
 from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
 from upstile.client.flow._session import Session
 from upstile.client.words import said
-from upstile.protocol import Requirement
+from upstile.protocol import Requirement, find_error, readable_challenges
 
 
 @dataclass(kw_only=True, slots=True)
@@ -100,7 +101,7 @@ def may_be_replaced(session: Session, call: Call, token: Token | None, progress:
     """Whether an elevated token was refused as dead: revoked, or expired sooner than it said. The call was not done."""
     if not isinstance(token, ElevatedToken) or not session.pins.is_dead(response, call.method, call.url):
         if token is not None and token.token_type.lower() == "dpop":
-            session.check_clock(response)
+            check_clock(session, response)
         return False
     session.tokens.drop(token)
     final = progress.revived or call.unreplayable is not None
@@ -119,3 +120,14 @@ def check_signed_in(session: Session, call: Call, token: Token | None, response:
     if isinstance(token, BaseToken) and session.pins.is_dead(response, call.method, call.url):
         session.tokens.doubt(token)
         raise SignInExpired(response=response)
+
+
+def check_clock(session: Session, response: Incoming) -> None:
+    """A proof that the API refuses because of a wrong clock is an error that says so."""
+    if response.status != 401 or not session.pins.is_api(response.url):
+        return
+    if find_error(readable_challenges(response.lines("www-authenticate"))) != "invalid_dpop_proof":
+        return
+    hint = clock_hint(response.header("date"), session.clock())
+    if hint is not None:
+        raise CeremonyFailed(**said("proof-refused", clock=hint), response=response)

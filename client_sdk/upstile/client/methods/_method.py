@@ -79,7 +79,7 @@ class Looks(Protocol):
         """Why it cannot be used on this machine now; `None` if it can."""
         ...
 
-    def look(self, offer: Offer, moment: Moment) -> None:
+    def look(self, offer: "Offer", moment: Moment) -> None:
         """Look at an offer.
 
         Raises:
@@ -88,7 +88,7 @@ class Looks(Protocol):
         """
         ...
 
-    def look_at_new(self, pending: EnrollResponse, moment: Moment) -> None:
+    def look_at_new(self, pending: "EnrollResponse", moment: Moment) -> None:
         """Look at what a new authenticator is to be set up with; raises the same."""
         ...
 

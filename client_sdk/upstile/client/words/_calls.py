@@ -40,6 +40,12 @@ CALLS = {
         "Nothing was done. Start again if it is still wanted.",
         "the sign-in of the call is not the one of the client any more",
     ),
+    "another-sign-in": Words(
+        "StepUpCancelled",
+        "Somebody else has signed in meanwhile",
+        "Nothing was done. Start again if it is still wanted.",
+        "elevated() is for one sign-in; a token= that is refreshed inside has to name its subject=",
+    ),
     "nobody-answered": Words(
         "StepUpTimeout",
         "Nobody answered within {seconds} seconds",
