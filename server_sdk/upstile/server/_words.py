@@ -200,7 +200,7 @@ WORDS = MappingProxyType(
             next_step="Look at the list again.",
             hint="this user has no authenticator of this id that the request could be about",
             cause="The authenticator was removed, its enrolment took longer than ten minutes, or it is another user's"
-            " or, while pending, another sign-in's.",
+            " or, while pending, another sign-in's, or another sign-in finished one meanwhile.",
             remedy="List the authenticators again; begin an enrolment that was not finished anew.",
         ),
         "slow-down": Words(
