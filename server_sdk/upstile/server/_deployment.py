@@ -122,18 +122,21 @@ class Deployment:
         for store in self.storage.stores:
             await store.aclose()
 
-    async def authenticate(self, request: HttpRequest, asks_once: Callable[[], bool]) -> Authentication:
+    async def authenticate(
+        self, request: HttpRequest, asks_once: Callable[[], bool], *, lasts: bool = False
+    ) -> Authentication:
         """Verify the token of one call, once: a DPoP proof is good for one look. Raises `Rejection`.
 
         Args:
             request: the call.
             asks_once: whether any guard of its route asks for an authentication for this very call.
+            lasts: whether it is a connection that stays, such as a websocket.
         """
         if not self._ready:
             await self.prepare()
         call = await self.guard.authenticate_or_look(request, self.clock())
         call.asks_once = asks_once
-        return Authentication(self.guard, call.token, call.scheme, asks_once, self.clock, call)
+        return Authentication(self.guard, call.token, call.scheme, asks_once, self.clock, call, lasts)
 
     async def require(
         self, authentication: Authentication, requirement: Requirement, *, once_in_handler: bool = False

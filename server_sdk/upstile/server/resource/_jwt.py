@@ -42,6 +42,10 @@ class Verifier(Protocol):
         """Verify a token at `now` (epoch seconds); raises `InvalidToken`. `digest` is its SHA-256, if at hand."""
         ...
 
+    def has_expired(self, token: AccessToken, now: float) -> bool:
+        """Whether a token that was verified is too old at `now` (epoch seconds)."""
+        ...
+
     async def verify_or_look(self, token: str, now: float) -> AccessToken:
         """The same; a key that is not known yet is looked for, and the token judged again."""
         ...
@@ -113,10 +117,14 @@ class JWTVerifier:
         known = trust.tokens.get(key, now)
         if known is None:
             known = self._decode(token, trust, now)
-            if now >= known.expires_at + self._leeway:
+            if self.has_expired(known, now):
                 raise InvalidToken("expired")
             trust.tokens.put(key, known)
         return known
+
+    def has_expired(self, token: AccessToken, now: float) -> bool:
+        """Whether a token that was verified is too old, the leeway included."""
+        return now >= token.expires_at + self._leeway
 
     async def verify_or_look(self, token: str, now: float) -> AccessToken:
         """Verify a token; one of a key that is not known yet is judged again after a look for that key.
