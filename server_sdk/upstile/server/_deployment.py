@@ -206,12 +206,16 @@ class Deployment:
 
     def is_repeat(self, token: AccessToken) -> bool:
         """Whether a call that is let in is the first one here with the token of a ceremony: to be told of, once."""
-        if token.issuer != self.issuer.identifier or token.jti in self._repeated or ceremony_of(token.jti) is None:
+        if self.is_told(token):
             return False
         if len(self._repeated) >= REPEATED:
             self._repeated.clear()
         self._repeated.add(token.jti)
         return True
+
+    def is_told(self, token: AccessToken) -> bool:
+        """Whether nothing has to be told of a call let in with this token: it is no ceremony's, or not new here."""
+        return token.jti in self._repeated or token.issuer != self.issuer.identifier or ceremony_of(token.jti) is None
 
     def repeated(self, token: AccessToken, request: HttpRequest, route: str | None) -> None:
         """Tell of such a call."""

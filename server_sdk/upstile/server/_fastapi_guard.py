@@ -43,7 +43,7 @@ class Guarded(SecurityBase):
         self._scoped: dict[tuple[str, ...], Guarded] = {}
         # NOTE: no quick way where a token may have to be used up for the call.
         once = once_in_handler or requirement.for_this_call
-        self._quick = None if once else deployment.guard.admission(requirement)
+        self._quick = None if once else deployment.guard.admission(requirement, deployment.is_told)
         # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
         self._verified = f"upstile.authentication {id(deployment)}"
 

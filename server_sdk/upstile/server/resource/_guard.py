@@ -97,8 +97,13 @@ class Guard:
         self._admissions: WeakValueDictionary[object, Admission] = WeakValueDictionary()
         self.refusals = refusals
 
-    def admission(self, requirement: Requirement) -> Admission:
-        """The quick way through for one requirement; those who ask the same share what it remembers."""
+    def admission(self, requirement: Requirement, is_told: Callable[[AccessToken], bool]) -> Admission:
+        """The quick way through for one requirement; those who ask the same share what it remembers.
+
+        Args:
+            requirement: what is asked.
+            is_told: whether nothing has to be told of a call that is let in with a token; the same for all of them.
+        """
         known = self._admissions.get(requirement.asks)
         if known is None:
             known = self._admissions[requirement.asks] = Admission(
@@ -108,6 +113,7 @@ class Guard:
                 url=self._url,
                 replays=self.replays,
                 noted=self._noted if self.refusals.dpop else frozenset(),
+                is_told=is_told,
             )
         return known
 
