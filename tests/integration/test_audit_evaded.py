@@ -1,6 +1,9 @@
 """Who wants to act unseen, or to write into the audit of somebody else, gets neither."""
 
+import sqlite3
 from collections import Counter
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,11 @@ import pytest
 from fastapi import Depends
 
 from support.audited import rows
-from support.own_app import own_app
+from support.own_app import OwnApp, own_app
+from support.wire_driver import URL, new_key
+from upstile.server import StorageUnavailable
+from upstile.server.authorization import _answer, _budgets
+from upstile.server.storage import User
 
 pytestmark = pytest.mark.anyio
 MANAGE = "/stepup/authenticators"
@@ -40,3 +47,70 @@ async def test_a_token_that_was_seen_before_its_first_call_is_told_of_all_the_sa
         for _ in range(3):
             assert (await app.call(method, "/pay", token=token)).status_code == 200
     assert _kinds(tmp_path)["call-repeated"] == 1
+
+
+@contextmanager
+def _full(folder: Path) -> Generator[None]:
+    """While the table takes no row."""
+    full = "CREATE TRIGGER full BEFORE INSERT ON upstile_audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+    with closing(sqlite3.connect(folder / "bank.db", timeout=5, isolation_level=None)) as connection:
+        connection.execute(full)
+        yield
+        connection.execute("DROP TRIGGER full")
+
+
+async def _locked(app: OwnApp) -> OwnApp:
+    """A device that is not known, after five wrong answers."""
+    await app.sign_in()
+    await app.enroll_totp()
+    stranger = OwnApp(app.http, app.clock, key=new_key(), api=app.api, server=app.server)
+    await stranger.sign_in()
+    started = await stranger.start()
+    for _ in range(5):
+        await stranger.answer(started, otp="000000")
+    await stranger.sign_in()
+    return stranger
+
+
+async def test_nothing_is_unlocked_that_cannot_be_told(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        stranger = await _locked(app)
+        with _full(tmp_path), pytest.raises(StorageUnavailable):
+            await app.server.unlock("ada", by="bob")
+        assert (await stranger.start()).reply.json()["error"] == "temporarily_locked"
+        await app.server.unlock("ada", by="bob")
+        assert (await stranger.start()).reply.status_code == 403
+    assert _kinds(tmp_path)["user-unlocked"] == 1
+
+
+async def test_nobody_is_forgotten_where_that_cannot_be_told(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        before = _kinds(tmp_path)
+        with _full(tmp_path), pytest.raises(StorageUnavailable):
+            await app.server.forget_user("ada", by="mallory")
+        assert _kinds(tmp_path) == before
+        assert (await app.call("GET", "/me")).status_code == 200
+        assert (await app.server._deployment.storage.durable.account(User(URL, "ada"))).authenticators
+        await app.server.forget_user("ada", by="bob")
+    assert _kinds(tmp_path) == {"user-forgotten": 1}
+
+
+async def test_what_ends_is_in_the_table_when_the_node_is_killed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_budgets, "LAST_TRY", 1)
+    monkeypatch.setattr(_answer, "LAST_TRY", 1)
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        monkeypatch.setattr(app.server._deployment.storage.durable, "append", lambda rows: None)  # what waited is lost
+        code = (await app.answer(started := await app.start(), otp=app.code())).json()["authorization_code"]
+        assert [(await app.redeem(started, code)).status_code for _ in range(2)] == [200, 400]
+        stranger = OwnApp(app.http, app.clock, key=new_key(), api=app.api, server=app.server)
+        await stranger.sign_in()
+        await stranger.answer(await stranger.start(), otp="000000")
+        assert (await app.post("/stepup/revoke", {"token": app.token, "client_id": "bank-cli"})).status_code == 200
+    kinds = _kinds(tmp_path)
+    assert [kinds[kind] for kind in ("code-replayed", "authenticator-closed", "token-revoked")] == [1, 1, 1]

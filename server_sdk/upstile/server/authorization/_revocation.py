@@ -60,20 +60,22 @@ class Revoker:
             token = await self._verifier.verify_or_look(request.token, now)
         except InvalidToken:
             return
-        learn(user=User(token.issuer, token.subject))
+        user = User(token.issuer, token.subject)
+        learn(user=user)
         if token.client_id != request.client_id:
             raise AuthorizationError("invalid_client", "the token is another client's")
         if self._revocations.covers(token):
             return
         key = self._names("login", token.sid or "")
         login = BaseLogin.read((await self._store.get_many([key], now)).get(key))
+        event = SecurityEvent(kind="token-revoked", user=user, client_id=token.client_id, at=now)
+        rows = self._events.rows(event)
         if login is not None and login.jti == token.jti:  # elevated tokens may outlive the login
             await self._count(token, now)
-            await self._revocations.revoke("login", login.sid, token.expires_at + LONGEST_TOKEN_LIFE)
+            await self._revocations.revoke("login", login.sid, token.expires_at + LONGEST_TOKEN_LIFE, rows)
         else:
-            await self._revocations.revoke("token", token.jti, token.expires_at)
-        user = User(token.issuer, token.subject)
-        await self._events.tell(SecurityEvent(kind="token-revoked", user=user, client_id=token.client_id, at=now))
+            await self._revocations.revoke("token", token.jti, token.expires_at, rows)
+        await self._events.tell(event, written=True)
 
     async def _count(self, token: AccessToken, now: float) -> None:
         key = self._names("user", token.subject)
