@@ -13,7 +13,7 @@ from fastapi import Depends
 from support.audited import rows
 from support.own_app import OwnApp, own_app
 from support.wire_driver import URL, new_key
-from upstile.server import StorageUnavailable
+from upstile.server import App, StorageUnavailable
 from upstile.server.authorization import _answer, _budgets
 from upstile.server.storage import User
 
@@ -114,3 +114,38 @@ async def test_what_ends_is_in_the_table_when_the_node_is_killed_at_once(
         assert (await app.post("/stepup/revoke", {"token": app.token, "client_id": "bank-cli"})).status_code == 200
     kinds = _kinds(tmp_path)
     assert [kinds[kind] for kind in ("code-replayed", "authenticator-closed", "token-revoked")] == [1, 1, 1]
+
+
+async def test_a_token_that_has_ended_writes_nothing_under_the_name_of_its_user(tmp_path: Path) -> None:
+    async with own_app(tmp_path, clients=[App("bank-cli"), App("ops")]) as app:
+        ended, expired = await app.sign_in(), await app.sign_in("bob")
+        await app.server.end_sessions("ada")
+        before = _kinds(tmp_path)
+        for token, later, status in ((ended, 0, 200), (expired, 12 * 3600, 400)):
+            app.clock.now += later
+            reply = await app.http.post("/stepup/revoke", data={"token": token, "client_id": "ops"})
+            assert reply.status_code == status
+    assert _kinds(tmp_path) == before
+
+
+async def test_a_recorded_request_that_is_sent_again_writes_nothing(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        token = await app.elevate(scope="authenticators", max_age="60")
+        enrolment = {
+            "url": MANAGE,
+            "json": {"method": "totp", "name": "x"},
+            "headers": {"Authorization": f"DPoP {token}", "DPoP": app.proof("POST", MANAGE, token)},
+        }
+        proof = {"DPoP": app.proof("POST", "/stepup/challenge")}
+        start = await app.start()
+        answer = {"url": "/stepup/challenge", "data": app.answer_form(start, otp="000000"), "headers": proof}
+        recorded: list[Any] = [enrolment, answer]
+        for request in recorded:
+            await app.http.post(**request)
+        app.server._deployment.storage.durable.tidy(app.clock())
+        before = _kinds(tmp_path)
+        for request in recorded * 3:
+            assert (await app.http.post(**request)).status_code in (400, 401)
+    assert _kinds(tmp_path) == before

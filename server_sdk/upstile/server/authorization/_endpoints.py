@@ -140,7 +140,8 @@ class Endpoints:
         return endpoint
 
     def _note(self, kind: EventKind, code: str, description: str) -> None:
-        event = SecurityEvent(kind=kind, user=None, at=self.clock(), reason=code, detail=description)
+        verified = code != "invalid_dpop_proof"  # a proof may have been recorded: then this is not who it was
+        event = SecurityEvent(kind=kind, user=None, at=self.clock(), reason=code, detail=description, verified=verified)
         self.events.note(event)  # whose it is, the request under way has learnt, or nobody knows
 
     def _resource(self, template: str, handle: _Handle) -> Endpoint:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from upstile.protocol import MalformedMessage, base64url_decode, json_object
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import Claims, InvalidToken, UnknownKey
+from upstile.server.resource._claims import Claims, ExpiredToken, InvalidToken, UnknownKey
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._keys import VerificationKeys, Verify
 from upstile.server.resource._token_cache import TokenCache
@@ -118,7 +118,7 @@ class JWTVerifier:
         if known is None:
             known = self._decode(token, trust, now)
             if self.has_expired(known, now):
-                raise InvalidToken("expired")
+                raise ExpiredToken(known)
             trust.tokens.put(key, known)
         return known
 
