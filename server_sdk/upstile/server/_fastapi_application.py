@@ -13,7 +13,8 @@ from starlette.types import Scope
 from upstile.server._deployment import Deployment
 from upstile.server._errors import AuthorizationError, ConfigurationError, Rejection, StorageUnavailable
 from upstile.server._fastapi_guard import Guarded, guards
-from upstile.server._fastapi_routes import applications_below, declared_routes
+from upstile.server._fastapi_routes import declared_routes, mounted_in
+from upstile.server._mounts import note_place
 from upstile.server._starlette import EmbeddedRoutes, answer, head, route_of
 from upstile.server.authorization._response import error_response
 
@@ -23,8 +24,24 @@ _SAID = "says_scopes_of_guards"
 def applications(app: Starlette) -> Iterator[Starlette]:
     """An application and all that are mounted below it."""
     yield app
-    for below in applications_below(app):
-        yield from applications(below)
+    for mounted in mounted_in(app):
+        if mounted.app is not None:
+            yield from applications(mounted.app)
+
+
+def note_places(app: Starlette, before: str = "") -> None:
+    """Note below what the routes of an application, and of those below it, stand, so that events can say it.
+
+    Args:
+        app: an application.
+        before: the template of what it is mounted below itself.
+    """
+    note_place(app, before)
+    for template, below in mounted_in(app):
+        if below is None:
+            note_place(app, before + template)
+        else:
+            note_places(below, before + template)
 
 
 def handlers(deployment: Deployment) -> dict[type[Exception], Any]:

@@ -57,17 +57,34 @@ def declared_routes(app: Starlette) -> Iterator[Declared]:
             yield Declared(path, tuple(sorted(getattr(route, "methods", None) or ())), dependant)
 
 
-def applications_below(app: Starlette) -> Iterator[Starlette]:
-    """The applications that are mounted in one, also inside of middleware, routers and hosts; not those below them."""
-    waiting = list(_routes(app.router))
+class Mounted(NamedTuple):
+    """What is mounted in an application.
+
+    Attributes:
+        template: below what.
+        app: an application, or `None` for a router, whose routes are those of the application around it.
+    """
+
+    template: str
+    app: Starlette | None
+
+
+def mounted_in(app: Starlette) -> Iterator[Mounted]:
+    """What is mounted in an application, also inside of middleware, routers and hosts; not what is below those."""
+    waiting = [("", route) for route in _routes(app.router)]
     while waiting:
-        below = getattr(waiting.pop(), "app", None)
+        template, route = waiting.pop()
+        below = getattr(route, "app", None)
         while below is not None and not isinstance(below, Starlette) and not hasattr(below, "routes"):
             below = getattr(below, "app", None)
+        if below is None:
+            continue
+        template += getattr(route, "path", None) or ""  # a host has none
         if isinstance(below, Starlette):
-            yield below
-        elif below is not None:
-            waiting.extend(_routes(below))
+            yield Mounted(template, below)
+        else:
+            yield Mounted(template, None)
+            waiting.extend((template, inner) for inner in _routes(below))
 
 
 def uses(dependant: Any, overrides: Mapping[Any, Any] = MappingProxyType({})) -> Iterator[Use]:

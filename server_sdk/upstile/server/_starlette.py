@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from upstile.server._http import HttpRequest, HttpResponse
+from upstile.server._mounts import place_of
 from upstile.server._route import Route
 from upstile.server.authorization._endpoints import MAX_BODY
 
@@ -98,13 +99,13 @@ def head(request: HTTPConnection) -> HttpRequest:
 
 
 def route_of(scope: Scope) -> str | None:
-    """The template of the route of a call, such as `POST /transfers/{id}`, with what it is mounted below."""
+    """The template of the route of a call, such as `POST /transfers/{id}`, with those that it is mounted below."""
     template = getattr(scope.get("route"), "path", None)
     if template is None:
         return None
     outer: str = scope.get("app_root_path", "")
     below: str = scope.get("root_path", "").removeprefix(outer)
-    return f"{scope.get('method', 'GET')} {below}{template}"
+    return f"{scope.get('method', 'GET')} {place_of(scope.get('app'), below)}{template}"
 
 
 def response(neutral: HttpResponse) -> Response:

@@ -28,7 +28,14 @@ from upstile.server import (
     Rejection,
 )
 from upstile.server._embedded import PREFIX, Settings, embedded
-from upstile.server._fastapi_application import answer_errors, check_first, check_guards, handlers, say_scopes
+from upstile.server._fastapi_application import (
+    answer_errors,
+    check_first,
+    check_guards,
+    handlers,
+    note_places,
+    say_scopes,
+)
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._no_store import NoStore, token_goes_out
@@ -262,6 +269,7 @@ class StepUp(HelpDeskVerbs):
 
     def _look_at(self, app: FastAPI, entry: EmbeddedRoutes) -> None:
         """At `install`, and again when the application starts: what was added or mounted in between is known then."""
+        note_places(app)
         answer_errors(app, handlers(self._deployment))
         check_guards(app)
         check_first(app, entry)
