@@ -104,9 +104,10 @@ def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
     if entry not in routes:
         raise ConfigurationError("what server.install(app) put into the router was taken out of it")
     for route in routes[: routes.index(entry)]:
-        for method, path in entry.fixed:
+        for method, path in entry.answered:
             if route.matches(_request(method, path))[0] is Match.FULL:
-                raise ConfigurationError(f"{route!r} stands first and hides {path}: add it after server.install(app)")
+                what = f"{method} {path}"
+                raise ConfigurationError(f"{route!r} stands first and hides {what}: add it after server.install(app)")
 
 
 def say_scopes(app: Starlette) -> None:

@@ -21,6 +21,8 @@ from upstile.server.authorization._endpoints import MAX_BODY
 
 _NONE: tuple[Match, Scope] = (Match.NONE, {})
 _FOUND = "upstile.route"
+_NAME = re.compile(r"\{\w+\}")
+_SOME_ID = "AbCd-1234_5678ef"
 
 
 class EmbeddedRoutes(BaseRoute):
@@ -39,8 +41,10 @@ class EmbeddedRoutes(BaseRoute):
 
     def __init__(self, routes: Iterable[Route], prepare: Callable[[], Awaitable[None]]) -> None:
         known = tuple(routes)
-        self.fixed = [(next(iter(route.endpoints)), route.path) for route in known if "{" not in route.path]
-        """Method and path of each endpoint whose path has no parameter."""
+        self.answered = [
+            (method, _NAME.sub(_SOME_ID, route.path)) for route in known for method in _methods(route.endpoints)
+        ]
+        """Method and path of each request that is answered here; a parameter of the path is one of many."""
         self._fixed = {route.path: route for route in known if "{" not in route.path}
         self._patterns = [(_pattern(route.path), route) for route in known if "{" in route.path]
         self._beginning = commonprefix([route.path.partition("{")[0] for _, route in self._patterns])  # noqa: RUF071 - text is meant
@@ -142,6 +146,11 @@ async def _bounded_body(request: Request) -> bytes:
         if len(body) > MAX_BODY:
             break
     return bytes(body)
+
+
+def _methods(endpoints: Iterable[str]) -> tuple[str, ...]:
+    named = tuple(endpoints)
+    return (*named, "HEAD") if "GET" in named else named
 
 
 def _pattern(path: str) -> re.Pattern[str]:
