@@ -15,6 +15,7 @@ from upstile.server._errors import AuthorizationError, ConfigurationError, Rejec
 from upstile.server._fastapi_guard import Guarded, guards
 from upstile.server._fastapi_routes import declared_routes, mounted_in
 from upstile.server._mounts import note_place
+from upstile.server._no_store import NoStore
 from upstile.server._starlette import EmbeddedRoutes, answer, head, route_of
 from upstile.server.authorization._response import error_response
 
@@ -108,6 +109,16 @@ def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
             if route.matches(_request(method, path))[0] is Match.FULL:
                 what = f"{method} {path}"
                 raise ConfigurationError(f"{route!r} stands first and hides {what}: add it after server.install(app)")
+
+
+def keep_from_caches(app: Starlette) -> None:
+    """Let the middleware that keeps tokens from caches stand around all others, those added after `install` too.
+
+    For when the application starts: no middleware is added from then on.
+    """
+    stack = app.middleware_stack or app.build_middleware_stack()
+    if app.user_middleware[0].cls is not NoStore and not isinstance(stack, NoStore):
+        app.middleware_stack = NoStore(stack)
 
 
 def say_scopes(app: Starlette) -> None:

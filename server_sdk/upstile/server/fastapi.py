@@ -33,6 +33,7 @@ from upstile.server._fastapi_application import (
     check_first,
     check_guards,
     handlers,
+    keep_from_caches,
     note_places,
     say_scopes,
 )
@@ -246,7 +247,8 @@ class StepUp(HelpDeskVerbs):
         """Begin a base login after the application's own sign-in; return the result to the app as it is.
 
         The response gets `Cache-Control: no-store` (RFC 6749 §5.1) in the application that `install` was called with,
-        and in those mounted below it. In another one, set it yourself.
+        its middleware included, and in those mounted below it. In another one, and where a server runs the application
+        without its lifespan and middleware was added after `install`, set it yourself.
 
         Args:
             subject: the user, by a name that never changes.
@@ -279,6 +281,7 @@ class StepUp(HelpDeskVerbs):
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
             self._look_at(app, entry)
+            keep_from_caches(app)
             health = self._deployment.health
             health.begin()
             await self._deployment.prepare()
