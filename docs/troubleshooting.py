@@ -1,7 +1,8 @@
-"""Writes the server's part of `docs/troubleshooting.md`: `uv run python -m docs.troubleshooting`.
+"""Writes `docs/troubleshooting.md`: `uv run python -m docs.troubleshooting`.
 
-What refusals say comes from the table in the server's code. The errors of the start and of the command are found in the
-code, too; their causes and remedies stand in `docs/start_up_errors.toml`.
+What the client's errors say comes from the table in its code (`troubleshooting_client.py`), what refusals say from that
+in the server's. The errors of the start and of the command are found in the code, too; their causes and remedies stand
+in `docs/start_up_errors.toml`.
 """
 
 import ast
@@ -14,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from types import ModuleType
 
-from upstile.server._words import WORDS, Words
+from upstile.server._words import CASES, WORDS, Words
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -22,22 +23,23 @@ ERRORS = ROOT / "docs" / "start_up_errors.toml"
 SERVER = ROOT / "server_sdk" / "upstile" / "server"
 BEGIN, END = "<!-- server: made from the code -->", "<!-- server: end -->"
 _RAISED = {"ConfigurationError", "StorageUnavailable", "CannotLoad", "ImportError"}
-_ANYTHING = "…"
+ANYTHING = "…"
+"""Stands for what differs."""
 
 
 @cache
-def messages() -> frozenset[str]:
+def messages(half: Path = SERVER) -> frozenset[str]:
     """What the errors of the start, of the stores and of the command say; `…` stands for what differs."""
-    found = {text for path in sorted(SERVER.rglob("*.py")) for text in _messages_of(path)}
-    return frozenset(text for text in found if text.strip(_ANYTHING))
+    found = {text for path in sorted(half.rglob("*.py")) for text in _messages_of(path, half)}
+    return frozenset(text for text in found if text.strip(ANYTHING))
 
 
-def _messages_of(path: Path) -> Iterator[str]:
+def _messages_of(path: Path, half: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args and _is_raised(node)]
     if not calls or path.name == "__init__.py":
         return
-    name = ".".join(path.relative_to(SERVER.parents[1]).with_suffix("").parts)
+    name = ".".join(path.relative_to(half.parents[1]).with_suffix("").parts)
     module = import_module(name)
     for call in calls:
         yield from _texts(call.args[0], module)
@@ -61,7 +63,7 @@ def _texts(node: ast.expr, module: ModuleType) -> list[str]:
         return ["".join(choice) for choice in product(_texts(node.left, module), _texts(node.right, module))]
     if isinstance(node, ast.Name | ast.Attribute):
         value = _value(node, module)
-        return [value if isinstance(value, str) else _ANYTHING]
+        return [value if isinstance(value, str) else ANYTHING]
     return _of_a_table(node, module)
 
 
@@ -76,8 +78,8 @@ def _of_a_table(node: ast.expr, module: ModuleType) -> list[str]:
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
         table, default = _value(node.func.value, module), _texts(node.args[-1], module)
     else:
-        return [_ANYTHING]
-    return [*map(str, table.values()), *default] if isinstance(table, dict) else [_ANYTHING]
+        return [ANYTHING]
+    return [*map(str, table.values()), *default] if isinstance(table, dict) else [ANYTHING]
 
 
 def rows() -> list[dict[str, str]]:
@@ -92,13 +94,14 @@ def server_part() -> str:
     areas = dict.fromkeys(row["area"] for row in rows())
     errors = "\n".join(f"### {area}\n{_area(area)}" for area in areas)
     start = f"## Errors of start, stores and command\n{_ERRORS}\n{errors}"
-    return f"{BEGIN}\n## Refusals\n{_REFUSALS}\n{refusals}\n{start}{END}"
+    return f"{BEGIN}\n## Refusals\n{_REFUSALS}\n{refusals}\n{start}\n{END}"
 
 
 def page_with(part: str, page: str) -> str:
-    """The page with the server's part replaced."""
-    before, _, rest = page.partition(BEGIN)
-    return before + part + rest.partition(END)[2]
+    """The page with a part replaced; its first and its last line say where."""
+    begin, end = part[: part.index("\n")], part[part.rindex("\n") + 1 :]
+    before, _, rest = page.partition(begin)
+    return before + part + rest.partition(end)[2]
 
 
 _REFUSALS = """
@@ -115,10 +118,14 @@ or ends `upstile-server` with a sentence. `…` stands for what differs.
 def _refusal(name: str, words: Words) -> str:
     return f"""### `{name.replace("-", "_")}` (`urn:upstile:problem:{name}`)
 - The person reads: {words.sentences}
-- The developer reads: {words.hint}
+{_cases(name)}- The developer reads: {words.hint}
 - Cause: {words.cause}
 - Remedy: {words.remedy}
 """
+
+
+def _cases(name: str) -> str:
+    return "".join(f"- The person reads, {case.when}: {case.sentences}\n" for case in CASES if case.of == name)
 
 
 def _area(area: str) -> str:
@@ -131,7 +138,9 @@ def _area(area: str) -> str:
 
 def main() -> None:
     """Write the page; say what has no cause and remedy yet."""
-    PAGE.write_text(page_with(server_part(), PAGE.read_text()))
+    from docs.troubleshooting_client import client_part  # which uses this module
+
+    PAGE.write_text(page_with(client_part(), page_with(server_part(), PAGE.read_text())))
     for message in sorted(messages() - {row["message"] for row in rows()}):
         sys.stderr.write(f"{ERRORS.name} has no row for: {message}\n")
 

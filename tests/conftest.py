@@ -7,9 +7,32 @@ import pytest
 
 from support.bank_server import BankServer, running_bank
 from support.clocks import SharedClock
+from support.libraries import HTTPX, HTTPX2, Library, running_on
 from support.nodes import NodeProgram, Shared, node_program
 from support.postgres import PostgresServer, running_postgres
 from support.redis_server import RedisServer, redis_server
+from support.virtual_screen import virtual_screen
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what takes `library` on both: the second time in the long lane, but for what is marked as a sample."""
+    if "library" in metafunc.fixturenames:
+        marks = () if metafunc.definition.get_closest_marker("both_libraries") else pytest.mark.long
+        metafunc.parametrize("library", [HTTPX, pytest.param(HTTPX2, marks=marks)], ids=str, indirect=True)
+
+
+@pytest.fixture
+def library(request: pytest.FixtureRequest) -> Generator[Library]:
+    """The HTTP library that the client runs on."""
+    with running_on(request.param) as library:
+        yield library
+
+
+@pytest.fixture(scope="session")
+def screen() -> Generator[str]:
+    """A screen that nobody sees. One for all: Tk ends the process when a display goes that it has ever used."""
+    with virtual_screen() as name:
+        yield name
 
 
 @pytest.fixture

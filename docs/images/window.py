@@ -1,9 +1,8 @@
 """Makes the pictures of the Tk dialogue, on a screen of its own: `uv run python docs/images/window.py`.
 
-It needs xvfb and imagemagick.
+It needs xvfb.
 """
 
-import subprocess
 import sys
 import tkinter as tk
 from collections.abc import Callable
@@ -14,7 +13,8 @@ from threading import Event, Thread
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from support.tk_person import virtual_screen  # noqa: E402
+from support.screenshots import picture_of  # noqa: E402
+from support.virtual_screen import virtual_screen  # noqa: E402
 from upstile.client import Occasion, Requirement, StepUpCancelled  # noqa: E402
 from upstile.client.tk import TkPrompter  # noqa: E402
 
@@ -45,15 +45,20 @@ def ask_for_a_touch(prompter: TkPrompter) -> None:
     prompter.touch("Touch your security key now")
 
 
-def main() -> None:
+def enrol_an_app(prompter: TkPrompter) -> None:
+    """A new authenticator app."""
+    prompter.show_key_uri("otpauth://totp/Bank:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Bank")
+
+
+def main(folder: Path = HERE) -> None:
     """One picture of each page in each look."""
     with virtual_screen() as screen:
         root = tk.Tk(screenName=screen)
         root.withdraw()
-        for work in (ask_for_a_code, offer_methods, ask_for_a_touch):
+        for work in (ask_for_a_code, offer_methods, ask_for_a_touch, enrol_an_app):
             for look in ("light", "dark"):
                 name = f"window-{work.__name__.rpartition('_')[2]}-{look}.png"
-                _picture(root, screen, work, look == "dark", HERE / name)
+                _picture(root, screen, work, look == "dark", folder / name)
         root.destroy()
 
 
@@ -68,8 +73,7 @@ def _picture(root: tk.Tk, screen: str, work: Callable[[TkPrompter], None], dark:
                 widget.focus_force()
                 widget.insert(0, "4921")
         root.update()
-        command = ["import", "-display", screen, "-window", str(window.winfo_id()), "-strip", str(file)]
-        subprocess.run(command, check=True)  # noqa: S603
+        picture_of(screen, window).save(file, optimize=True)
         prompter.close()
         root.after(200, root.quit)
 

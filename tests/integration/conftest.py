@@ -6,6 +6,7 @@ import pytest
 
 from support.ada import Ada
 from support.bank_server import BankServer
+from support.libraries import Library
 from upstile.server.authorization import _overload
 
 
@@ -16,8 +17,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def ada(bank_server: BankServer) -> Ada:
-    """A person at the example bank."""
+def ada(library: Library, bank_server: BankServer) -> Ada:
+    """A person at the example bank, whose apps are on each HTTP library."""
     return Ada(bank_server)
 
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from support.ada import Ada
-from upstile.client import AsyncClient, UnreplayableBody
+from upstile.client import UnreplayableBody
 
 ORDER = {"to": "ACME", "amount": "1.00"}
 
@@ -36,7 +36,7 @@ def test_an_async_iterator_is_refused_as_well(ada: Ada) -> None:
         yield b"{}"
 
     async def main() -> None:
-        async with AsyncClient(ada.bank.url, **ada.options()) as client:
+        async with ada.clients.AsyncClient(ada.bank.url, **ada.options()) as client:
             await client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
             await client.post("/transfers", content=chunks())
 
@@ -57,6 +57,24 @@ def test_a_body_that_can_be_read_again_is_repeated_whole(ada: Ada, kind: str, tm
         }
         reply = client.post("/transfers", **request[kind])
     assert (reply.status_code, reply.json()["sent"]) == (200, "1.00")
+
+
+@pytest.mark.parametrize("kind", ["generator", "pipe"])
+def test_a_body_that_is_kept_is_repeated_whole(ada: Ada, kind: str) -> None:
+    order = b'{"to": "ACME", "amount": "1.00"}' + b" " * 200_000
+    content: Any = iter([order[:100], order[100:]]) if kind == "generator" else _Pipe(order)
+    with ada.app(on_unreplayable="spool") as client:
+        reply = client.post("/transfers", content=content, headers={"content-type": "application/json"})
+    assert (reply.status_code, reply.json()["sent"]) == (200, "1.00")
+
+
+def test_many_calls_take_one_confirmation_and_one_exchange_each(ada: Ada) -> None:
+    with ada.app() as client, client.elevated(acr="mfa", max_age=300):
+        ada.bank.exchanges.clear()
+        replies = [client.post("/transfers", json=ORDER).status_code for _ in range(3)]
+        assert len(ada.bank.exchanges) == 3
+    assert replies == [200] * 3
+    assert len(ada.person.occasions) == 1
 
 
 def test_a_streamed_response_stays_unread(ada: Ada) -> None:

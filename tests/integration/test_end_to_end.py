@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from support.ada import Ada
+from support.libraries import Library
 from upstile.client import (
     CeremonyFailed,
-    Client,
     NoMethodAvailable,
     Requirement,
     StepUpCancelled,
@@ -29,6 +29,7 @@ STEP_UP = [
 ]
 
 
+@pytest.mark.both_libraries
 def test_a_step_up_takes_five_exchanges_with_warm_metadata(ada: Ada) -> None:
     with ada.app() as client:
         assert client.post("/transfers", json=ORDER).status_code == 200
@@ -38,7 +39,7 @@ def test_a_step_up_takes_five_exchanges_with_warm_metadata(ada: Ada) -> None:
 def test_a_cold_one_takes_seven_and_one_that_asks_ahead_four(ada: Ada) -> None:
     with ada.app():
         pass
-    with Client(ada.bank.url, **ada.options()) as client:
+    with ada.clients.Client(ada.bank.url, **ada.options()) as client:
         client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
         ada.bank.exchanges.clear()
         client.post("/transfers", json=ORDER).raise_for_status()
@@ -58,6 +59,19 @@ def test_a_login_of_this_very_second_can_step_up(ada: Ada) -> None:
     with ada.app() as client:
         client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
         assert client.post("/transfers", json=ORDER).status_code == 200
+
+
+@pytest.mark.both_libraries
+def test_a_client_that_exists_is_upgraded_by_one_line(ada: Ada, library: Library) -> None:
+    with ada.app() as signed_in:
+        session = signed_in.step_up_auth.session
+        token, key = session.tokens.current().base, session.key._key
+    auth = ada.clients.StepUpAuth(ada.bank.url, token=token, dpop_key=key, **ada.options())
+    with library.http.Client(base_url=ada.bank.url, auth=auth) as client:
+        reply = client.post("/transfers", json=ORDER)
+        assert isinstance(reply, library.http.Response)
+        assert (reply.status_code, len(ada.person.occasions)) == (200, 1)
+    auth.close()
 
 
 def test_a_security_key_is_enrolled_and_used(ada: Ada) -> None:
@@ -122,7 +136,7 @@ def test_a_wrong_clock_is_named(ada: Ada) -> None:
     assert "seconds ahead of the server's" in caught.value.diagnostics()
 
 
-def test_another_origin_gets_no_token(ada: Ada) -> None:
+def test_another_origin_gets_no_token(ada: Ada, library: Library) -> None:
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -132,7 +146,8 @@ def test_another_origin_gets_no_token(ada: Ada) -> None:
 
     with ada.app() as client:
         session = client.step_up_auth
-    with httpx.Client(transport=httpx.MockTransport(answer), auth=session) as plain:
+    transport = library.carried(httpx.MockTransport(answer))
+    with library.http.Client(transport=transport, auth=session) as plain:
         assert plain.get("https://evil.example/").status_code == 401
     assert "authorization" not in seen[0].headers
     assert "dpop" not in seen[0].headers

@@ -99,7 +99,7 @@ def test_the_handler_asks_for_a_large_order_and_the_app_says_what_to_do(folder: 
     ):
         client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
         assert send(client, 1000) == '"ordered for 1000 EUR"'
-        with pytest.raises(SystemExit, match=r"Enrol one of: webauthn, totp\."):
+        with pytest.raises(SystemExit, match=r"Set up a security key or an authenticator app first\."):
             send(client, 1001)
 
 

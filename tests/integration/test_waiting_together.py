@@ -5,11 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
-import httpx
 import pytest
 
 from support.ada import Ada
-from upstile.client import AsyncClient, Client, StepUpCancelled
+from support.libraries import current
+from upstile.client import Client, StepUpCancelled
 from upstile.client.testing import ScriptedPrompter
 
 ORDER = {"to": "ACME", "amount": "1.00"}
@@ -22,12 +22,13 @@ def test_ten_threads_cause_one_prompt(ada: Ada) -> None:
     assert len(ada.person.occasions) == 1
 
 
+@pytest.mark.both_libraries
 def test_ten_tasks_cause_one_prompt(ada: Ada) -> None:
     with ada.app():
         pass
 
     async def main() -> list[int]:
-        async with AsyncClient(ada.bank.url, **ada.options()) as client:
+        async with ada.clients.AsyncClient(ada.bank.url, **ada.options()) as client:
             await client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
             replies = await asyncio.gather(*(client.post("/transfers", json=ORDER) for _ in range(10)))
             return [reply.status_code for reply in replies]
@@ -44,7 +45,7 @@ def test_two_event_loops_and_a_thread_cause_one_prompt(ada: Ada) -> None:
         statuses: list[int] = []
 
         async def call() -> None:
-            async with httpx.AsyncClient(base_url=ada.bank.url, auth=auth) as plain:
+            async with current().http.AsyncClient(base_url=ada.bank.url, auth=auth) as plain:
                 replies = await asyncio.gather(*(plain.post("/transfers", json=ORDER) for _ in range(3)))
                 statuses.extend(reply.status_code for reply in replies)
 
@@ -84,7 +85,7 @@ def test_the_first_callers_cancellation_stops_nobody_else(ada: Ada) -> None:
     ada.person = ScriptedPrompter(ada.fresh_code, hold=ready)
 
     async def main() -> list[int]:
-        async with AsyncClient(ada.bank.url, **ada.options()) as client:
+        async with ada.clients.AsyncClient(ada.bank.url, **ada.options()) as client:
             await client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
             first = asyncio.create_task(client.post("/transfers", json=ORDER))
             await asyncio.to_thread(_until, lambda: len(ada.person.labels) == 1)
@@ -106,7 +107,7 @@ def test_when_all_are_gone_the_person_is_no_longer_asked(ada: Ada) -> None:
     ada.person = ScriptedPrompter(ada.fresh_code, hold=Event())
 
     async def main() -> None:
-        async with AsyncClient(ada.bank.url, **ada.options()) as client:
+        async with ada.clients.AsyncClient(ada.bank.url, **ada.options()) as client:
             await client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
             call = asyncio.create_task(client.post("/transfers", json=ORDER))
             await asyncio.to_thread(_until, lambda: len(ada.person.labels) == 1)

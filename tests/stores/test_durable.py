@@ -36,6 +36,7 @@ async def test_what_was_written_of_an_account_is_read_as_it_was(durable_place: P
         data={"id": "cred", "nested": {"null": None, "list": [1, "ü", True]}},
         counter=2**32 - 1,
         closed=True,
+        transports=("usb", "teleport"),
         begun_by="login\x1fkey",
         first=True,
         expires_at=1_800_000_600,

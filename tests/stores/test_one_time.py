@@ -1,7 +1,5 @@
 """One-time state, in every store."""
 
-from dataclasses import replace
-
 import pytest
 
 from support.stores import NOW, Place, close, increment, key, live, prepare, put
@@ -92,7 +90,7 @@ async def test_what_is_used_stays_so_when_a_clock_that_was_ahead_is_set_back(pla
 
 async def test_tidying_takes_nothing_that_is_live(place: Place) -> None:
     async with place.opened() as storage:
-        await put(storage.one_time, {A: live(), B: replace(live(), used=True)})
+        await put(storage.one_time, {A: live(), B: live()._replace(used=True)})
         for _ in range(3):
             storage.one_time.tidy(NOW + 59)
         assert set(await storage.one_time.get_many([A, B], NOW + 59)) == {A, B}

@@ -67,7 +67,7 @@ async def test_one_call_sweeps_a_bounded_number_and_the_next_ones_the_rest(store
 async def test_the_log_is_copied_by_tidying_alone_and_begins_anew(store: SqliteStore, path: Path) -> None:
     async def write() -> None:
         for n in range(1500):  # more pages than SQLite itself would let the log have
-            await put(store, {key(f"{n % 50}"): live(bytes(3000))})
+            await put(store, {key(f"{n % 50}"): live(b"%d" % n * 1000)})
 
     await write()
     full = _log(path)

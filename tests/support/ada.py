@@ -6,16 +6,22 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from support.bank_server import BankServer
+from support.libraries import current
 from support.totp import code_at, seed_in
 from upstile.client import Client, Totp, WebAuthn
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 
 
 class Ada:
-    """A person with an authenticator app, a security key, and the bank's apps."""
+    """A person with an authenticator app, a security key, and the bank's apps.
+
+    Attributes:
+        clients: where `Client`, `AsyncClient` and `StepUpAuth` are, on the HTTP library that the test is for.
+    """
 
     def __init__(self, bank: BankServer) -> None:
         self.bank = bank
+        self.clients: Any = current().clients
         self.seed = b""
         self.key = VirtualKey(pin="1234")
         self.person = ScriptedPrompter(self.fresh_code, pin="1234")
@@ -40,7 +46,7 @@ class Ada:
     @contextmanager
     def app(self, **changed: Any) -> Generator[Client]:
         """Her app, signed in, with an authenticator app enrolled and metadata warm."""
-        with Client(self.bank.url, **self.options(**changed)) as client:
+        with self.clients.Client(self.bank.url, **self.options(**changed)) as client:
             client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
             if not self.seed:
                 self.enroll(client)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from support.libraries import current
 from upstile.client import AsyncClient, BaseToken, Client, Totp
 from upstile.client.testing import Clock, ScriptedPrompter
 from upstile.protocol import base64url_decode, base64url_encode, bound_challenge, json_object, jwk_thumbprint
@@ -88,12 +89,14 @@ class Desk(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._always: dict[str, Answer] = {}
 
     def client(self, **options: Any) -> Client:
-        """A client with a bound base token."""
-        return Client(API, **self._options(options))
+        """A client with a bound base token, on the library that the test is for."""
+        client: Client = current().clients.Client(API, **self._options(options))
+        return client
 
     def async_client(self, **options: Any) -> AsyncClient:
         """The same for asyncio."""
-        return AsyncClient(API, **self._options(options))
+        client: AsyncClient = current().clients.AsyncClient(API, **self._options(options))
+        return client
 
     def first(self, place: str, *replies: Reply) -> None:
         """Answer the next requests to a place with these; an exception means that the connection breaks."""
@@ -123,7 +126,7 @@ class Desk(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._handle(request, b"".join([chunk async for chunk in request.stream]))
 
     def _options(self, changed: dict[str, Any]) -> dict[str, Any]:
-        return {
+        options: dict[str, Any] = {
             "client_id": "cli",
             "token": BaseToken(access_token="BASE-SECRET", token_type="DPoP"),
             "methods": [Totp()],
@@ -133,6 +136,7 @@ class Desk(httpx.BaseTransport, httpx.AsyncBaseTransport):
             "transport": self,
             **changed,
         }
+        return {**options, "transport": current().carried(options["transport"])}
 
     def _handle(self, request: httpx.Request, body: bytes) -> httpx.Response:
         sent = Sent(

@@ -1,9 +1,12 @@
 """An API and its authorization server as respx mocks them: what they answer, and a client of theirs."""
 
+from collections.abc import AsyncIterable, Iterable
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
 import httpx
 
+from support.libraries import HTTPX, current
 from upstile.client import Client, Totp
 from upstile.client.testing import ScriptedPrompter
 
@@ -50,4 +53,30 @@ def client(person: Any = None, **options: Any) -> Client:
         "prompter": person or ScriptedPrompter(["123456"]),
         "clock": lambda: 1_800_000_000.0,
     }
-    return Client(API, **{**chosen, **options})
+    if current() is not HTTPX:  # respx knows httpx alone
+        chosen["transport"] = current().carried(Mocked())
+    made: Client = current().clients.Client(API, **{**chosen, **options})
+    return made
+
+
+class Mocked(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Where respx answers."""
+
+    def __init__(self) -> None:
+        trust = SSLContext(PROTOCOL_TLS_CLIENT)
+        self._sync, self._async = httpx.HTTPTransport(verify=trust), httpx.AsyncHTTPTransport(verify=trust)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Read the body, send it on."""
+        assert isinstance(request.stream, Iterable)
+        return self._sync.handle_request(_whole(request, b"".join(request.stream)))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The same for asyncio."""
+        assert isinstance(request.stream, AsyncIterable)
+        body = b"".join([chunk async for chunk in request.stream])
+        return await self._async.handle_async_request(_whole(request, body))
+
+
+def _whole(request: httpx.Request, body: bytes) -> httpx.Request:
+    return httpx.Request(request.method, request.url, headers=request.headers, content=body)

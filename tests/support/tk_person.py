@@ -1,11 +1,7 @@
-"""A person in front of a Tk window, on a screen of its own that nobody sees."""
+"""A person in front of a Tk window."""
 
-import os
-import shutil
-import subprocess
 import tkinter as tk
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from threading import Thread
 from time import monotonic
 from typing import Any, TypeVar
@@ -15,23 +11,6 @@ _PATIENCE = 20.0
 
 Step = tuple[str, Callable[["TkPerson"], object]]
 """What the person waits to see, and what they do then."""
-
-
-@contextmanager
-def virtual_screen() -> Iterator[str]:
-    """An X server without a screen (Xvfb); yields its name."""
-    server = shutil.which("Xvfb")
-    assert server is not None, "install xvfb: Tk needs a screen"
-    reading, writing = os.pipe()
-    command = [server, "-displayfd", str(writing), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL) as running:  # noqa: S603
-        os.close(writing)
-        try:
-            number = os.read(reading, 16).decode().strip()
-            yield f":{number}"
-        finally:
-            os.close(reading)
-            running.terminate()
 
 
 class TkPerson:

@@ -21,7 +21,9 @@ RESPONSE = Incoming(status=401, url="https://api.example.com/x", headers=(("www-
 SPECIAL: dict[type[UpstileError], UpstileError] = {
     StepUpRequired: StepUpRequired(Requirement(acr="mfa", max_age=300), ["totp"], response=RESPONSE),
     NoMethodAvailable: NoMethodAvailable("nothing", enrollable=["totp"], response=RESPONSE),
-    CeremonyFailed: CeremonyFailed("no", error="slow_down", retry_after=3, response=RESPONSE, next_step="Wait."),
+    CeremonyFailed: CeremonyFailed(
+        "no", error="slow_down", retry_after=3, response=RESPONSE, next_step="Wait.", hint="h"
+    ),
     Rejection: Rejection("invalid_token", HttpResponse(status=401, body=b"{}")),
     AuthorizationError: AuthorizationError("slow_down", "wait", status=429, retry_after=3, members={"a": [1]}),
 }
@@ -47,3 +49,5 @@ def test_an_error_arrives_whole(error: UpstileError, carried: Any) -> None:
     assert (str(arrived), arrived.args, vars(arrived)) == (str(error), error.args, vars(error))
     if isinstance(error, StepUpError) and isinstance(arrived, StepUpError):
         assert arrived.diagnostics() == error.diagnostics()
+        assert (arrived.hint, arrived.next_step) == (error.hint, error.next_step)
+        assert arrived.__notes__ == [error.next_step, f"For developers: {error.hint}"]

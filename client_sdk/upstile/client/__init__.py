@@ -24,15 +24,18 @@ from upstile.client._errors import (
     UntrustedChallenge,
 )
 from upstile.client._events import Event
+from upstile.client._text import harmless
 from upstile.client.adapters._options import ClientOptions
+from upstile.client.flow._confirmations import Confirmation
 from upstile.client.flow._logins import BaseToken, SignedIn
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter
 from upstile.client.stores import EntryName, FileStore, KeyringStore, MemoryStore, Store
-from upstile.protocol import Authenticator, Requirement, UpstileError
+from upstile.protocol import Requirement, UpstileError
 
 if TYPE_CHECKING:
     from upstile.client._httpx import AsyncClient, Client, StepUpAuth
+    from upstile.protocol import Authenticator
 
 __all__ = [
     "AsyncClient",
@@ -43,6 +46,7 @@ __all__ = [
     "Client",
     "ClientOptions",
     "ConfigurationError",
+    "Confirmation",
     "EntryName",
     "Event",
     "FileStore",
@@ -71,13 +75,16 @@ __all__ = [
     "UntrustedChallenge",
     "UpstileError",
     "WebAuthn",
+    "harmless",
 ]
 
 _ON_HTTPX = ("AsyncClient", "Client", "StepUpAuth")
 
 
 def __getattr__(name: str) -> Any:
-    """Bring in httpx when one of its clients is asked for: who uses httpx2 never loads it."""
+    """Bring in httpx when one of its clients is asked for: who uses httpx2 never loads it. Models alike."""
+    if name == "Authenticator":
+        return import_module("upstile.protocol").Authenticator
     if name not in _ON_HTTPX:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if find_spec("httpx") is None:

@@ -1,5 +1,7 @@
 """What the client half raises. Each error says, in a person's words, what to do next: `diagnostics()`.
 
+What it says stands in `upstile.client.words`; the texts here are for errors that an app's own part raises.
+
 UpstileError
 ├── ConfigurationError        the client cannot work, or cannot be safe, as it is configured
 └── StepUpError               a call that asked for more did not go through
@@ -19,13 +21,16 @@ UpstileError
 
 from collections.abc import Sequence
 from copy import copy
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
-from upstile.protocol import MalformedMessage, Problem, Requirement, UpstileError
+from upstile.client.words import TABLE, said
+from upstile.protocol import MalformedMessage, Requirement, UpstileError
 
 _CLOCK_TOLERANCE = 30.0
+_LONGEST_HINT = 1000
 
 
 class StepUpError(UpstileError):
@@ -35,12 +40,13 @@ class StepUpError(UpstileError):
 
     Attributes:
         response: the challenge that began it, or the refusal that ended it; `None` where there was none.
-        next_step: what the person or the developer can do.
-        hint: what is said to developers; never shown to the person.
+        next_step: what the person can do.
+        hint: what was wrong and what to change, for developers; never shown to the person.
     """
 
     code = "step_up"
-    next_step = ""
+    next_step = "Try again. If it fails again, tell the people who run the service."
+    hint = "the message says what happened, and response is what the API sent"
 
     def __init__(
         self,
@@ -52,19 +58,18 @@ class StepUpError(UpstileError):
     ) -> None:
         super().__init__(harmless(message) or "")
         self.response = response
-        self.hint = harmless(hint)
-        if next_step is not None:
-            self.next_step = harmless(next_step) or self.next_step
-        if self.next_step:
-            self.add_note(self.next_step)
-        if self.hint:
-            self.add_note(f"For developers: {self.hint}")
+        self.next_step = harmless(next_step) or self.next_step
+        self.hint = harmless(hint, longest=_LONGEST_HINT) or self.hint
+        self.add_note(self.next_step)
+        self.add_note(f"For developers: {self.hint}")
 
     @property
     def correlation_id(self) -> str | None:
         """The API's own name for the refused call, for its support and its audit log."""
         if self.response is None:
             return None
+        from upstile.protocol import Problem
+
         try:
             return harmless(Problem.from_json(self.response.body).instance)
         except MalformedMessage:
@@ -78,16 +83,33 @@ class StepUpError(UpstileError):
 
     def diagnostics(self) -> str:
         """What happened and what to do next, in sentences for the person at the terminal."""
-        parts = [f"{self}.", self.next_step] if self.next_step else [f"{self}."]
+        message = str(self)
+        parts = [f"{message}."]
+        if self.next_step.rstrip(".").casefold() not in message.casefold():
+            parts.append(self.next_step)
         if self.correlation_id is not None:
             parts.append(f"If you ask for help, name {self.correlation_id}.")
         return " ".join(parts)
 
 
 class ConfigurationError(UpstileError, ValueError):
-    """The client cannot work, or cannot be safe, as it is configured; the message says what to change."""
+    """The client cannot work, or cannot be safe, as it is configured; the message tells developers what to change.
+
+    Attributes:
+        next_step: what the person can do.
+    """
 
     code = "configuration"
+    next_step = "Tell the makers of this app."
+
+    @property
+    def hint(self) -> str:
+        """The message: all of it is for developers."""
+        return str(self)
+
+    def diagnostics(self) -> str:
+        """What the person is told."""
+        return f"This app is not set up right. {self.next_step}"
 
 
 class StepUpRequired(StepUpError):
@@ -99,10 +121,12 @@ class StepUpRequired(StepUpError):
     """
 
     code = "step_up_required"
-    next_step = "Call client.step_up(...) when the person is ready, then repeat the call."
+    next_step = TABLE["needs-you"].next_step
+    hint = "call client.step_up(...) when the person is ready, then repeat the call"
 
     def __init__(self, requirement: Requirement, methods: Sequence[str], *, response: Incoming | None) -> None:
-        super().__init__(f"The API asks for {requirement}", response=response)
+        able = ", ".join(methods) or "nothing"
+        super().__init__(**said("needs-you", asked=requirement, able=able), response=response)
         self.requirement = requirement
         self.methods = tuple(methods)
 
@@ -111,21 +135,24 @@ class StepUpCancelled(StepUpError):
     """The person, or the app on their behalf, cancelled the ceremony."""
 
     code = "step_up_cancelled"
-    next_step = "Nothing was done. Repeat the call to be asked again."
+    next_step = TABLE["cancelled"].next_step
+    hint = "the person, the prompter or the app cancelled; nothing was sent"
 
 
 class StepUpTimeout(StepUpCancelled):
     """The person did not answer within `human_timeout`."""
 
     code = "step_up_timeout"
-    next_step = "Nothing was done. Repeat the call when you are at the keyboard."
+    next_step = TABLE["nobody-answered"].next_step
+    hint = TABLE["nobody-answered"].hint
 
 
 class StepUpUnsatisfied(StepUpError):
     """The API, or the authorization server, did not honour a ceremony that succeeded."""
 
     code = "step_up_unsatisfied"
-    next_step = "Asking again would not help: the API and its authorization server disagree. Tell the API's operator."
+    next_step = TABLE["asks-again"].next_step
+    hint = TABLE["asks-again"].hint
 
 
 class NoMethodAvailable(StepUpError):
@@ -136,7 +163,8 @@ class NoMethodAvailable(StepUpError):
     """
 
     code = "no_method_available"
-    next_step = "Enrol an authenticator first, or connect the one that you have."
+    next_step = "Set up a way to confirm first, or connect the one that you have."
+    hint = "client.authenticators.enroll(...) adds an authenticator"
 
     def __init__(
         self,
@@ -147,9 +175,7 @@ class NoMethodAvailable(StepUpError):
         next_step: str | None = None,
         hint: str | None = None,
     ) -> None:
-        names = ", ".join(enrollable)
-        step = next_step or (f"Enrol one of: {names}." if names else None)
-        super().__init__(message, response=response, next_step=step, hint=hint)
+        super().__init__(message, response=response, next_step=next_step, hint=hint)
         self.enrollable = tuple(enrollable)
 
 
@@ -157,14 +183,16 @@ class UnreplayableBody(StepUpError):
     """The request's body was a stream that is used up, so the call could not be repeated."""
 
     code = "unreplayable_body"
-    next_step = "Send bytes, JSON, a form or a seekable file, or ask first with step_up=Requirement(...)."
+    next_step = TABLE["unreplayable"].next_step
+    hint = "send bytes, JSON, a form or a seekable file, or ask first with step_up=Requirement(...)"
 
 
 class UntrustedChallenge(StepUpError):
     """A challenge that points elsewhere than the configuration says."""
 
     code = "untrusted_challenge"
-    next_step = "If the authorization server moved, change issuer= in the app; otherwise somebody is in between."
+    next_step = TABLE["issuer-not-named"].next_step
+    hint = "if the authorization server moved, change issuer= in the app; otherwise somebody is in between"
 
 
 class CeremonyFailed(StepUpError):
@@ -176,7 +204,7 @@ class CeremonyFailed(StepUpError):
     """
 
     code = "ceremony_failed"
-    next_step = "Repeat the call; if it fails again, tell the API's operator."
+    hint = "the authorization server refused, or its reply makes no sense"
 
     def __init__(
         self,
@@ -197,16 +225,18 @@ class OutcomeUnknown(StepUpError):
     """The connection broke after a call was repeated with a token that serves once: it may have been carried out."""
 
     code = "outcome_unknown"
-    next_step = "Look whether it was carried out before you try again."
+    next_step = TABLE["reply-lost"].next_step
+    hint = TABLE["reply-lost"].hint
 
 
 class NotSignedIn(StepUpError):
     """The call needs a sign-in, and nobody is signed in."""
 
     code = "not_signed_in"
-    next_step = "Sign in first."
+    next_step = TABLE["not-signed-in"].next_step
+    hint = TABLE["not-signed-in"].hint
 
-    def __init__(self, message: str = "You are not signed in", *, response: Incoming | None = None) -> None:
+    def __init__(self, message: str = TABLE["not-signed-in"].title, *, response: Incoming | None = None) -> None:
         super().__init__(message, response=response)
 
 
@@ -214,9 +244,10 @@ class SignInExpired(StepUpError):
     """The API does not take the token of the sign-in any more: it has expired, or was revoked."""
 
     code = "sign_in_expired"
-    next_step = "Sign in again."
+    next_step = TABLE["sign-in-ended"].next_step
+    hint = TABLE["sign-in-ended"].hint
 
-    def __init__(self, message: str = "Your sign-in has ended", *, response: Incoming | None = None) -> None:
+    def __init__(self, message: str = TABLE["sign-in-ended"].title, *, response: Incoming | None = None) -> None:
         super().__init__(message, response=response)
 
 
@@ -224,12 +255,15 @@ class StoreError(StepUpError):
     """The place where the sign-in is kept cannot be used; what is kept there is as it was."""
 
     code = "store"
+    next_step = "Try again. If it fails again, sign in anew."
+    hint = "Store.read or Store.change failed"
 
 
 def server_time(date: str | None) -> float | None:
     """What a server's `Date` says, in epoch seconds (RFC 9110 §6.6.1); `None` where it says nothing."""
     try:
-        return parsedate_to_datetime(date).timestamp() if date else None
+        moment = parsedate_to_datetime(date) if date else None
+        return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 

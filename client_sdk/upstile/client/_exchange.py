@@ -10,6 +10,7 @@ _http_url = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?:[/?#][!-~]*)?",
     re.IGNORECASE,
 )
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -53,6 +54,11 @@ class ConnectionLost(Exception):
     """No response came: the request may or may not have arrived."""
 
 
+def reason(lost: ConnectionLost) -> str:
+    """Why none came, for developers."""
+    return type(lost.__cause__).__name__ if lost.__cause__ is not None else "no reply"
+
+
 class Transport(Protocol):
     """Sends the core's own requests; never follows redirects, bounds time and size."""
 
@@ -79,3 +85,9 @@ def origin_of(url: str) -> str:
     scheme, host = found["scheme"].lower(), found["host"].lower()
     port = int(found["port"] or _DEFAULT_PORTS[scheme])
     return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read or change what goes to a URL: https, or http to this machine itself."""
+    found = _http_url.fullmatch(origin_of(url))
+    return found is not None and (found["scheme"] == "https" or found["host"] in _LOOPBACK)

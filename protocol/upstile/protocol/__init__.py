@@ -1,28 +1,11 @@
-"""The wire format that both halves of upstile share: pure, no sockets, no clock, no randomness, no framework."""
+"""The wire format that both halves of upstile share: pure, no sockets, no clock, no randomness, no framework.
 
-from upstile.protocol._authenticators import (
-    AUTHENTICATORS_SCOPE,
-    Authenticator,
-    AuthenticatorList,
-    EnrollRequest,
-    EnrollResponse,
-    RenameRequest,
-    VerifyRequest,
-)
-from upstile.protocol._binding import bound_challenge
-from upstile.protocol._ceremony import (
-    ACCESS_TOKEN_TYPE,
-    B64TOKEN,
-    AnswerRequest,
-    CodeResponse,
-    ErrorResponse,
-    Offer,
-    StartRequest,
-    Step,
-    TokenRequest,
-    TokenResponse,
-    read_request,
-)
+The models, and whatever else needs pydantic, are imported when they are first asked for: that takes the longest.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from upstile.protocol._challenge import (
     INSUFFICIENT_USER_AUTHENTICATION,
     StepUpChallenge,
@@ -30,14 +13,7 @@ from upstile.protocol._challenge import (
     find_step_up,
     step_up_params,
 )
-from upstile.protocol._dpop import (
-    DPOP_ALGORITHMS,
-    PROOF_LEEWAY,
-    DPoPProof,
-    create_proof,
-    token_hash,
-    verify_proof,
-)
+from upstile.protocol._dpop_new import create_proof, token_hash
 from upstile.protocol._encoding import base64url_decode, base64url_encode, json_compact, json_object
 from upstile.protocol._errors import (
     InvalidProof,
@@ -47,24 +23,47 @@ from upstile.protocol._errors import (
     UpstileError,
 )
 from upstile.protocol._form import FORM_TYPE, parse_form, serialize_form
-from upstile.protocol._header import AuthChallenge, parse_challenges, readable_challenges, serialize_challenge
+from upstile.protocol._header import (
+    B64TOKEN,
+    AuthChallenge,
+    parse_challenges,
+    readable_challenges,
+    serialize_challenge,
+)
 from upstile.protocol._htu import normalized_htu
 from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
 from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws_header
-from upstile.protocol._message import Message
-from upstile.protocol._metadata import (
-    PROFILE_VERSION,
-    RESOURCE_METADATA_PATH,
-    SERVER_METADATA_PATH,
-    ResourceMetadata,
-    ServerMetadata,
-    resource_covers,
-    well_known_url,
-)
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
-from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, is_instance, problem_type
-from upstile.protocol._requirement import Requirement
+from upstile.protocol._requirement import AUTHENTICATORS_SCOPE, Requirement
+from upstile.protocol._well_known import RESOURCE_METADATA_PATH, SERVER_METADATA_PATH, resource_covers, well_known_url
 from upstile.protocol._written import hides_something, plain_code
+
+if TYPE_CHECKING:
+    from upstile.protocol._authenticators import (
+        Authenticator,
+        AuthenticatorList,
+        EnrollRequest,
+        EnrollResponse,
+        RenameRequest,
+        VerifyRequest,
+    )
+    from upstile.protocol._binding import bound_challenge
+    from upstile.protocol._ceremony import (
+        ACCESS_TOKEN_TYPE,
+        AnswerRequest,
+        CodeResponse,
+        ErrorResponse,
+        Offer,
+        StartRequest,
+        Step,
+        TokenRequest,
+        TokenResponse,
+        read_request,
+    )
+    from upstile.protocol._dpop import DPOP_ALGORITHMS, PROOF_LEEWAY, DPoPProof, verify_proof
+    from upstile.protocol._message import Message
+    from upstile.protocol._metadata import PROFILE_VERSION, ResourceMetadata, ServerMetadata
+    from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, is_instance, problem_type
 
 __all__ = [
     "ACCESS_TOKEN_TYPE",
@@ -140,3 +139,41 @@ __all__ = [
     "verify_proof",
     "well_known_url",
 ]
+
+_ON_FIRST_USE = {
+    "_authenticators": (
+        "Authenticator",
+        "AuthenticatorList",
+        "EnrollRequest",
+        "EnrollResponse",
+        "RenameRequest",
+        "VerifyRequest",
+    ),
+    "_ceremony": (
+        "ACCESS_TOKEN_TYPE",
+        "AnswerRequest",
+        "CodeResponse",
+        "ErrorResponse",
+        "Offer",
+        "StartRequest",
+        "Step",
+        "TokenRequest",
+        "TokenResponse",
+        "read_request",
+    ),
+    "_binding": ("bound_challenge",),
+    "_dpop": ("DPOP_ALGORITHMS", "PROOF_LEEWAY", "DPoPProof", "verify_proof"),
+    "_message": ("Message",),
+    "_metadata": ("PROFILE_VERSION", "ResourceMetadata", "ServerMetadata"),
+    "_problem": ("PROBLEM_MEDIA_TYPE", "Problem", "is_instance", "problem_type"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for the first time."""
+    for module, names in _ON_FIRST_USE.items():
+        if name in names:
+            found = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

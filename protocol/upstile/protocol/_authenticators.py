@@ -6,10 +6,8 @@ from pydantic import Field, field_validator
 
 from upstile.protocol._ceremony import Name, OptionalSecret
 from upstile.protocol._encoding import json_compact
-from upstile.protocol._message import Message, WholeNumber
-from upstile.protocol._written import ShownName, WrittenCode
+from upstile.protocol._message import Message, ShownName, WholeNumber, WrittenCode
 
-AUTHENTICATORS_SCOPE = "authenticators"
 _MAX_REGISTRATION = 32_768
 """Bytes of JSON of a registration: its attestation may bring a chain of certificates."""
 
@@ -73,7 +71,7 @@ class VerifyRequest(Message):
     def _bounded(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         try:
             size = 0 if value is None else len(json_compact(value))
-        except RecursionError:  # as deep as it could just be read
+        except ValueError:  # what was read has only whole characters, so it is its depth
             raise ValueError("Registration is nested too deeply") from None
         if size > _MAX_REGISTRATION:
             raise ValueError(f"Registration should have at most {_MAX_REGISTRATION} bytes")

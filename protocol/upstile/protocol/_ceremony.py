@@ -8,14 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from upstile.protocol._errors import MalformedMessage
-from upstile.protocol._message import Message, NumericDate, WholeNumber
+from upstile.protocol._header import B64TOKEN
+from upstile.protocol._message import Message, NumericDate, WholeNumber, WrittenCode
 from upstile.protocol._pkce import is_code_challenge
 from upstile.protocol._problem import is_instance
-from upstile.protocol._written import WrittenCode
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
-B64TOKEN = r"^[A-Za-z0-9._~+/-]+=*$"
-"""What may stand behind `Bearer` and `DPoP` (RFC 6750 §2.1, RFC 9449 §7.1)."""
 
 Secret = Annotated[str, Field(repr=False)]
 OptionalSecret = Annotated[str | None, Field(repr=False)]

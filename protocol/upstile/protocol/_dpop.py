@@ -1,22 +1,21 @@
-"""DPoP proofs as pure functions (RFC 9449 §4): the caller passes the time and the proof's identifier in.
+"""A DPoP proof is checked (RFC 9449 §4.3), as a pure function: the caller passes the time in.
 
 Whether a proof was seen before is not decided here: that needs memory, and memory belongs to the server.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256
 from hmac import compare_digest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic_core import from_json
 
-from upstile.protocol._encoding import base64url_decode, base64url_encode, json_object
+from upstile.protocol._dpop_new import token_hash
+from upstile.protocol._encoding import base64url_decode, json_object
 from upstile.protocol._errors import InvalidProof, MalformedMessage
 from upstile.protocol._htu import loopback_by_name, normalized_htu, same_url
-from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
-from upstile.protocol._jws import es256_sign, es256_verifier
+from upstile.protocol._jwk import es256_key, jwk_thumbprint
+from upstile.protocol._jws import es256_verifier
 
 DPOP_ALGORITHMS = ("ES256",)
 PROOF_LEEWAY = 60
@@ -40,44 +39,6 @@ class DPoPProof(NamedTuple):
     jkt: str
     jti: str
     iat: float
-
-
-def create_proof(
-    key: ec.EllipticCurvePrivateKey,
-    *,
-    htm: str,
-    htu: str,
-    now: float,
-    jti: str,
-    access_token: str | None = None,
-    nonce: str | None = None,
-) -> str:
-    """Make a DPoP proof for one request (RFC 9449 §4.2).
-
-    Args:
-        key: a P-256 private key; its public half goes into the proof.
-        htm: the request's method.
-        htu: the request's URL; it is normalised, query and fragment are dropped.
-        now: epoch seconds.
-        jti: an identifier with at least 96 random bits, never used before.
-        access_token: the token that the request presents, if any.
-        nonce: the last `DPoP-Nonce` of this server, if any.
-
-    Raises:
-        MalformedMessage: `htu` is not a URL.
-    """
-    payload: dict[str, Any] = {
-        "jti": jti,
-        "htm": htm,
-        "htu": normalized_htu(htu),
-        "iat": int(now),
-    }
-    if access_token is not None:
-        payload["ath"] = token_hash(access_token)
-    if nonce is not None:
-        payload["nonce"] = nonce
-    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": es256_jwk(key.public_key())}
-    return es256_sign(key, header, payload)
 
 
 def verify_proof(
@@ -127,11 +88,6 @@ def verify_proof(
     if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI:
         raise InvalidProof("the proof has no usable jti")
     return DPoPProof(jkt, jti, iat)
-
-
-def token_hash(access_token: str) -> str:
-    """`ath`: the SHA-256 of the access token as base64url (RFC 9449 §4.2)."""
-    return base64url_encode(sha256(access_token.encode()).digest())
 
 
 @lru_cache(maxsize=4096)

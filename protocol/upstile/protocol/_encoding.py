@@ -2,10 +2,8 @@
 
 import json
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
-
-from pydantic_core import CoreConfig, SchemaValidator, core_schema, to_json
 
 from upstile.protocol._errors import MalformedMessage
 
@@ -13,9 +11,6 @@ _FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
 # The last character of an unpadded text carries 2 or 4 bits that must be zero, or one value has many spellings.
 _WHITE_SPACE = " \t\n\r"  # RFC 8259 §2
 _CANONICAL_END = (None, frozenset[str](), frozenset("AQgw"), frozenset("AEIMQUYcgkosw048"))
-_decode = SchemaValidator(
-    core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64", hide_input_in_errors=True)
-).validate_json
 _MAX_ESCAPES = 4096
 """In one text: each costs as much as a dozen letters, and no honest message has so many."""
 
@@ -35,10 +30,9 @@ def base64url_decode(text: str) -> bytes:
     if (end is not None and text[-1] not in end) or "+" in text or "/" in text or "=" in text or "\\" in text:
         raise MalformedMessage("not canonical base64url")
     try:
-        data: bytes = _decode(f'"{text}"')  # as a string of JSON: several times as fast as `binascii`
+        return _decode(f'"{text}"')  # as a string of JSON: several times as fast as `binascii`
     except ValueError:  # pydantic's ValidationError and UnicodeEncodeError are ValueErrors
         raise MalformedMessage("not base64url") from None
-    return data
 
 
 def json_object(data: bytes | str) -> dict[str, Any]:
@@ -54,7 +48,7 @@ def json_object(data: bytes | str) -> dict[str, Any]:
             raise MalformedMessage("too many escapes in JSON")
         value, end = _decoder.raw_decode(text)
         if "\\u" in text and "\\ud" in text.lower():  # the only way to half a pair, which nothing could carry on
-            to_json(value)
+            json_compact(value)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("not a JSON object") from error
     if type(value) is not dict or end != len(text):
@@ -63,8 +57,35 @@ def json_object(data: bytes | str) -> dict[str, Any]:
 
 
 def json_compact(value: object) -> bytes:
-    """Write JSON without white space, for the segments of a JWS."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    """Write JSON without white space: bodies, and the segments of a JWS.
+
+    Raises:
+        ValueError: a text holds half of a surrogate pair, a value is no JSON, or it is nested hundreds of times.
+    """
+    return _write(value)
+
+
+def _dumped(value: object) -> bytes:
+    """Writes until `pydantic_core` is there, which is ten times as fast and takes longer to import than one call."""
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _first(text: str) -> bytes:
+    """Decodes, and takes its own place: `pydantic_core` takes longer to import than this module."""
+    global _decode, _write
+    from pydantic_core import CoreConfig, SchemaValidator, core_schema, to_json
+
+    settings = CoreConfig(val_json_bytes="base64", hide_input_in_errors=True)
+    decode: Callable[[str], bytes] = SchemaValidator(core_schema.bytes_schema(), settings).validate_json
+    _decode, _write = decode, to_json
+    return decode(text)
+
+
+_decode: Callable[[str], bytes] = _first
+_write: Callable[[object], bytes] = _dumped
 
 
 def _unique_names(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ _OWS = r"[ \t]*"
 _BWS = _OWS
 _QUOTED_STRING = r'"(?:[\t \x21\x23-\x5B\x5D-\x7E\x80-\xFF]|\\[\t \x21-\x7E\x80-\xFF])*"'
 _TOKEN68 = r"[A-Za-z0-9\-._~+/]+=*"
+B64TOKEN = r"^[A-Za-z0-9._~+/-]+=*$"
+"""What may stand behind `Bearer` and `DPoP` (RFC 6750 §2.1, RFC 9449 §7.1)."""
 _END_OF_MEMBER = rf"(?={_OWS}(?:,|\Z))"
 
 _separators = re.compile(rf"(?:{_OWS},)*{_OWS}")

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from upstile.protocol._encoding import json_object
 from upstile.protocol._errors import MalformedMessage
+from upstile.protocol._written import hides_something, plain_code
 
 WholeNumber = Annotated[int, Field(ge=0, lt=2**53)]
 """A count, or seconds; no more than every JSON reader can carry exactly (RFC 7493 §2.2)."""
@@ -19,6 +20,18 @@ def _numeric_date(value: object) -> float:
 
 NumericDate = Annotated[int | float, PlainValidator(_numeric_date, json_schema_input_type=float)]
 """Epoch seconds, maybe with a fraction (RFC 7519 §2): a JSON number, no text and no boolean."""
+
+
+def _showable(name: str) -> str:
+    if hides_something(name):
+        raise ValueError("a name needs something to see, and no control, bidirectional or invisible characters")
+    return name
+
+
+ShownName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_showable)]
+"""What a person calls an authenticator: refused where it hides something, never altered (upstile profile §8)."""
+WrittenCode = Annotated[str, Field(max_length=256), AfterValidator(plain_code)]
+"""A code that a person typed or pasted, with whatever came along: read as `plain_code`."""
 
 
 class Message(BaseModel):

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+AUTHENTICATORS_SCOPE = "authenticators"
+"""The scope that lets its holder change authenticators (upstile profile §8)."""
 # RFC 6749 appendix A.4: scope-token; acr values are put into a space-separated list as well.
 _NO_NUMBER_OF_JSON = 2**53  # RFC 7493 §2.2
 _name = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")

@@ -1,10 +1,7 @@
 """What a person writes: a code in any spelling, a name that can be shown to others."""
 
 import re
-from typing import Annotated
 from unicodedata import category, digit, normalize
-
-from pydantic import AfterValidator, Field
 
 _HIDING = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, halves of surrogate pairs, line and paragraph separators."""
@@ -43,15 +40,3 @@ def _plain(character: str) -> str:
     if number is not None:
         return str(number)
     return character if category(character).startswith("L") and not _hidden.search(character) else ""
-
-
-def _showable(name: str) -> str:
-    if hides_something(name):
-        raise ValueError("a name needs something to see, and no control, bidirectional or invisible characters")
-    return name
-
-
-ShownName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_showable)]
-"""What a person calls an authenticator: refused where it hides something, never altered (upstile profile §8)."""
-WrittenCode = Annotated[str, Field(max_length=256), AfterValidator(plain_code)]
-"""A code that a person typed or pasted, with whatever came along: read as `plain_code`."""

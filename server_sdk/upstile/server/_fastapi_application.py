@@ -1,7 +1,7 @@
 """What `install` does to an application, and to those below it: answers, the checks of its routes, OpenAPI."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -116,8 +116,8 @@ def keep_from_caches(app: Starlette) -> None:
 
     For when the application starts: no middleware is added from then on.
     """
-    stack = app.middleware_stack or app.build_middleware_stack()
-    if app.user_middleware[0].cls is not NoStore and not isinstance(stack, NoStore):
+    stack, outermost = app.middleware_stack or app.build_middleware_stack(), app.user_middleware[0]
+    if cast(object, outermost.cls) is not NoStore and not isinstance(stack, NoStore):
         app.middleware_stack = NoStore(stack)
 
 

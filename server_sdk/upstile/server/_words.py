@@ -36,6 +36,41 @@ class Words:
         return f"{what}: {self.hint}" if what else self.hint
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """What the person reads instead, where more is known.
+
+    Attributes:
+        of: the row that it belongs to.
+        when: what is known.
+        title, next_step: as those of a row.
+    """
+
+    of: str
+    when: str
+    title: str
+    next_step: str
+
+    @property
+    def sentences(self) -> str:
+        """All that the person is told."""
+        return f"{self.title}. {self.next_step}"
+
+
+AFTER_A_RESET = Case(
+    of="first-enrolment",
+    when="after the help desk has disabled all that was enrolled",
+    title="Your authenticators were reset",
+    next_step="Ask support for an enrolment code.",
+)
+WRONG_CODE = Case(
+    of="first-enrolment",
+    when="where an enrolment code was given",
+    title="This enrolment code is wrong or expired",
+    next_step="Ask support for a new one.",
+)
+CASES = (AFTER_A_RESET, WRONG_CODE)
+
 _UPDATE = "Update the app; if that does not help, tell its maker."
 _SIGN_IN_AGAIN = "Sign in again, then try again."
 _SEND_RIGHT = "Correct the request as `error_description` (OAuth) or `hint` (problem document) says."

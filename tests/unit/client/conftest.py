@@ -1,10 +1,13 @@
 """Fixtures of the client's tests."""
 
+import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import respx
 
+import upstile.client.adapters._spool as spooling
 from support.mocked_api import API, CODED, STEPPED, TOKEN, guarded_reply
 
 
@@ -26,3 +29,16 @@ def server() -> Iterator[respx.MockRouter]:
         router.post(f"{API}/token", name="token").respond(json=TOKEN)
         router.post(f"{API}/transfers", name="transfers").mock(side_effect=guarded_reply)
         yield router
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The temporary files that were made."""
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        made.append(tempfile.TemporaryFile(**options))  # noqa: SIM115 - what is tested closes it
+        return made[-1]
+
+    monkeypatch.setattr(spooling, "TemporaryFile", make)
+    return made

@@ -8,6 +8,8 @@ from support.mocked_api import API, client
 from upstile.client import BaseToken, StepUpError
 from upstile.client.testing import ScriptedPrompter
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 def test_a_bearer_base_token_ends_in_a_bound_one(server: respx.MockRouter) -> None:
     with client() as bank:

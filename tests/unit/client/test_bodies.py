@@ -9,11 +9,15 @@ import httpx
 import pytest
 
 from support.desk import Desk, Sent, challenged
+from support.streams import Pipe
 from upstile.client import Requirement, StepUpError, UnreplayableBody
+
+pytestmark = pytest.mark.usefixtures("library")
 
 ASKED = Requirement(acr="mfa", max_age=300)
 
 
+@pytest.mark.both_libraries
 def test_a_file_is_repeated_from_where_it_stood_and_not_from_its_beginning() -> None:
     desk, file = Desk(), io.BytesIO(b"head|body")
     file.seek(5)
@@ -60,10 +64,11 @@ def test_a_form_with_a_file_is_repeated_whole() -> None:
 def test_a_form_with_a_pipe_is_refused_before_anybody_is_asked() -> None:
     desk = Desk()
     files: dict[str, Any] = {"good": ("a", io.BytesIO(b"a")), "bad": ("report", Pipe(b"the report"))}
-    with desk.client() as bank, pytest.raises(UnreplayableBody, match="'report'") as caught:
+    with desk.client() as bank, pytest.raises(UnreplayableBody) as caught:
         bank.post("/transfers", files=files)
     assert [sent.place for sent in desk.sent] == ["call"]
-    assert "step_up=" in caught.value.diagnostics()
+    assert "'report'" in caught.value.hint
+    assert "step_up=" in caught.value.hint
     assert not desk.asked
 
 
@@ -102,19 +107,6 @@ def test_a_generator_that_was_asked_for_and_is_challenged_nevertheless_is_not_se
     with desk.client() as bank, pytest.raises(StepUpError):
         bank.request("POST", "/transfers", content=_chunks(), step_up=ASKED)
     assert [sent.body for sent in desk.at("call")] == [b"one two"]
-
-
-class Pipe(io.RawIOBase):
-    """A file that cannot be rewound."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._data.read(size)
 
 
 def _only(token: str, sent: Sent) -> httpx.Response:

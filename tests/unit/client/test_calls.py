@@ -12,6 +12,8 @@ from upstile.client import BaseToken, CallbackPrompter, Requirement, StepUpUnsat
 from upstile.client.testing import ScriptedPrompter
 from upstile.protocol import base64url_decode, parse_form
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 def test_what_was_asked_ahead_and_is_refused_is_the_end(server: respx.MockRouter) -> None:
     server["transfers"].mock(side_effect=lambda _: httpx.Response(401, headers={"www-authenticate": CHALLENGE}))

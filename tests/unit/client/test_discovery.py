@@ -8,6 +8,8 @@ import pytest
 from support.desk import API, CHALLENGE, ELSEWHERE, Desk, challenged, server_metadata
 from upstile.client import CeremonyFailed, UntrustedChallenge
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.mark.parametrize(
     ("control", "seconds", "fetched"),

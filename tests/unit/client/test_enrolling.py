@@ -10,6 +10,8 @@ from support.mocked_api import API, client
 from upstile.client import CeremonyFailed, NoMethodAvailable, WebAuthn
 from upstile.client.testing import VirtualKey
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.mark.parametrize(
     ("reply", "said"),
@@ -32,12 +34,10 @@ def test_an_enrolment_that_is_answered_with_nonsense_is_one_typed_error(
 
 
 def test_no_key_at_enrolment_says_so(server: respx.MockRouter) -> None:
-    server["metadata"].respond(json={"issuer": API, "authenticators_endpoint": f"{API}/authenticators"})
-    options = {"rp": {"id": "api.example.com", "name": "x"}, "challenge": "AAAA", "pubKeyCredParams": []}
-    pending = {"id": "a", "state": "pending", "options": {**options, "user": {"id": "AA", "name": "a"}}}
-    server.post(f"{API}/authenticators").respond(201, json=pending)
-    with client() as bank, pytest.raises(CeremonyFailed, match="no security key"):
+    with client() as bank, pytest.raises(NoMethodAvailable) as caught:
         bank.authenticators.enroll(WebAuthn(list), "key")
+    assert caught.value.diagnostics() == "No security key is connected. Plug in your security key and try again."
+    assert not server.calls
 
 
 def test_what_is_not_ours_to_name_stays_within_its_segment(server: respx.MockRouter) -> None:

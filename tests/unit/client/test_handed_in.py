@@ -6,8 +6,20 @@ import httpx
 import pytest
 import respx
 
-from support.mocked_api import STEP, client
-from upstile.client import BaseToken, CallbackPrompter, Event, NoMethodAvailable, StepUpAuth, StepUpTimeout, Totp
+from support.mocked_api import API, STEP, client
+from upstile.client import (
+    BaseToken,
+    CallbackPrompter,
+    CeremonyFailed,
+    ConfigurationError,
+    Event,
+    NoMethodAvailable,
+    StepUpAuth,
+    StepUpTimeout,
+    Totp,
+)
+
+pytestmark = pytest.mark.usefixtures("library")
 
 
 @pytest.mark.parametrize(
@@ -23,7 +35,7 @@ from upstile.client import BaseToken, CallbackPrompter, Event, NoMethodAvailable
     ],
 )
 def test_an_api_without_https_is_refused_at_once(url: str) -> None:
-    with pytest.raises(ValueError, match="https"):
+    with pytest.raises(ConfigurationError, match="https"):
         StepUpAuth(url, client_id="cli", token=BaseToken(access_token="t"))
 
 
@@ -34,9 +46,27 @@ def test_an_api_on_this_machine_may_do_without() -> None:
 @pytest.mark.requirement("rfc6750-2.1-b64token")
 @pytest.mark.parametrize("token", ["", "BASE-SECRET\n", "BASE SECRET", "Bearer BASE-SECRET"])
 def test_a_token_that_is_none_is_refused_at_once_and_not_shown(token: str) -> None:
-    with pytest.raises(ValueError, match="access token") as caught:
+    with pytest.raises(ConfigurationError, match="access token") as caught:
         client(token=token)
     assert "SECRET" not in str(caught.value)
+
+
+def test_a_callable_that_returns_a_text_with_a_line_break_is_told_so_and_nothing_is_sent(
+    server: respx.MockRouter,
+) -> None:
+    with client(token=lambda: "BASE-SECRET\n") as bank, pytest.raises(ConfigurationError, match="line break") as caught:
+        bank.post("/transfers")
+    assert "SECRET" not in str(caught.value)
+    assert not server.calls
+
+
+def test_a_sign_in_that_returns_a_text_with_a_line_break_is_not_kept(server: respx.MockRouter) -> None:
+    server.post(f"{API}/login").respond(json={"access_token": "NEW-SECRET\r\nx: y", "token_type": "DPoP"})
+    with client(token=None) as bank:
+        with pytest.raises(CeremonyFailed) as caught:
+            bank.sign_in("/login")
+        assert "SECRET" not in f"{caught.value!r} {caught.value.diagnostics()} {caught.value.hint}"
+        assert bank.signed_in is None
 
 
 def test_a_failing_hook_changes_nothing(server: respx.MockRouter) -> None:

@@ -145,7 +145,7 @@ def test_a_call_ends_in_a_response_or_a_typed_error(
         except httpx.DecodingError:
             pass  # the call's own response is httpx's to read
         except StepUpError as error:
-            said = f"{error} {error.diagnostics()} {error!r}"
+            said = f"{error} {error.diagnostics()} {error.hint} {error!r}"
             assert all(category(character) not in ("Cc", "Cf", "Cs") for character in said)
             assert not any(secret in said for secret in SECRETS)
     assert all(str(request.url).startswith(f"{API}/") for request in server.requests)

@@ -7,6 +7,8 @@ import pytest
 
 from support.desk import API, Desk, challenged
 
+pytestmark = pytest.mark.usefixtures("library")
+
 INSTANCE = uuid4().urn
 
 

@@ -5,6 +5,8 @@ import pytest
 from support.desk import CHALLENGE, NOW, Desk, challenged
 from upstile.client import StepUpUnsatisfied
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.mark.parametrize(("max_age", "oldest"), [(10, 60), (60, 60), (61, 61), (300, 300)])
 def test_the_new_authentication_may_be_as_old_as_max_age_but_always_a_minute(max_age: int, oldest: int) -> None:

@@ -8,6 +8,8 @@ import pytest
 from support.desk import API, CHALLENGE, ELSEWHERE, Desk, Sent, challenged
 from upstile.client import CeremonyFailed
 
+pytestmark = pytest.mark.usefixtures("library")
+
 DEMAND = 'DPoP error="use_dpop_nonce", algs="ES256"'
 
 

@@ -1,10 +1,13 @@
-"""The recording of a terminal in the documentation is what the prompter shows today."""
+"""The recording of a terminal in the documentation is what the prompter shows today, and so are the pictures."""
 
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 IMAGES = Path(__file__).parents[3] / "docs" / "images"
 
@@ -15,6 +18,35 @@ def test_the_recording_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = (IMAGES / "terminal.txt").read_text().rstrip("\n")
     assert _timeless(shown) == _timeless(kept)
     assert max(map(len, kept.split("\n"))) <= 60
+
+
+def test_the_documentation_shows_the_recording_and_every_picture_in_both_looks() -> None:
+    page = (IMAGES.parent / "screens.md").read_text()
+    assert f"```\n{(IMAGES / 'terminal.txt').read_text().rstrip()}\n```" in page
+    shown = set(re.findall(r"images/([\w-]+\.(?:png|svg))", page))
+    assert shown == {file.name for file in IMAGES.iterdir() if file.suffix in (".png", ".svg")}
+    assert {name.replace("-light", "-dark") for name in shown} == {name for name in shown if "-dark" in name}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("script", ["window", "pay"])
+def test_the_pictures_are_those_that_the_scripts_make(script: str, tmp_path: Path) -> None:
+    program = "import pathlib, runpy, sys; runpy.run_path(sys.argv[1])['main'](pathlib.Path(sys.argv[2]))"
+    command = [sys.executable, "-c", program, str(IMAGES / f"{script}.py"), str(tmp_path)]
+    subprocess.run(command, check=True, timeout=120)  # noqa: S603
+    made, kept = _sizes(tmp_path), _sizes(IMAGES)
+    assert made
+    assert made.keys() == {name for name in kept if name.startswith(script)}
+    for name, (width, height) in made.items():  # fonts differ a little from machine to machine
+        assert (width, height) == pytest.approx(kept[name], rel=0.2), name
+
+
+def _sizes(folder: Path) -> dict[str, tuple[int, int]]:
+    sizes = dict[str, tuple[int, int]]()
+    for file in folder.glob("*.png"):
+        with Image.open(file) as picture:
+            sizes[file.name] = picture.size
+    return sizes
 
 
 def _timeless(shown: str) -> str:

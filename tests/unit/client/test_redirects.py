@@ -7,8 +7,11 @@ import httpx
 import pytest
 
 from support.desk import API, CHALLENGE, ELSEWHERE, Desk, Sent, challenged
-from upstile.client import AsyncClient, Client, Requirement, UntrustedChallenge
+from support.libraries import Library
+from upstile.client import AsyncClient, Requirement, UntrustedChallenge
 from upstile.protocol import verify_proof
+
+pytestmark = pytest.mark.usefixtures("library")
 
 ORDER = {"to": "ACME"}
 BODY = b'{"to":"ACME"}'
@@ -104,24 +107,26 @@ def test_a_challenge_behind_a_redirect_within_the_origin_counts(desk: Desk, wait
     assert len({_proven(sent, token) for sent, token in zip(calls, tokens, strict=True)}) == 4
 
 
-def test_the_way_from_http_to_https_is_another_origin_although_httpx_would_keep_the_token() -> None:
+@pytest.mark.both_libraries
+def test_the_way_from_http_to_https_is_another_origin_although_httpx_would_keep_the_token(library: Library) -> None:
     seen: list[httpx.Headers] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request.headers.copy())
         return _moved(301, "https://localhost/") if request.url.scheme == "http" else challenged()
 
-    transport = httpx.MockTransport(answer)
-    with Client("http://localhost", client_id="cli", token="BASE", transport=transport, follow_redirects=True) as bank:
+    options = {"transport": library.carried(httpx.MockTransport(answer)), "follow_redirects": True}
+    with library.clients.Client("http://localhost", client_id="cli", token="BASE", **options) as bank:
         assert bank.get("/").status_code == 401
     assert ["authorization" in headers for headers in seen] == [True, False]
 
 
-def test_a_plain_client_with_our_auth_asks_nobody_for_another_origin(desk: Desk) -> None:
+def test_a_plain_client_with_our_auth_asks_nobody_for_another_origin(desk: Desk, library: Library) -> None:
     with desk.client() as bank:
         auth = bank.step_up_auth
         desk.first("call", _moved(302, f"{ELSEWHERE}/transfers"))
-        with httpx.Client(base_url=API, auth=auth, transport=desk, follow_redirects=True) as plain:
+        way = library.carried(desk)
+        with library.http.Client(base_url=API, auth=auth, transport=way, follow_redirects=True) as plain:
             assert plain.post("/transfers", json=ORDER).status_code == 401
     assert "authorization" not in desk.sent[1].headers
     assert not desk.asked

@@ -12,6 +12,8 @@ from upstile.client import CeremonyFailed, Totp, WebAuthn
 from upstile.client.testing import VirtualKey
 from upstile.protocol import base64url_encode
 
+pytestmark = pytest.mark.usefixtures("library")
+
 ANOTHER = base64url_encode(b"another nonce, or another key...")
 
 

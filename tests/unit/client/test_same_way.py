@@ -12,6 +12,8 @@ from support.desk import API, ELSEWHERE, Desk, Sent
 from upstile.client import CeremonyFailed
 from upstile.client.adapters._transport import OwnTransport
 
+pytestmark = pytest.mark.usefixtures("library")
+
 OWN = ("resource", "server", "start", "answer", "token")
 
 
@@ -63,6 +65,7 @@ def test_another_issuer_is_told_none_of_the_apps_secrets() -> None:
     assert all("x-api-key" not in headers and "cookie" not in headers for headers in seen)
 
 
+@pytest.mark.both_libraries
 def test_a_transport_that_is_awaited_is_used_in_the_apps_own_loop() -> None:
     desk = Desk()
 
@@ -106,13 +109,14 @@ def test_a_task_of_trio_that_gives_up_cancels_the_ceremony() -> None:
 def test_a_proxy_is_never_for_this_machine_itself(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     own = OwnTransport(httpx, {}, "https://api.example.com")
-    direct = own._client._transport_for_url(httpx.URL(f"http://{host}:8000/x"))
+    direct = own._opened()._transport_for_url(httpx.URL(f"http://{host}:8000/x"))
     proxied = own._client._transport_for_url(httpx.URL("http://far.example/x"))
     assert direct is own._client._transport
     assert proxied is not direct
     own.close()
 
 
+@pytest.mark.both_libraries
 @pytest.mark.parametrize("repeats", [True, False])
 def test_a_proof_that_was_used_below_us_is_replaced_once(repeats: bool) -> None:
     desk = Desk()

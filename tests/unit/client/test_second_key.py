@@ -28,8 +28,9 @@ def test_a_key_that_is_enrolled_gives_way_to_the_new_one() -> None:
 def test_only_keys_that_are_enrolled_say_what_to_do() -> None:
     old = VirtualKey(pin="1234")
     excluded, touches = enroll(old, "1234").credential_id, old.touches
-    with pytest.raises(MethodUnavailable, match="plug in the new one"):
+    with pytest.raises(MethodUnavailable, match="set up already") as caught:
         _made([old], ScriptedPrompter(pin="1234"), excluded)
+    assert "plug in the new one" in str(caught.value.next_step)
     assert old.touches == touches
 
 
@@ -55,7 +56,10 @@ def test_several_new_keys_and_no_touch_end_when_the_person_goes_away() -> None:
 
 @pytest.mark.parametrize(
     ("key", "says"),
-    [(lambda: VirtualKey(), "has no PIN"), (lambda: VirtualKey(pin="1234", algorithms=[-257]), "cannot do this")],
+    [
+        (lambda: VirtualKey(), "has no PIN"),
+        (lambda: VirtualKey(pin="1234", algorithms=[-257]), "cannot do what"),
+    ],
 )
 def test_what_a_key_cannot_do_is_said_in_a_sentence(key: Callable[[], VirtualKey], says: str) -> None:
     with pytest.raises(MethodUnavailable, match=says):

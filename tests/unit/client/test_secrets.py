@@ -20,6 +20,8 @@ from upstile.client.stores._entry import Entry
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 from upstile.protocol import TokenResponse
 
+pytestmark = pytest.mark.usefixtures("library")
+
 PIN, CODE = "7391-4405", "907316"
 KNOWN = (PIN, CODE, "BASE-SECRET", "ELEVATED", "SESSION-SECRET", "CODE-SECRET")
 
@@ -105,7 +107,7 @@ def test_a_ceremony_that_fails_shows_nothing(watch: Watch, go_wrong: Callable[[D
         bank.post("/transfers")
     error = caught.value
     whole = "".join(traceback.format_exception(error))
-    assert not watch.found_in(whole, str(error), repr(error), error.diagnostics(), repr(error.response))
+    assert not watch.found_in(whole, str(error), repr(error), error.diagnostics(), error.hint, repr(error.response))
     assert watch.events
 
 

@@ -18,6 +18,8 @@ from upstile.client import (
     StepUpError,
 )
 
+pytestmark = pytest.mark.usefixtures("library")
+
 DEAD = 'DPoP error="invalid_token"'
 TOKEN = {"access_token": "BASE-SECRET", "token_type": "DPoP"}
 

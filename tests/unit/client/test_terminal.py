@@ -146,4 +146,4 @@ def test_a_cancelled_prompt_returns(terminal: Terminal) -> None:
 def test_without_a_terminal_nothing_is_read_from_a_pipe() -> None:
     with pytest.raises(NoMethodAvailable) as caught:
         TerminalPrompter("/nonexistent").code("Code", Event())
-    assert "prompter=" in caught.value.diagnostics()
+    assert "prompter=" in caught.value.hint

@@ -187,7 +187,7 @@ def test_a_pipe_is_never_read_for_the_code() -> None:
         start_new_session=True,  # without a terminal
         timeout=30,
     )
-    assert done.stdout.startswith("There is no terminal to ask on. Run the app in a terminal")
+    assert done.stdout.startswith("There is no terminal to ask on. Run it in a terminal.")
 
 
 BEHIND = """

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 import pytest
 
 from support.desk import Desk
-from support.tk_person import TkPerson, virtual_screen
+from support.tk_person import TkPerson
 from upstile.client import (
     ConfigurationError,
     Occasion,
@@ -37,12 +37,11 @@ _kept: list[tk.Tk] = []
 
 
 @pytest.fixture(scope="module")
-def root() -> Iterator[tk.Tk]:
-    with virtual_screen() as name:
-        made = tk.Tk(screenName=name)
-        _kept.append(made)
-        yield made
-        made.destroy()
+def root(screen: str) -> Iterator[tk.Tk]:
+    made = tk.Tk(screenName=screen)
+    _kept.append(made)
+    yield made
+    made.destroy()
 
 
 @pytest.fixture
@@ -135,6 +134,7 @@ def test_a_key_uri_is_shown_with_its_secret_until_the_person_goes_on(person: TkP
     prompter, secrets = TkPrompter(person.root), list[str]()
 
     def look(who: TkPerson) -> None:
+        assert who.sees().startswith("Add an authenticator app\n")
         secrets.append(who.line().get())
         who.presses("Next")
 

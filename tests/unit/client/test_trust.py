@@ -7,9 +7,12 @@ import httpx
 import pytest
 import respx
 
+from support.libraries import current
 from support.mocked_api import API, client
 from upstile.client import BaseToken, CeremonyFailed, StepUpError, UntrustedChallenge
 from upstile.client.testing import ScriptedPrompter
+
+pytestmark = pytest.mark.usefixtures("library")
 
 
 @pytest.mark.requirement("rfc9728-3.3-resource")
@@ -39,7 +42,8 @@ def test_documents_that_point_elsewhere_end_the_call_before_anybody_is_asked(
         bank.post("/transfers")
     assert person.occasions == []
     assert server["challenge"].call_count == 0
-    assert "issuer=" in caught.value.diagnostics()
+    assert "Do not go on" in caught.value.diagnostics()
+    assert any(why in caught.value.hint for why in ("issuer=", "address that", "on another origin"))
 
 
 @pytest.mark.parametrize(
@@ -146,5 +150,5 @@ def test_a_sign_in_whose_proof_is_refused_names_the_address_and_any_other_refusa
         with pytest.raises(CeremonyFailed, match="htu is not the URL") as caught:
             bank.sign_in("/login")
         assert f"{API}/login" in caught.value.diagnostics()
-        with pytest.raises(httpx.HTTPStatusError):
+        with pytest.raises(current().http.HTTPStatusError):
             bank.sign_in("/login")

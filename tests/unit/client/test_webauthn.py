@@ -199,15 +199,18 @@ def test_a_key_that_is_not_enrolled_leaves_a_sentence_where_nothing_else_is_offe
     desk = _desk(enroll(VirtualKey(pin="1234"), "1234"), others=[])
     with _client(desk, VirtualKey()) as bank, pytest.raises(NoMethodAvailable) as caught:
         bank.post("/transfers")
-    assert "webauthn" in caught.value.diagnostics()
+    assert caught.value.diagnostics().startswith("None of the connected security keys is set up for this. Plug in")
+    assert not desk.asked
 
 
 def test_a_key_does_not_sign_for_another_site_than_the_configured_issuer() -> None:
     key = VirtualKey(pin="1234")
     credential = enroll(key, "1234", rp_id="elsewhere.example")
     desk = _desk(credential, others=[], rpId="elsewhere.example")
-    with _client(desk, key) as bank, pytest.raises(CeremonyFailed, match="relying party"):
+    with _client(desk, key) as bank, pytest.raises(CeremonyFailed, match="for another site") as caught:
         bank.post("/transfers")
+    assert not desk.asked
+    assert "rpId elsewhere.example" in caught.value.hint
     assert (key.touches, desk.at("answer")) == (1, [])
 
 

@@ -14,6 +14,8 @@ from upstile.client import Requirement, StepUpUnsatisfied
 from upstile.client.flow import _kept
 from upstile.client.flow._logins import ElevatedToken
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 class Window:
     """The terminal session that the process seems to run in."""

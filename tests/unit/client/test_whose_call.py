@@ -22,6 +22,8 @@ from upstile.client import (
 )
 from upstile.client import Event as Report
 
+pytestmark = pytest.mark.usefixtures("library")
+
 MFA = Requirement(acr="mfa", max_age=300)
 
 
@@ -143,15 +145,6 @@ def test_a_dead_token_that_a_challenge_brought_out_is_followed_by_a_ceremony() -
     assert len(desk.person.occasions) == 2
 
 
-def test_a_token_that_is_dead_at_once_is_the_callers_401() -> None:
-    desk = Desk()
-    dead = httpx.Response(401, headers={"www-authenticate": 'DPoP error="invalid_token"'})
-    desk.first("call", challenged(), dead)
-    with desk.client() as bank:
-        assert bank.post("/transfers").status_code == 401
-    assert len(desk.person.occasions) == 1
-
-
 def test_the_apps_own_authorization_elsewhere_survives_being_sent_twice() -> None:
     desk = Desk()
     with desk.client() as bank:
@@ -221,7 +214,7 @@ def test_each_of_several_waiters_is_told_of_its_own_call() -> None:
             thread.join(5)
     assert {name: error.correlation_id for name, error in told.items()} == {name: f"urn:{name}" for name in "abcd"}
     assert len({id(error) for error in told.values()}) == 4
-    assert {len(error.__notes__) for error in told.values()} == {1}
+    assert {len(error.__notes__) for error in told.values()} == {2}
 
 
 def test_a_third_thing_is_not_held_against_who_asks_for_it_alone() -> None:
@@ -229,8 +222,9 @@ def test_a_third_thing_is_not_held_against_who_asks_for_it_alone() -> None:
     del desk.token["acr"]  # the server does not say what was reached
     desk.first("call", *(challenged(CHALLENGE.replace("mfa", acr)) for acr in ("mfa", "phr", "gold")))
     with desk.client() as bank:
-        with pytest.raises(StepUpUnsatisfied, match="now for gold"):
+        with pytest.raises(StepUpUnsatisfied) as caught:
             bank.post("/transfers")
+        assert "now the API asks for gold" in caught.value.hint
         desk.first("call", challenged(CHALLENGE.replace("mfa", "gold")))
         assert bank.post("/other").status_code == 200
     assert len(desk.person.occasions) == 3

@@ -119,12 +119,12 @@ def test_without_windows_there_is_no_client_of_it_and_asking_for_it_breaks_nothi
 def test_on_windows_the_console_and_the_systems_keys_are_the_default() -> None:
     program = """
 import sys
-from upstile.client.methods import _webauthn
+from upstile.client.methods import _security_keys
 from upstile.client.prompts import _terminal
 sys.platform = "win32"
-_webauthn.windows_client = lambda: "system"
-assert _webauthn.WebAuthn()._system == "system"
-assert _webauthn.WebAuthn(list)._system is None
+_security_keys.windows_client = lambda: "system"
+assert _security_keys.SecurityKeys(None, None)._system == "system"
+assert _security_keys.SecurityKeys(list, None)._system is None
 assert type(_terminal.TerminalPrompter()._screen).__name__ == "WindowsConsole"
 """
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603

@@ -8,6 +8,8 @@ import pytest
 from support.desk import CHALLENGE, NOW, Desk, Sent, challenged
 from upstile.client import StepUpUnsatisfied
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.mark.parametrize("wrong", [-800, -45, 0, 45, 800])
 def test_a_wrong_clock_asks_nobody_twice(wrong: int) -> None:

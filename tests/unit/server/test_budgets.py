@@ -285,3 +285,13 @@ def test_whatever_unknown_keys_do_a_known_key_keeps_its_tries(story: list[str]) 
 def _answered(user: UserState, side: Side, what: str, now: float) -> UserState:
     user, charged = charge(user, LOGIN, side, ["phone"], now)
     return succeed(user, LOGIN, side, "phone", charged, now) if what == "right" else user
+
+
+@pytest.mark.parametrize("into_the_day", [0.0, 0.25, 3600.0, 86_399.75])
+def test_what_is_counted_is_kept_to_the_end_of_the_last_day(into_the_day: float) -> None:
+    """No shorter than keys are known, and the same for all writes of a day: an index by it is left alone."""
+    midnight = NOW - NOW % 86_400
+    kept = KNOWN.record(midnight + into_the_day)
+    assert kept.expires_at >= midnight + into_the_day + KNOWN_FOR
+    assert kept.expires_at == midnight + KNOWN_FOR + (86_400 if into_the_day else 0)
+    assert kept.used

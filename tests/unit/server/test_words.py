@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.words import protocol_words, protocol_words_in
-from upstile.server._words import WORDS, words_for
+from upstile.server._words import CASES, WORDS, Case, words_for
 
 SERVER = Path(__file__).parents[3] / "server_sdk" / "upstile" / "server"
 REFUSING = {
@@ -33,6 +33,15 @@ def test_every_row_tells_the_person_what_to_do_and_the_developer_and_operator_to
     assert all(text.endswith(".") for text in (words.next_step, words.cause, words.remedy))
     assert words.hint
     assert not words.hint.endswith(".")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.when)
+def test_where_more_is_known_the_person_is_told_more_in_no_word_of_the_protocol(case: Case) -> None:
+    assert case.of in WORDS
+    assert protocol_words_in(case.sentences) == []
+    assert case.title[0].isupper()
+    assert not case.title.endswith(".")
+    assert case.next_step.endswith(".")
 
 
 def test_the_words_that_are_looked_for_are_found_wherever_they_hide() -> None:

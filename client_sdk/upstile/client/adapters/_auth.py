@@ -5,26 +5,26 @@ The library is a parameter: httpx and httpx2 have the same names, and a class of
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from concurrent.futures import Future, wait
-from contextlib import suppress
-from threading import get_ident
+from concurrent.futures import wait
 from time import monotonic as _monotonic
 from time import time
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
-import anyio
-from anyio import to_thread
-from anyio.lowlevel import current_token
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
-from upstile.client.adapters._body import Body
-from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
+from upstile.client.adapters._ahead import Elevated, Names, for_block
+from upstile.client.adapters._body import OnUnreplayable, checked_limit
+from upstile.client.adapters._pump import SIGNED, STEP_UP, Pump, bearing
+from upstile.client.adapters._response import aread_bounded, read_bounded
+from upstile.client.adapters._spool import SPOOL_LIMIT
 from upstile.client.adapters._transport import OwnTransport
+from upstile.client.adapters._waiting import in_thread, landed, this_loop
 from upstile.client.authority._discovery import Discovery
-from upstile.client.flow._flow import Call, Flow, Send, Wait, flow
+from upstile.client.flow._call import Wait
+from upstile.client.flow._elevation import innermost
 from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
 from upstile.client.flow._logins import Caller, TokenSource
 from upstile.client.flow._proof_key import ProofKey
@@ -34,16 +34,7 @@ from upstile.client.flow._trust import Pins
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
 from upstile.client.stores import EntryName, MemoryStore, Store
-from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_error, readable_challenges
-
-STEP_UP = "upstile.step_up"
-"""The request extension by which a call asks first."""
-SIGNED = "upstile.signed"
-"""The request extension that says for which request the headers were made; a redirect makes another one."""
-ONCE = "upstile.once"
-"""The request extension that says that the token serves this one call."""
-
-_ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce", "invalid_dpop_proof", "invalid_token"})
+from upstile.protocol import Requirement
 
 
 class StepUpFlow:
@@ -67,7 +58,16 @@ class StepUpFlow:
         methods: ways to prove oneself, in order of preference.
         prompter: asks the person; the terminal by default.
         issuer: the authorization server's issuer identifier; the API's origin by default.
-        interaction: `never` raises `StepUpRequired` instead of asking.
+        interaction: `auto` asks unless something that the person has confirmed still serves; `never` raises
+            `StepUpRequired` instead of asking; `required` asks for every call that needs a confirmation and shares it
+            with no other call, kept or waiting, except in a block of `elevated()` (as `prompt=login` does, OpenID
+            Connect Core §3.1.2.1). What is asked of the server is the same: a call that it must serve once is
+            one with `max_age=0`.
+        on_unreplayable: what becomes of a body that can be read once, such as a generator or a pipe. `error` raises
+            `UnreplayableBody` where the call would have to be repeated. `spool` keeps it while it is sent, for the call
+            to be repeated with: beyond 64 KiB in a temporary file without a name, which no end of the call leaves
+            behind. A longer body than `spool_limit` goes out all the same, and is that error if a challenge comes.
+        spool_limit: bytes that `spool` keeps of one body: 64 MiB by default.
         human_timeout: seconds that a person has for one ceremony.
         webauthn_origin: what WebAuthn client data names; the issuer's origin by default.
         on_event: is called with each `Event`.
@@ -91,6 +91,8 @@ class StepUpFlow:
         prompter: Prompter | None = None,
         issuer: str | None = None,
         interaction: Interaction = "auto",
+        on_unreplayable: OnUnreplayable = "error",
+        spool_limit: int = SPOOL_LIMIT,
         human_timeout: float = 300.0,
         webauthn_origin: str | None = None,
         on_event: OnEvent | None = None,
@@ -100,7 +102,8 @@ class StepUpFlow:
         transport: dict[str, Any] | None = None,
     ) -> None:
         if interaction not in get_args(Interaction) or not human_timeout > 0:
-            raise ConfigurationError("interaction is auto or never, human_timeout a number of seconds")
+            raise ConfigurationError("interaction is auto, never or required, human_timeout a number of seconds")
+        self.spool_limit = checked_limit(on_unreplayable, spool_limit)
         chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
@@ -111,6 +114,8 @@ class StepUpFlow:
         pins = Pins.of(api, issuer)
         name = EntryName(api=pins.api, issuer=pins.issuer, client_id=client_id, profile=profile)
         kept = Kept(store=store or MemoryStore(), name=name, clock=clock, monotonic=monotonic, keep=keep_elevated)
+        url = self.http.URL(pins.api)
+        self._api = url.raw_scheme, url.raw_host, url.port, b""
         self.transport = OwnTransport(self.http, transport or {}, pins.api)
         self.session = Session(
             pins=pins,
@@ -129,148 +134,96 @@ class StepUpFlow:
         )
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
-        """Drive one call of a `Client`."""
-        mine = self.session.pins.is_api(str(request.url))
-        signed_in = self.session.tokens.current() if mine else None
-        pump = _Pump(self.http, self.session, request, signed_in, blocks=True)
+        """Drive one call of a `Client`; the flow begins when a 401 asks for it, as nearly never."""
+        caller = self.session.tokens.current() if self._is_mine(request.url) else None
+        response, began = None, None
+        if caller is not None and self._is_plain(request, caller):
+            began = self.session.monotonic()
+            response = yield bearing(request, caller)
+            if response.status_code != 401:
+                return
+        pump = Pump(self, request, caller, blocks=True, began=began)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
                     wait([pump.action.ticket.future])
                     pump.waited(pump.action)
                 else:
-                    response = yield pump.prepared(pump.action)
+                    if response is None:
+                        response = yield pump.prepared(pump.action)
                     pump.received(response, read_bounded(self.http, response) if pump.acts_on(response) else b"")
+                    response = None
         finally:
             pump.close()
+            pump.body.close()
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Drive one call of an `AsyncClient`."""
         self.is_in_loop()
-        mine = self.session.pins.is_api(str(request.url))
-        pump = _Pump(self.http, self.session, request, await self.awaited() if mine else None)
+        caller = await self.awaited() if self._is_mine(request.url) else None
+        response, began = None, None
+        if caller is not None and self._is_plain(request, caller):
+            began = self.session.monotonic()
+            response = yield bearing(request, caller)
+            if response.status_code != 401:
+                return
+        pump = Pump(self, request, caller, began=began)
         try:
             while pump.action is not None:
                 if isinstance(pump.action, Wait):
                     await landed(pump.action.ticket.future)
                     pump.waited(pump.action)
                 else:
-                    response = yield pump.prepared(pump.action)
+                    if response is None:
+                        response = yield pump.prepared(pump.action)
                     pump.received(response, await aread_bounded(self.http, response) if pump.acts_on(response) else b"")
+                    response = None
         finally:
             pump.close()
+            await pump.body.aclose()
+
+    def _is_mine(self, url: Any) -> bool:
+        """Whether a URL is the API's: by the parts that the library connects to, and if they differ, by its text."""
+        return (url.raw_scheme, url.raw_host, url.port, url.userinfo) == self._api or self.session.pins.is_api(str(url))
+
+    def _is_plain(self, request: Any, caller: Caller) -> bool:
+        """Whether a call needs no more than the base token as its bearer, and can be repeated without preparation."""
+        session = self.session
+        return (
+            caller.base is not None
+            and caller.base.token_type == "Bearer"  # noqa: S105 - a name
+            and type(request.stream) is self.http.ByteStream
+            and request.extensions.keys().isdisjoint((STEP_UP, SIGNED))
+            and innermost(session) is None
+            and (not session.learned or session.learned.asked(request.method, str(request.url)) is None)
+        )
 
     async def awaited(self) -> Caller:
         """Who is signed in, in async code: a store may take its time."""
         tokens = self.session.tokens
         if not tokens.ready:
-            await to_thread.run_sync(tokens.load)
+            await in_thread(tokens.load)
         return await tokens.awaited()
+
+    def elevated(
+        self,
+        *,
+        acr: Names = (),
+        max_age: int | None = None,
+        scope: Names = (),
+        reason: str | None = None,
+        url: str | None = None,
+    ) -> Elevated:
+        """As `Client.elevated`: `with` for a sync client, `async with` for an async one."""
+        wanted = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return Elevated(self, for_block(self.session, wanted, url))
 
     def is_in_loop(self) -> None:
         """Note the event loop of the caller: a transport that can be awaited only is used in it."""
         if self.transport.awaits:
-            self.transport.loop = current_token()
+            self.transport.loop = this_loop()
 
     def close(self) -> None:
         """Give back the connections to the authorization server."""
         self.session.close()
         self.transport.close()
-
-
-async def landed(future: "Future[Any]") -> None:
-    """Wait until a ceremony is over, whatever came of it; giving up does not stop it. On asyncio and on trio."""
-    over, here = anyio.Event(), get_ident()
-    loop: Any = current_token().native_token
-    soon: Callable[[Callable[[], None]], Any] = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
-
-    def wake(_: object) -> None:
-        if get_ident() == here:
-            over.set()
-            return
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            soon(over.set)
-
-    future.add_done_callback(wake)
-    await over.wait()
-
-
-class _Pump:
-    """Carries the core's flow over one request of the library."""
-
-    def __init__(
-        self, http: ModuleType, session: Session, request: Any, caller: Caller | None, *, blocks: bool = False
-    ) -> None:
-        self._request = request
-        self._url = str(request.url)
-        self._body = Body(http, request.stream)
-        call = Call(
-            method=request.method,
-            url=self._url,
-            caller=caller,
-            unreplayable=self._body.unreplayable,
-            step_up=request.extensions.get(STEP_UP),
-            blocks=blocks,
-        )
-        self._session, self._key = session, caller and caller.key
-        self._stepped_up = self._sent_token = False
-        self._flow: Flow = flow(session, call)
-        self.action: Send | Wait | None = next(self._flow)
-
-    def prepared(self, action: Send) -> Any:
-        """The request, ready to be sent as the flow says."""
-        headers, extensions = self._request.headers, self._request.extensions
-        if extensions.pop(SIGNED, None) is not None:  # these are ours, not the app's
-            for name in ("Authorization", "DPoP"):
-                headers.pop(name, None)
-        if action.repeat:
-            self._body.rewind()
-        for name, value in action.headers:
-            headers[name] = value
-        if action.headers:
-            extensions[SIGNED] = id(self._request), self._key
-        extensions[ONCE] = action.once
-        self._sent_token = bool(action.headers)
-        return self._request
-
-    def acts_on(self, response: Any) -> bool:
-        """Whether the call may go on after this response, so that its body must be out of the way."""
-        if response.status_code != 401 or not self._session.pins.is_api(str(response.request.url)):
-            return False
-        challenges = response.headers.get_list("www-authenticate")
-        if not challenges:  # lost on the way, or never there: the body tells
-            return bool(response.headers.get("content-type", "").startswith("application/problem+json"))
-        error = find_error(readable_challenges(challenges))
-        return error in _ACTED_ON or (error is None and not self._sent_token)
-
-    def received(self, response: Any, raw: bytes) -> None:
-        """Hand a response on; the flow says what comes next."""
-        # `raw`, because httpx would first guess the encoding of all headers.
-        acted_on = response.status_code == 401 or b"dpop-nonce" in [name.lower() for name, _ in response.headers.raw]
-        if not acted_on and not self._stepped_up:  # nothing in it for the core, as in nearly all responses
-            self.action = None
-            return
-        answered = response.request
-        url = self._url if answered is self._request else str(answered.url)
-        found = incoming(response, url, raw, answered.method)
-        self._next(lambda: self._flow.send(found))
-
-    def waited(self, action: Wait) -> None:
-        """Hand a ceremony's outcome on."""
-        self._stepped_up = True
-        future = action.ticket.future
-        error = future.exception()
-        if error is not None:
-            self._next(lambda: self._flow.throw(error))
-        else:
-            self._next(lambda: self._flow.send(future.result()))
-
-    def close(self) -> None:
-        """End the flow, wherever it is: a ticket that it holds is given back."""
-        self._flow.close()
-
-    def _next(self, step: Callable[[], Send | Wait]) -> None:
-        try:
-            self.action = step()
-        except StopIteration:
-            self.action = None

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from anyio import to_thread
-
 from upstile.client._errors import CeremonyFailed
-from upstile.client.adapters._auth import StepUpFlow, landed
+from upstile.client.adapters._auth import StepUpFlow
+from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._flight import Ticket
-from upstile.client.methods import Method, MethodUnavailable, Moment, cannot_ask
+from upstile.client.methods import Looks, Method, MethodUnavailable, Moment, none_left, why_not
 from upstile.client.prompts import refuse_dead_lock
+from upstile.client.words import said
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     Authenticator,
@@ -62,8 +62,9 @@ class Authenticators:
             ConfigurationError: this is the thread that would have to show the dialogue.
         """
         refuse_dead_lock(self._client.step_up_auth.session.prompter)
+        wanted = _wanted(method, name, enrolment_code)
         _may_ask(self._client.step_up_auth, method)
-        pending = self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
+        pending = self._call(EnrollResponse, "POST", json=wanted)
         left = _TRIES
         while True:
             with _proving(self._client.step_up_auth, method, pending, left) as ticket:
@@ -108,8 +109,9 @@ class AsyncAuthenticators:
 
     async def enroll(self, method: Method, name: str, *, enrolment_code: str | None = None) -> Authenticator:
         """Add one, as `Authenticators.enroll`."""
+        wanted = _wanted(method, name, enrolment_code)
         _may_ask(self._client.step_up_auth, method)
-        pending = await self._call(EnrollResponse, "POST", json=_wanted(method, name, enrolment_code))
+        pending = await self._call(EnrollResponse, "POST", json=wanted)
         left = _TRIES
         while True:
             with _proving(self._client.step_up_auth, method, pending, left) as ticket:
@@ -137,7 +139,7 @@ class AsyncAuthenticators:
 
     async def _send(self, method: str, *path: str, **request: Any) -> Any:
         self._client.step_up_auth.is_in_loop()
-        url = await to_thread.run_sync(_url, self._client.step_up_auth, path)
+        url = await in_thread(_url, self._client.step_up_auth, path)
         return await self._client.request(method, url, **request)
 
 
@@ -147,7 +149,7 @@ def _url(auth: StepUpFlow, path: Sequence[str]) -> str:
     endpoint = session.discovery.find(url, session.pins.api).server.authenticators_endpoint
     if endpoint is None or not session.pins.is_api(endpoint):
         # NOTE: an authorization server on another origin than the API needs tokens of its own, not built yet.
-        raise CeremonyFailed("The API's origin offers no enrolment")
+        raise CeremonyFailed(**said("no-enrolment-here"))
     if any(segment.strip(".") == "" for segment in path):
         raise ValueError("an authenticator's id is the id of an entry of list()")
     return "/".join([endpoint, *(quote(segment, safe="") for segment in path)])
@@ -169,10 +171,10 @@ def _fit(name: str) -> str:
 
 
 def _may_ask(auth: StepUpFlow, method: Method) -> None:
-    """Begin nothing on the server that the app cannot ask the person for."""
-    mute = cannot_ask([method], auth.session.prompter)
-    if mute is not None:
-        raise mute
+    """Begin nothing on the server, and confirm nothing, for what the app cannot ask, or this machine not do."""
+    reason = why_not(method, auth.session.prompter)
+    if reason is not None:
+        raise none_left([reason])
 
 
 @contextmanager
@@ -184,9 +186,11 @@ def _proving(auth: StepUpFlow, method: Method, pending: EnrollResponse, left: in
             moment.last_code.forget()
             moment.prompter.rejected(left)
         try:
+            if left == _TRIES and isinstance(method, Looks):
+                method.look_at_new(pending, moment)
             return dict(method.enroll(pending, moment))
         except MethodUnavailable as error:
-            raise CeremonyFailed(f"It cannot be set up here: {error}") from error
+            raise none_left([error]) from error
 
     ticket = auth.session.ask(work)
     try:
@@ -212,7 +216,7 @@ def _read(model: type[M], response: Any) -> M:
     try:
         return model.from_json(_content(response))
     except MalformedMessage as error:
-        raise CeremonyFailed(f"The server's reply cannot be read: {error}") from error
+        raise CeremonyFailed(**said("unreadable", url=response.request.url, why=error)) from error
 
 
 def _content(response: Any) -> bytes:
@@ -221,5 +225,5 @@ def _content(response: Any) -> bytes:
     try:
         problem = Problem.from_json(response.content)
     except MalformedMessage:
-        raise CeremonyFailed(f"The server refused: status {response.status_code}") from None
+        raise CeremonyFailed(**said("enrolment-refused", status=response.status_code)) from None
     raise CeremonyFailed(problem.title, next_step=problem.detail, hint=problem.hint)

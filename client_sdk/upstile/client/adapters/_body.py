@@ -5,9 +5,13 @@ In plain httpx and httpx2 a used-up iterator or pipe is repeated *empty*, and th
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal, get_args
+
+from upstile.client._errors import ConfigurationError
+from upstile.client.adapters._spool import Spool, spooled
 
 Rewind = Callable[[], None]
+OnUnreplayable = Literal["error", "spool"]
 
 
 class Body:
@@ -15,15 +19,55 @@ class Body:
 
     Args:
         http: the HTTP library.
-        stream: the request's stream, as the library made it.
+        request: the request; its stream is replaced by one that can be sent again, if need be.
+        spool_limit: bytes that are kept for that; `None` if nothing is.
     """
 
-    def __init__(self, http: ModuleType, stream: object) -> None:
-        self.unreplayable, self._rewind = _judge(http, stream)
+    def __init__(self, http: ModuleType, request: Any, spool_limit: int | None) -> None:
+        self._why, self._rewind = _judge(http, request.stream)
+        self._spool: Spool | None = None
+        if self._why is not None and spool_limit is not None:
+            self._keep(http, request, spool_limit)
+
+    @property
+    def unreplayable(self) -> str | None:
+        """Why it cannot be sent again; `None` as long as it can."""
+        return self._why if self._spool is None else self._spool.failure
+
+    def close(self) -> None:
+        """The call is over."""
+        if self._spool is not None:
+            self._spool.close()
+
+    async def aclose(self) -> None:
+        """The same in asynchronous code."""
+        if self._spool is not None:
+            await self._spool.aclose()
+
+    def _keep(self, http: ModuleType, request: Any, limit: int) -> None:
+        length = request.headers.get("content-length", "")
+        spool = Spool(limit)
+        if length.isdecimal() and int(length) > limit:
+            self._why = spool.too_long
+            return
+        stream = spooled(http, request.stream, spool)
+        if stream is not None:
+            request.stream, self._spool = stream, spool
 
     def rewind(self) -> None:
         """Make the body ready to be sent again, from where it began."""
         self._rewind()
+
+
+def checked_limit(on_unreplayable: OnUnreplayable, spool_limit: int) -> int | None:
+    """How many bytes are kept of a body that can be read once; `None` if it is not kept.
+
+    Raises:
+        ConfigurationError: an option makes no sense.
+    """
+    if on_unreplayable not in get_args(OnUnreplayable) or type(spool_limit) is not int or spool_limit < 1:
+        raise ConfigurationError('on_unreplayable is "error" or "spool", spool_limit a number of bytes')
+    return spool_limit if on_unreplayable == "spool" else None
 
 
 def _judge(http: ModuleType, stream: object) -> tuple[str | None, Rewind]:

@@ -1,29 +1,29 @@
 """What makes a client of the HTTP library one for one API that steps up by itself."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import partial
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, Unpack, cast
-
-from anyio import to_thread
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack, cast
 
 from upstile.client._errors import OutcomeUnknown
-from upstile.client.adapters._auth import ONCE, SIGNED, STEP_UP, StepUpFlow, landed
-from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
+from upstile.client.adapters._ahead import Names, aelevated, astep_up, elevated, for_block, for_later_calls, step_up
+from upstile.client.adapters._auth import StepUpFlow
+from upstile.client.adapters._hops import guard_hop, hooked
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
-from upstile.client.adapters._sign_in import proving, token_in
-from upstile.client.flow._logins import Caller, SignedIn
-from upstile.client.flow._session import Asked
-from upstile.client.flow._sign_out import sign_out
+from upstile.client.adapters._pump import ONCE, STEP_UP
+from upstile.client.adapters._signing_in import AsyncSignIn, HasSignIn, SignIn
+from upstile.client.words import said
 from upstile.protocol import Requirement
+
+if TYPE_CHECKING:
+    from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
-class _Common(Generic[AuthT]):
+class _Common(HasSignIn, Generic[AuthT]):
     """What both have: the library, its `Auth` with our flow, and what that knows.
 
     Args:
@@ -46,34 +46,45 @@ class _Common(Generic[AuthT]):
         library.__init__(base_url=api, auth=self.step_up_auth, **theirs)
         self.step_up_auth.transport.goes_with(self)
 
-    @property
-    def signed_in(self) -> SignedIn | None:
-        """Who is signed in, as far as this machine knows; `None` where nobody is, or `token=` is the app's business.
+    def _url(self, url: str | None) -> str | None:
+        library: Any = self
+        return None if url is None else str(library.build_request("GET", url).url)
 
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        return self.step_up_auth.session.tokens.signed_in()
-
-    def _is_lost(self, request: Any, error: Exception) -> bool:
-        """Whether the response to a call is lost whose token serves once."""
+    def _lost(self, request: Any, error: Exception) -> OutcomeUnknown | None:
+        """What it means that a call got no response: if its token serves once, it may have been carried out."""
         http = self.http
         never_sent = isinstance(error, http.ConnectError | http.ConnectTimeout | http.PoolTimeout)
-        return bool(request.extensions.get(ONCE)) and not never_sent
+        name = request.extensions.get(ONCE)
+        if never_sent or name is None:
+            return None
+        unknown = OutcomeUnknown(**said("reply-lost"))
+        self.step_up_auth.session.refusals.keep(name, unknown)
+        return unknown
 
 
-class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
     """The verbs of `Client`, before those of the library's own."""
 
     @property
-    def authenticators(self) -> Authenticators:
+    def authenticators(self) -> "Authenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        from upstile.client.adapters._authenticators import Authenticators
+
         return Authenticators(self)
 
     def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
         library: Any = super()
         return cast(ResponseT, library.request(method, url, **_asking_first(step_up, request)))
+
+    @contextmanager
+    def stream(
+        self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any
+    ) -> Generator[ResponseT]:
+        """A call whose response is read bit by bit, as the library's `Client.stream`; `step_up` as for `request`."""
+        library: Any = super()
+        with library.stream(method, url, **_asking_first(step_up, request)) as response:
+            yield response
 
     def send(self, request: RequestT, **how: Any) -> ResponseT:
         """As the library's `Client.send`.
@@ -86,57 +97,67 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         try:
             return cast(ResponseT, library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
-
-    def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
-
-        Args:
-            url: where, on the API's origin.
-            subject: who signs in, by any name that stays theirs: another subject than the last gets a key of its own.
-            request: what else `post` takes.
-
-        Raises:
-            HTTPStatusError: the sign-in was refused.
-            CeremonyFailed: the response holds no token.
-            StoreError: the sign-in could not be kept.
-        """
-        library: Any = self
-        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = tokens.key_for(subject)
-        tokens.sign_in(token_in(auth, library.post(url, **proving(self, url, request, key))), key, subject)
-        return self.signed_in
-
-    def sign_out(self, *, forget: bool = False) -> None:
-        """End the sign-in: at the server, which takes its token no more (RFC 7009), and here.
-
-        The key stays, so that the server knows this machine at the next sign-in; with `forget` it goes, too, and
-        whatever the store has.
-
-        Raises:
-            CeremonyFailed: nobody is signed in here any more, but the server could not be told.
-            StoreError: the store cannot be read or written.
-        """
-        sign_out(self.step_up_auth.session, forget=forget)
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     def step_up(
         self,
         *,
-        acr: str | Iterable[str] = (),
+        acr: Names = (),
         max_age: int | None = None,
-        scope: str | Iterable[str] = (),
+        scope: Names = (),
         reason: str | None = None,
+        url: str | None = None,
     ) -> None:
-        """Ask the person now; the calls that follow use what came out of it. Arguments as for `Requirement`."""
-        auth = self.step_up_auth
-        asked = _ahead(auth, auth.session.tokens.current(), acr, max_age, scope, reason)
-        ticket = auth.session.step_up(replace(asked, blocks=True))
-        try:
-            ticket.future.result()
-        finally:
-            ticket.give_back()
+        """Ask the person now; the calls that follow use what came out of it.
+
+        Args:
+            acr, max_age, scope, reason: as for `Requirement`.
+            url: one of those calls, where the API has several resources; by default the API's address as the app
+                named it, such as `https://api.example.com/v1`.
+
+        Raises:
+            StepUpError: the person was not asked, or did not confirm.
+            ConfigurationError: with `interaction="required"` no later call would use it.
+        """
+        wanted = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        begin = for_later_calls(self.step_up_auth.session, wanted, self._url(url))
+        step_up(self.step_up_auth, begin(self.step_up_auth.session.tokens.current()))
+
+    def elevated(
+        self,
+        *,
+        acr: Names = (),
+        max_age: int | None = None,
+        scope: Names = (),
+        reason: str | None = None,
+        url: str | None = None,
+    ) -> AbstractContextManager[None]:
+        """Many calls and one confirmation: `with client.elevated(acr="mfa", max_age=300): ...`
+
+        The person is asked at the entry, unless a confirmation is at hand that serves. The calls inside go with its
+        token at once, also those whose body can be sent once only. It holds for the calls of this client that this
+        thread or task makes, and the tasks that it begins; other threads take part where they run in a copy of the
+        context (`contextvars.copy_context().run`, `asyncio.to_thread`). Calls for another resource are as ever.
+
+        - When `max_age` runs out inside, the next call asks again before it is sent.
+        - Of blocks in blocks the innermost holds. A call's own `step_up=` goes before it.
+        - It belongs to whoever is signed in at the entry: once it is somebody else, its calls end in
+          `StepUpCancelled` before they are sent.
+        - A call that the API confirms for itself alone (`max_age=0`) asks as ever.
+
+        Args:
+            acr, max_age, scope, reason: as for `Requirement`; `max_age` is not 0.
+            url: as for `step_up`.
+
+        Raises:
+            StepUpError: at the entry: the person was not asked, or did not confirm.
+            ConfigurationError: `max_age=0` is for one call.
+        """
+        wanted = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return elevated(self.step_up_auth, for_block(self.step_up_auth.session, wanted, self._url(url)))
 
     def close(self) -> None:
         """Close all connections."""
@@ -153,18 +174,29 @@ class SyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         guard_hop(self.step_up_auth, request)
 
 
-class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
+class AsyncVerbs(_Common[AuthT], AsyncSignIn, Generic[AuthT, RequestT, ResponseT]):
     """The same for `async` code."""
 
     @property
-    def authenticators(self) -> AsyncAuthenticators:
+    def authenticators(self) -> "AsyncAuthenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
+        from upstile.client.adapters._authenticators import AsyncAuthenticators
+
         return AsyncAuthenticators(self)
 
     async def request(self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any) -> ResponseT:
         """A call; with `step_up` the person is asked before it is sent, so that any body will do."""
         library: Any = super()
         return cast(ResponseT, await library.request(method, url, **_asking_first(step_up, request)))
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: Any, *, step_up: Requirement | None = None, **request: Any
+    ) -> AsyncGenerator[ResponseT]:
+        """A call whose response is read bit by bit, as `Client.stream`."""
+        library: Any = super()
+        async with library.stream(method, url, **_asking_first(step_up, request)) as response:
+            yield response
 
     async def send(self, request: RequestT, **how: Any) -> ResponseT:
         """As the library's `AsyncClient.send`, with the error of `Client.send`."""
@@ -173,42 +205,39 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         try:
             return cast(ResponseT, await library.send(request, **how))
         except self.http.TransportError as error:
-            if self._is_lost(request, error):
-                raise OutcomeUnknown("The connection broke after the call was repeated") from error
-            raise
-
-    async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in, as `Client.sign_in`."""
-        library: Any = self
-        auth, tokens = self.step_up_auth, self.step_up_auth.session.tokens
-        key = await to_thread.run_sync(tokens.key_for, subject)
-        response = token_in(auth, await library.post(url, **proving(self, url, request, key)))
-        await to_thread.run_sync(tokens.sign_in, response, key, subject)
-        return self.signed_in
-
-    async def sign_out(self, *, forget: bool = False) -> None:
-        """End the sign-in, as `Client.sign_out`."""
-        self.step_up_auth.is_in_loop()
-        await to_thread.run_sync(partial(sign_out, self.step_up_auth.session, forget=forget))
+            unknown = self._lost(request, error)
+            if unknown is None:
+                raise
+            raise unknown from error
 
     async def step_up(
         self,
         *,
-        acr: str | Iterable[str] = (),
+        acr: Names = (),
         max_age: int | None = None,
-        scope: str | Iterable[str] = (),
+        scope: Names = (),
         reason: str | None = None,
+        url: str | None = None,
     ) -> None:
         """Ask the person now, as `Client.step_up`."""
         auth = self.step_up_auth
         auth.is_in_loop()
-        asked = _ahead(auth, await auth.awaited(), acr, max_age, scope, reason)
-        ticket = auth.session.step_up(asked)
-        try:
-            await landed(ticket.future)
-            ticket.future.result()
-        finally:
-            ticket.give_back()
+        wanted = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        begin = for_later_calls(auth.session, wanted, self._url(url))
+        await astep_up(auth, begin(await auth.awaited()))
+
+    def elevated(
+        self,
+        *,
+        acr: Names = (),
+        max_age: int | None = None,
+        scope: Names = (),
+        reason: str | None = None,
+        url: str | None = None,
+    ) -> AbstractAsyncContextManager[None]:
+        """Many calls and one confirmation, as `Client.elevated`: `async with client.elevated(acr="mfa"): ...`"""
+        wanted = Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return aelevated(self.step_up_auth, for_block(self.step_up_auth.session, wanted, self._url(url)))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -225,44 +254,7 @@ class AsyncVerbs(_Common[AuthT], Generic[AuthT, RequestT, ResponseT]):
         guard_hop(self.step_up_auth, request)
 
 
-def hooked(client: Any, on_hop: Callable[[Any], Any], request: Any) -> None:
-    """Have each hop of a request looked at, also where the app has set hooks of its own."""
-    if on_hop not in client.event_hooks["request"]:
-        client.event_hooks["request"].append(on_hop)
-    request.extensions.pop(ONCE, None)
-
-
-def guard_hop(auth: StepUpFlow, request: Any) -> None:
-    """Look at each request just before it leaves, redirects included.
-
-    The library takes `Authorization` off when a redirect leads to another origin, but not `DPoP`; and a proof is for
-    one URL, so a redirect within the origin needs another one.
-    """
-    session, signed = auth.session, request.extensions.get(SIGNED)
-    if signed is None or signed[0] == id(request):
-        return
-    request.headers.pop("DPoP", None)
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if not session.pins.is_api(str(request.url)):
-        request.headers.pop("Authorization", None)
-    elif scheme == "DPoP":
-        request.headers["DPoP"] = signed[1].proof(request.method, str(request.url), token)
-
-
 def _asking_first(step_up: Requirement | None, request: dict[str, Any]) -> dict[str, Any]:
     if step_up is None:
         return request
     return {**request, "extensions": {**(request.get("extensions") or {}), STEP_UP: step_up}}
-
-
-def _ahead(
-    auth: StepUpFlow,
-    caller: Caller,
-    acr: str | Iterable[str],
-    max_age: int | None,
-    scope: str | Iterable[str],
-    reason: str | None,
-) -> Asked:
-    session, requirement = auth.session, Requirement(acr=acr, max_age=max_age, scope=scope, reason=reason)
-    url = session.pins.api + "/"
-    return Asked(requirement=requirement, url=url, since=session.monotonic(), caller=caller)

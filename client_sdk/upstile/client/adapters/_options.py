@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._events import OnEvent
+from upstile.client.adapters._body import OnUnreplayable
 from upstile.client.flow._kept import KeepElevated
 from upstile.client.flow._logins import TokenSource
 from upstile.client.flow._session import Interaction
@@ -26,6 +27,8 @@ class StepUpOptions(TypedDict, total=False):
     prompter: Prompter | None
     issuer: str | None
     interaction: Interaction
+    on_unreplayable: OnUnreplayable
+    spool_limit: int
     human_timeout: float
     webauthn_origin: str | None
     on_event: OnEvent | None

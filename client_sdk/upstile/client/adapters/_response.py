@@ -1,7 +1,7 @@
 """Responses of the HTTP library, read as far as the core needs them: bounded in size and time."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import aclosing, closing, contextmanager
 from time import monotonic
 from types import ModuleType
 from typing import Any
@@ -32,8 +32,8 @@ def read_bounded(http: ModuleType, response: Any, *, forgiving: bool = True) -> 
         return bytes(response.content)
     end, body = monotonic() + _MAX_SECONDS, bytearray()
     try:
-        with _impatient(response.request):
-            for chunk in response.iter_raw():
+        with _impatient(response.request), closing(response.iter_raw()) as chunks:
+            for chunk in chunks:
                 _take(body, chunk, end)
     except (http.TransportError, http.StreamError, _TooMuch) as error:
         if isinstance(error, http.TransportError) and not forgiving:
@@ -51,8 +51,10 @@ async def aread_bounded(http: ModuleType, response: Any) -> bytes:
     end, body = monotonic() + _MAX_SECONDS, bytearray()
     try:
         with _impatient(response.request):
-            async for chunk in response.aiter_raw():
-                _take(body, chunk, end)
+            # Closed here: httpx2 would close the response whenever an unfinished iterator is collected, once more.
+            async with aclosing(response.aiter_raw()) as chunks:
+                async for chunk in chunks:
+                    _take(body, chunk, end)
     except (http.TransportError, http.StreamError, _TooMuch):
         body.clear()
     finally:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from threading import Event
 
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
-from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._proof_time import ProofTime
+from upstile.client.words import Said, said, spoken
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
@@ -19,10 +21,11 @@ _LONGEST_PAUSE = 2
 _NO_VERDICT = (502, 503, 504)
 """Who says this did not judge: a gateway whose node is gone, a node whose storage is away."""
 _STEP = "insufficient_authorization"
-_NEXT_STEP = {
-    "invalid_grant": "Sign in again, then repeat the call.",
-    "invalid_client": "Tell the app's developer.",
-    "invalid_session": "The ceremony took too long or was answered twice: repeat the call.",
+_REFUSED = "invalid_dpop_proof"
+_WORDS = {
+    "invalid_grant": "refused-sign-in",
+    "invalid_client": "refused-app",
+    "invalid_session": "refused-too-late",
 }
 
 
@@ -35,6 +38,7 @@ class Authority:
         clock: the time in epoch seconds; a wrong one is named when proofs are refused.
         monotonic: a clock in seconds that is never set; tells for how long an answer is repeated.
         cancel: is set when nobody waits for the ceremony any more.
+        time: the time of the proofs; that of the clock, until the server says another, by default.
     """
 
     def __init__(
@@ -44,12 +48,14 @@ class Authority:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         cancel: Event,
+        time: ProofTime | None = None,
     ) -> None:
         self._transport = transport
         self._key = key
         self._clock = clock
         self._monotonic = monotonic
         self._cancel = cancel
+        self._time = time or ProofTime(clock, monotonic)
 
     def start(self, url: str, form: Mapping[str, str | int | None]) -> Incoming:
         """Send the form that begins a ceremony; where the server has too much to do for a moment, once more after it.
@@ -61,7 +67,7 @@ class Authority:
         wait = _retry_after(response) if response.status == 503 else None
         if wait is not None and wait <= LONGEST_WAIT:
             if self._cancel.wait(wait):
-                raise StepUpCancelled("The ceremony was cancelled")
+                raise StepUpCancelled(**said("cancelled"))
             response = self._exchanged(url, body)
         return self._judged(response)
 
@@ -85,7 +91,7 @@ class Authority:
         try:
             return self._exchange(url, body)
         except ConnectionLost as lost:
-            raise CeremonyFailed("The connection to the authorization server broke") from lost
+            raise CeremonyFailed(**said("connection-broke", url=url, why=reason(lost))) from lost
 
     def _judged(self, response: Incoming) -> Incoming:
         if response.status == 200 or (response.status == 403 and _error(response) == _STEP):
@@ -102,53 +108,79 @@ class Authority:
                 response = self._exchange(url, body)
             except ConnectionLost as lost:
                 if self._monotonic() + pause >= end:
-                    raise CeremonyFailed("The authorization server cannot be reached") from lost
+                    raise CeremonyFailed(**said("unreachable", url=url, why=reason(lost))) from lost
             else:
                 wait = _pause(response)
                 if wait is None or self._monotonic() + max(wait, least) >= end:
                     return response
                 pause = max(wait, least)
             if self._cancel.wait(pause):
-                raise StepUpCancelled("The ceremony was cancelled")
+                raise StepUpCancelled(**said("cancelled"))
             least = _PAUSE
 
     def _exchange(self, url: str, body: bytes) -> Incoming:
-        nonce = self._key.nonce(url)
-        response = self._send(url, body)
-        # A nonce demand judged nothing, so it is no repetition (RFC 9449 §8); it is obeyed once.
+        nonce, by = self._key.nonce(url), self._time.ahead(url)
+        response = self._send(url, body, by)
+        # A proof that is not taken judged nothing, so it is no repetition (RFC 9449 §8); a nonce is obeyed once.
         if _error(response) == "use_dpop_nonce" and self._key.nonce(url) != nonce:
-            response = self._send(url, body)
+            response = self._send(url, body, by)
+        others = self._time.after_refusal(response, by) if _error(response) == _REFUSED else []
+        for ahead in (other for other in others if other != by):
+            response = self._send(url, body, ahead)
+            if _error(response) != _REFUSED:
+                self._time.proved(url, ahead)
+                break
         return response
 
-    def _send(self, url: str, body: bytes) -> Incoming:
+    def _send(self, url: str, body: bytes, ahead: float) -> Incoming:
         if self._cancel.is_set():
-            raise StepUpCancelled("The ceremony was cancelled")
-        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", self._key.proof("POST", url)))
+            raise StepUpCancelled(**said("cancelled"))
+        proof = self._key.proof("POST", url, now=self._time.at(ahead))
+        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", proof))
         response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
         self._key.learn(response)
+        if _error(response) != _REFUSED:
+            self._time.hear(response)
         return response
 
     def _refusal(self, response: Incoming) -> Exception:
         try:
             refusal = ErrorResponse.from_json(response.body)
         except MalformedMessage:
-            return CeremonyFailed(f"The authorization server answered {response.status}", response=response)
+            words = said("answered", url=response.url, status=response.status)
+            return CeremonyFailed(**words, response=response)
         if refusal.error == "unmet_authentication_requirements":
-            message = "Nothing that you have enrolled reaches what the API asks"
-            enrollable = refusal.enrollable_methods or ()
-            instead = None if enrollable else refusal.detail  # to enrol another one would not help
-            return NoMethodAvailable(message, enrollable=enrollable, response=response, next_step=instead)
-        wrong_clock = refusal.error == "invalid_dpop_proof" and clock_hint(response.header("date"), self._clock())
+            return _unmet(refusal, response)
         wait = _retry_after(response)
-        waiting = None if wait is None else f"Wait {wait} {'second' if wait == 1 else 'seconds'}, then repeat the call."
-        return CeremonyFailed(
-            refusal.title or f"The authorization server refused ({refusal.error})",
-            error=refusal.error,
-            retry_after=wait,
-            response=response,
-            next_step=wrong_clock or waiting or refusal.detail or _NEXT_STEP.get(refusal.error),
-            hint=for_developers(refusal),
-        )
+        words = _words_of(refusal, wait)
+        if refusal.error == "invalid_dpop_proof":
+            words["next_step"] = clock_hint(response.header("date"), self._clock()) or words["next_step"]
+        return CeremonyFailed(**words, error=refusal.error, retry_after=wait, response=response)
+
+
+def _words_of(refusal: ErrorResponse, wait: int | None) -> Said:
+    """What a refusal says: the server's own words, but for how long to wait."""
+    why, seconds = for_developers(refusal), None if wait is None else f"{wait} second{'' if wait == 1 else 's'}"
+    if seconds is not None and refusal.error == "temporarily_locked":
+        return said("too-many-wrong", wait=seconds, why=why)
+    words = said(_WORDS.get(refusal.error, "refused"), why=why)
+    if seconds is not None:
+        words = said("refused-for-now", wait=seconds, why=why)
+    words["message"] = refusal.title or words["message"]
+    if seconds is None and refusal.detail is not None:
+        words["next_step"] = refusal.detail
+    return words
+
+
+def _unmet(refusal: ErrorResponse, response: Incoming) -> NoMethodAvailable:
+    """Nothing that is enrolled is enough, and what could be enrolled; where that would not help, the server says so."""
+    why, could = for_developers(refusal), refusal.enrollable_methods or ()
+    if could:
+        words = said("nothing-enrolled", what=" or ".join(map(spoken, could)), names=", ".join(could), why=why)
+        return NoMethodAvailable(**words, enrollable=could, response=response)
+    words = said("nothing-is-enough", why=why)
+    words["next_step"] = refusal.detail or words["next_step"]
+    return NoMethodAvailable(**words, response=response)
 
 
 def for_developers(refusal: ErrorResponse) -> str:

@@ -4,19 +4,20 @@ start → step → (bound challenge checked) → answer → … → code → tok
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any, TypeVar
 
-from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpUnsatisfied, server_time
+from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpError, StepUpUnsatisfied, server_time
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._discovery import Target
 from upstile.client.flow._logins import Granted
-from upstile.client.methods import Method, MethodUnavailable, Moment, cannot_ask, ready
+from upstile.client.methods import Looks, Method, MethodUnavailable, Moment, none_left, ready, why_not
 from upstile.client.prompts import Occasion
+from upstile.client.words import said, spoken
 from upstile.protocol import (
     ACCESS_TOKEN_TYPE,
     CodeResponse,
@@ -60,6 +61,7 @@ class Ceremony:
         methods: what can be done here, in order of preference.
         moment: how to ask.
         clock: the time in epoch seconds.
+        monotonic: a clock in seconds that is never set.
     """
 
     requirement: Requirement
@@ -73,6 +75,7 @@ class Ceremony:
     methods: Sequence[Method]
     moment: Moment
     clock: Callable[[], float]
+    monotonic: Callable[[], float]
 
     def run(self, authority: Authority) -> Granted:
         """Carry it out.
@@ -99,12 +102,36 @@ class Ceremony:
             _log.debug("the prompter could not say how it ended", exc_info=True)
 
     def _start(self, authority: Authority, verifier: str) -> Incoming:
-        asked, prompter = self.requirement, self.moment.prompter
+        prompter = self.moment.prompter
         able = [method.name for method in ready(self.methods, prompter)]
-        mute = cannot_ask(self.methods, prompter)
+        left_out = {method.name: reason for method in self.methods if (reason := why_not(method, prompter)) is not None}
         if not able:
-            raise mute or NoMethodAvailable("None of the app's methods can be used on this machine")
-        form: dict[str, str | int | None] = {
+            raise none_left(list(left_out.values()))
+        try:
+            return authority.start(self.target.endpoints[0], self._form(verifier, able))
+        except NoMethodAvailable as error:
+            raise self._missed(authority, verifier, left_out) or error from error.__cause__
+
+    def _missed(
+        self, authority: Authority, verifier: str, left_out: Mapping[str, MethodUnavailable]
+    ) -> NoMethodAvailable | None:
+        """Whether what is enrolled would do, and only cannot be used here and now: then that is the reason.
+
+        Nobody is asked: the server is, once more, what it would take.
+        """
+        if not left_out:
+            return None
+        try:
+            reply = authority.start(self.target.endpoints[0], self._form(verifier, list(left_out)))
+            offers = [offer.method for offer in _read(Step, reply).authn_methods]
+        except StepUpError:
+            return None
+        reasons = [left_out[name] for name in offers if name in left_out]
+        return none_left(reasons) if reasons else None
+
+    def _form(self, verifier: str, able: Sequence[str]) -> dict[str, str | int | None]:
+        asked = self.requirement
+        return {
             "response_type": "code",
             "client_id": self.client_id,
             "code_challenge": code_challenge(verifier),
@@ -118,43 +145,79 @@ class Ceremony:
             "authn_methods_supported": " ".join(able),
             "instance": self.instance,
         }
-        try:
-            return authority.start(self.target.endpoints[0], form)
-        except NoMethodAvailable as error:
-            raise mute or error from error.__cause__
 
     def _prove(self, authority: Authority, reply: Incoming) -> str:
         """Answer steps until there is a code."""
         chosen: Method | None = None
-        unusable: dict[str, str] = {}
+        unusable: dict[str, MethodUnavailable] = {}
         for _ in range(_MOST_STEPS):
             if reply.status == 200:
                 return _read(CodeResponse, reply).authorization_code
             step = _read(Step, reply)
+            end = self.monotonic() + step.expires_in
             if step.result == "rejected":
                 self.moment.last_code.forget()
                 self.moment.prompter.rejected(step.attempts_left)
-            chosen, members = self._answer(step, chosen, unusable)
+            chosen, members = self._answer(step, chosen, unusable, end)
             form = {"client_id": self.client_id, "auth_session": step.auth_session, "authn_method": chosen.name}
             reply = authority.post(self.target.endpoints[0], {**form, **members}, repeatable=True)
-        raise CeremonyFailed("The authorization server asks without end", response=reply)
+        raise CeremonyFailed(**said("asks-without-end", most=_MOST_STEPS), response=reply)
 
-    def _answer(self, step: Step, chosen: Method | None, unusable: dict[str, str]) -> tuple[Method, dict[str, str]]:
+    def _answer(
+        self, step: Step, chosen: Method | None, unusable: dict[str, MethodUnavailable], end: float
+    ) -> tuple[Method, dict[str, str]]:
         """Ask the person by the first method that works; falls back when one turns out not to."""
         offers = {offer.method: offer for offer in step.authn_methods}
         for offer in offers.values():
             self._check_offer(offer)
         while True:
-            wanted = [method for method in self.methods if method.name in offers and method.name not in unusable]
-            usable = ready(wanted, self.moment.prompter)
-            if not usable:
-                why = "".join(f"; {name}: {reason}" for name, reason in unusable.items())
-                raise NoMethodAvailable(f"The server offers {', '.join(offers)}, and none can be used here{why}")
+            usable = self._usable(offers, unusable)
+            if self.monotonic() >= end:
+                raise CeremonyFailed(**said("too-late"))
             method = chosen if chosen in usable and step.result == "rejected" else self._choose(step, usable)
             try:
                 return method, dict(method.answer(offers[method.name], self.moment))
             except MethodUnavailable as error:
-                unusable[method.name] = str(error)
+                unusable[method.name] = error
+
+    def _usable(self, offers: Mapping[str, Offer], unusable: dict[str, MethodUnavailable]) -> list[Method]:
+        """The methods that can answer what is offered, as far as that can be told without the person.
+
+        Raises:
+            NoMethodAvailable: there is none.
+            CeremonyFailed: one of the offers must not be answered, so none is.
+        """
+        usable: list[Method] = []
+        for method in self.methods:
+            if method.name not in offers or method.name in unusable:
+                continue
+            try:
+                self._look(method, offers[method.name])
+            except MethodUnavailable as error:
+                unusable[method.name] = error
+            else:
+                usable.append(method)
+        if usable:
+            return usable
+        if unusable:
+            raise none_left(list(unusable.values()))
+        able, offered = [method.name for method in self.methods], list(offers)
+        raise NoMethodAvailable(
+            **said(
+                "nothing-in-common",
+                offered=" or ".join(map(spoken, offered)) or "nothing",
+                able=" or ".join(map(spoken, able)),
+                offered_names=", ".join(offered) or "nothing",
+                able_names=", ".join(able),
+            )
+        )
+
+    def _look(self, method: Method, offer: Offer) -> None:
+        reason = why_not(method, self.moment.prompter)
+        if reason is not None:
+            raise reason
+        if isinstance(method, Looks):
+            method.look(offer, self.moment)
 
     def _choose(self, step: Step, usable: Sequence[Method]) -> Method:
         occasion = Occasion(
@@ -181,10 +244,7 @@ class Ceremony:
         )
         options: dict[str, Any] = offer.options or {}
         if offer.nonce is None or options.get("challenge") != base64url_encode(expected):
-            raise CeremonyFailed(
-                "The challenge was not made for this app, key and server, so it was not signed",
-                next_step="Somebody may be relaying it: tell the API's operator.",
-            )
+            raise CeremonyFailed(**said("not-made-for-us"))
 
     def _redeem(self, authority: Authority, code: str, verifier: str) -> Granted:
         form = {
@@ -201,11 +261,11 @@ class Ceremony:
         """The token must be what was asked for, as far as the server says (upstile profile §3)."""
         asked, token, age = self.requirement, granted.response, granted.age
         if asked.acr and token.acr is not None and token.acr not in asked.acr:
-            raise StepUpUnsatisfied(f"{' or '.join(asked.acr)} was asked for and {token.acr} was reached")
+            raise StepUpUnsatisfied(**said("another-acr", asked=" or ".join(asked.acr), reached=token.acr))
         if age is not None and age < -MOST_AHEAD:
-            raise StepUpUnsatisfied(f"The new authentication is said to be {-age:.0f} seconds in the future")
+            raise StepUpUnsatisfied(**said("from-the-future", seconds=round(-age)))
         if asked.max_age is not None and age is not None and age > max(asked.max_age, FRESH_ENOUGH):
-            raise StepUpUnsatisfied(f"The new authentication is {age:.0f} seconds old already")
+            raise StepUpUnsatisfied(**said("too-old", seconds=round(age), max_age=asked.max_age))
 
 
 def _age(token: TokenResponse, here: float, there: float | None) -> float | None:
@@ -226,4 +286,4 @@ def _read(model: type[M], reply: Incoming) -> M:
     try:
         return model.from_json(reply.body)
     except MalformedMessage as error:
-        raise CeremonyFailed(f"The authorization server's reply cannot be read: {error}", response=reply) from error
+        raise CeremonyFailed(**said("unreadable", url=reply.url, why=error), response=reply) from error

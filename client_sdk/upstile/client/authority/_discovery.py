@@ -3,18 +3,16 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from upstile.client._errors import CeremonyFailed, UntrustedChallenge
-from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._trust import Pins
-from upstile.protocol import (
-    SERVER_METADATA_PATH,
-    MalformedMessage,
-    ResourceMetadata,
-    ServerMetadata,
-    well_known_url,
-)
+from upstile.client.words import said
+from upstile.protocol import RESOURCE_METADATA_PATH, SERVER_METADATA_PATH, MalformedMessage, well_known_url
+
+if TYPE_CHECKING:
+    from upstile.protocol import ResourceMetadata, ServerMetadata
 
 KEPT = 600.0
 """Seconds for which metadata is good where its `Cache-Control` says nothing."""
@@ -24,15 +22,16 @@ LONGEST = 86_400.0
 _MOST_KEPT = 64
 _max_age = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])", re.IGNORECASE)
 
-M = TypeVar("M", ResourceMetadata, ServerMetadata)
+M = TypeVar("M", "ResourceMetadata", "ServerMetadata")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """Where a ceremony takes place, and for which resource."""
+    """Where a ceremony takes place, and for which resource; `metadata_url` is where that is described."""
 
     resource: str
-    server: ServerMetadata
+    metadata_url: str
+    server: "ServerMetadata"
 
     @property
     def endpoints(self) -> tuple[str, str]:
@@ -43,7 +42,7 @@ class Target:
         """
         challenge, token = self.server.authorization_challenge_endpoint, self.server.token_endpoint
         if challenge is None or token is None:
-            raise CeremonyFailed("The authorization server offers no first-party ceremony")
+            raise CeremonyFailed(**said("no-ceremony-here"))
         return challenge, token
 
 
@@ -69,17 +68,56 @@ class Discovery:
             UntrustedChallenge: a document names another resource, issuer or origin than the configured ones.
             CeremonyFailed: a document cannot be had or read.
         """
-        server_url = well_known_url(self._pins.issuer, SERVER_METADATA_PATH)
+        resource = self._resource(metadata_url, requested)
+        return Target(resource=resource, metadata_url=metadata_url, server=self.server())
+
+    def look_for(self, requested: str) -> Target:
+        """The same where no challenge has said where the resource's metadata is: the first of the places that has it.
+
+        Raises:
+            UntrustedChallenge, CeremonyFailed: as `find`; where none has it, what the origin's own place answered.
+        """
+        missing: dict[str, CeremonyFailed] = {}
+        for place in self._pins.metadata_places(requested):
+            try:
+                resource = self._resource(place, requested)
+            except CeremonyFailed as error:
+                if not _is_elsewhere(error):
+                    raise
+                missing[place] = error
+            else:
+                return Target(resource=resource, metadata_url=place, server=self.server())
+        raise missing[well_known_url(self._pins.api, RESOURCE_METADATA_PATH)]
+
+    def server(self) -> "ServerMetadata":
+        """The authorization server.
+
+        Raises:
+            UntrustedChallenge: the document is another's, or names endpoints on other origins.
+            CeremonyFailed: it cannot be had or read.
+        """
+        from upstile.protocol import ServerMetadata
+
+        url = well_known_url(self._pins.issuer, SERVER_METADATA_PATH)
+        server = self._read(ServerMetadata, url)
         try:
-            resource = self._read(ResourceMetadata, metadata_url)
-            self._pins.check_resource(resource, requested)
-            server = self._read(ServerMetadata, server_url)
             self._pins.check_server(server)
-        except UntrustedChallenge:  # look again next time: its operator may have mended it
-            for url in (metadata_url, server_url):
-                self._kept.pop(url, None)
+        except UntrustedChallenge:
+            self._kept.pop(url, None)
             raise
-        return Target(resource=resource.resource, server=server)
+        return server
+
+    def _resource(self, metadata_url: str, requested: str) -> str:
+        """The identifier of the resource that a document describes, once it was believed."""
+        from upstile.protocol import ResourceMetadata
+
+        metadata = self._read(ResourceMetadata, metadata_url)
+        try:
+            self._pins.check_resource(metadata, requested)
+        except UntrustedChallenge:  # look again next time: its operator may have mended it
+            self._kept.pop(metadata_url, None)
+            raise
+        return metadata.resource
 
     def _read(self, model: type[M], url: str) -> M:
         now = self._monotonic()
@@ -94,31 +132,33 @@ class Discovery:
             return model.from_json(body)
         except MalformedMessage as error:
             self._kept.pop(url, None)
-            raise CeremonyFailed(f"The metadata at {url} cannot be read: {error}") from error
+            raise CeremonyFailed(**said("unreadable", url=url, why=error)) from error
 
     def _fetch(self, url: str) -> Incoming:
         try:
             response = self._transport.send(Outgoing(method="GET", url=url, headers=(("accept", "application/json"),)))
         except ConnectionLost as error:
-            raise CeremonyFailed(f"The metadata at {url} cannot be reached") from error
+            raise CeremonyFailed(**said("unreachable", url=url, why=reason(error))) from error
         if response.status != 200:
-            raise CeremonyFailed(
-                f"The metadata at {url} was answered {response.status}",
-                response=response,
-                next_step=_next_step(response.status),
-            )
+            words = said(_refusal(response.status), url=url, status=response.status)
+            raise CeremonyFailed(**words, response=response)
         return response
 
 
-def _next_step(status: int) -> str:
+def _is_elsewhere(error: CeremonyFailed) -> bool:
+    """Whether there is no such document at a place, or another page, so that it may be at another place."""
+    if error.response is None:
+        return isinstance(error.__cause__, MalformedMessage)
+    return error.response.status < 500 and error.response.status != 429
+
+
+def _refusal(status: int) -> str:
     """What a status means where a public document was expected."""
     if status == 404:
-        return "The API has to serve it at its root: its author calls server.install(app), without a prefix."
+        return "metadata-missing"
     if status in (401, 403, 407):
-        return "Something in front of the API wants to be told who is calling: tell the API's operator."
-    if status == 429 or status >= 500:
-        return "The API is not available just now: try again in a minute."
-    return "Is the API's address right? If it is, tell the API's operator."
+        return "metadata-guarded"
+    return "metadata-away" if status == 429 or status >= 500 else "metadata-elsewhere-now"
 
 
 def _life(response: Incoming) -> float:

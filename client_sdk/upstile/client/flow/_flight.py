@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from upstile.client._errors import StepUpCancelled
+from upstile.client.words import said
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Flight(Generic[T]):
         """Wait until no other flight prompts; raises `StepUpCancelled` when nobody waits for this one any more."""
         while not self._turn.acquire(timeout=_POLL):
             if self.cancel.is_set():
-                raise StepUpCancelled("The ceremony was cancelled")
+                raise StepUpCancelled(**said("cancelled"))
         self._has_turn = True
 
     def settle(self, error: BaseException | None, outcome: T | None = None) -> None:

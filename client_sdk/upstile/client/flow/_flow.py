@@ -9,96 +9,35 @@ different things. The same challenge in answer to the token that it led to is th
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import cast
 
 from upstile.client._errors import (
-    CeremonyFailed,
-    NotSignedIn,
-    SignInExpired,
     StepUpError,
     StepUpUnsatisfied,
-    UnreplayableBody,
     UntrustedChallenge,
 )
 from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
-from upstile.client.flow._flight import Ticket
-from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
+from upstile.client.flow._asked import Asked
+from upstile.client.flow._call import Call, Flow, Send, Wait
+from upstile.client.flow._logins import Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._session import Asked, Session
+from upstile.client.flow._session import Session
+from upstile.client.flow._verdict import (
+    Progress,
+    check_honoured,
+    check_replayable,
+    check_signed_in,
+    check_whole,
+    is_elsewhere,
+    may_be_replaced,
+)
+from upstile.client.words import said
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 
 MOST_CEREMONIES = 2
 """For one call: its guard and its handler may ask for different things."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """The call of an app.
-
-    Attributes:
-        method, url: of the request.
-        caller: the base token, and whose call it is; `None` for a call to another origin.
-        unreplayable: why the body cannot be sent twice, or `None` if it can.
-        step_up: what the app asks ahead.
-        blocks: whether the caller's thread stands still during a ceremony.
-    """
-
-    method: str
-    url: str
-    caller: Caller | None
-    unreplayable: str | None = None
-    step_up: Requirement | None = None
-    blocks: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Send:
-    """Send the call with these headers; answer with its `Incoming`.
-
-    Attributes:
-        headers: what the call carries besides its own.
-        repeat: whether it was sent before, so that its body has to be made ready again.
-        once: whether its token serves one call: if the response is lost, its outcome is unknown.
-    """
-
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    repeat: bool = False
-    once: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wait:
-    """Wait for this ceremony; answer with its token, or throw its error."""
-
-    ticket: Ticket[ElevatedToken]
-
-
-Flow = Generator[Send | Wait, Incoming | ElevatedToken, None]
-
-
-@dataclass(kw_only=True, slots=True)
-class _Progress:
-    """What a call began with, and what happened to it so far.
-
-    Attributes:
-        began: when it set out, by the monotonic clock.
-        caller: its base token, and whose call it is.
-        tried: the tokens that it was sent with.
-        asked: what ceremonies were held for it.
-        sought: what the last of them was held for.
-        fresh: the token of the last of them.
-        revived: whether a dead token was replaced already.
-    """
-
-    began: float
-    caller: Caller
-    tried: list[Token | None] = field(default_factory=list["Token | None"])
-    asked: list[Requirement] = field(default_factory=list[Requirement])
-    sought: Asked | None = None
-    fresh: ElevatedToken | None = None
-    revived: bool = False
 
 
 def flow(session: Session, call: Call) -> Flow:
@@ -107,31 +46,60 @@ def flow(session: Session, call: Call) -> Flow:
     Raises:
         StepUpError: the call needs more than could be had.
     """
+    try:
+        yield from _driven(session, call)
+    except StepUpError as error:
+        session.refusals.keep(call.name, error)
+        raise
+
+
+def _driven(session: Session, call: Call) -> Flow:
     if call.caller is None:
         if call.step_up is not None:
-            raise UntrustedChallenge(f"A step-up for {call.url} is not this client's to ask: it is another API")
+            raise UntrustedChallenge(**said("other-api", url=call.url))
         yield Send(headers=())  # another origin gets no token, and its challenges do not count
         return
-    progress = _Progress(began=session.monotonic(), caller=call.caller)
+    progress = Progress(began=session.monotonic() if call.began is None else call.began, caller=call.caller)
     token, asked = (yield from _first(session, call, progress)), None
     while True:
         response = yield from _sent(session, call, token, progress)
+        check_whole(session, call, response)
+        elsewhere = is_elsewhere(session, call, progress, response)
+        if elsewhere is None:
+            check_honoured(session, call, token, progress, response)
         challenge = session.pins.challenge_in(response, call.method, call.url)
         if challenge is not None:
-            asked = _asked(call, progress, challenge, response)
+            asked = _asked(call, progress, challenge, response, instead=elsewhere)
             token = yield from _stronger(session, call, asked, progress)
-        elif session.pins.lost_challenge(response, call.method, call.url):
-            raise CeremonyFailed(
-                "The API asks for a confirmation, but how was lost on the way to this app",
-                response=response,
-                next_step="A gateway drops or renames the header WWW-Authenticate: tell the API's operator.",
-            )
-        elif _may_be_replaced(session, call, token, progress, response):
-            again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
-            token = yield from again
-        else:
+        elif elsewhere is not None:
+            check_replayable(call, response)
+            token = yield from _elevated(session, call, _ahead(call, progress, response, elsewhere), progress)
+        elif not may_be_replaced(session, call, token, progress, response):
             break
-    _is_signed_in(session, call, token, response)
+        else:
+            token = yield from _replaced(session, call, asked, progress)
+    check_signed_in(session, call, token, response)
+    _has_ended(session, token, asked, progress, response)
+
+
+def _first(session: Session, call: Call, progress: Progress) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
+    """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
+    if call.began is not None and not progress.tried:
+        return progress.caller.base
+    asked = _ahead(call, progress)
+    if call.step_up is None and call.within is None:
+        learned = session.learned.asked(call.method, call.url)
+        known = None if learned is None else session.at_hand(replace(asked, requirement=learned))
+        return known or progress.caller.base
+    if call.within is not None:
+        call.within.check(progress.caller.login)
+    return session.at_hand(asked) or (yield from _elevated(session, call, asked, progress))
+
+
+def _has_ended(
+    session: Session, token: Token | None, asked: Asked | None, progress: Progress, response: Incoming
+) -> None:
+    """Remember what served the call, and tell the app's hook."""
     if isinstance(token, ElevatedToken) and response.status != 401:
         for sought in filter(None, (asked, progress.sought)):
             session.served(sought)
@@ -139,87 +107,69 @@ def flow(session: Session, call: Call) -> Flow:
         report(session.on_event, Event(kind="repeated", requirement=progress.asked[-1]))
 
 
-def _first(
-    session: Session, call: Call, progress: _Progress
+def _replaced(
+    session: Session, call: Call, asked: Asked | None, progress: Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
-    """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
-    if call.step_up is None:
-        return session.tokens.for_call(call.method, call.url, progress.caller.login) or progress.caller.base
-    known = session.tokens.find(call.step_up, call.url, progress.caller.login)
-    if known is not None:
-        return known
-    return (yield from _elevated(session, _asked(call, progress, None, None, call.step_up), progress))
-
-
-def _may_be_replaced(
-    session: Session, call: Call, token: Token | None, progress: _Progress, response: Incoming
-) -> bool:
-    """Whether an elevated token was refused as dead: revoked, or expired sooner than it said. The call was not done."""
-    if not isinstance(token, ElevatedToken) or not session.pins.is_dead(response, call.method, call.url):
-        if token is not None and token.token_type.lower() == "dpop":
-            session.check_clock(response)
-        return False
-    session.tokens.drop(token)
-    final = progress.revived or token is progress.fresh or call.unreplayable is not None
-    progress.revived = True
-    return not final
-
-
-def _is_signed_in(session: Session, call: Call, token: Token | None, response: Incoming) -> None:
-    """A call that was refused for want of a sign-in is an error that says so.
-
-    Raises:
-        NotSignedIn, SignInExpired: with the response.
-    """
-    if token is None and session.pins.wants_token(response, call.method, call.url):
-        raise NotSignedIn(response=response)
-    if isinstance(token, BaseToken) and session.pins.is_dead(response, call.method, call.url):
-        session.tokens.doubt(token)
-        raise SignInExpired(response=response)
+    """What goes instead of a dead token: the call begins again, or its challenge is answered again."""
+    again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
+    return (yield from again)
 
 
 def _asked(
     call: Call,
-    progress: _Progress,
-    challenge: StepUpChallenge | None,
-    response: Incoming | None,
-    ahead: Requirement | None = None,
+    progress: Progress,
+    challenge: StepUpChallenge,
+    response: Incoming,
+    *,
+    instead: ElevatedToken | None,
 ) -> Asked:
+    """What a challenge asks."""
+    asked = _ahead(call, progress, response, instead)
+    return replace(asked, requirement=challenge.requirement, challenge=challenge)
+
+
+def _ahead(
+    call: Call, progress: Progress, response: Incoming | None = None, instead: ElevatedToken | None = None
+) -> Asked:
+    """What the app asks ahead."""
     return Asked(
-        requirement=ahead or (challenge.requirement if challenge else Requirement()),
+        requirement=call.step_up or (call.within.requirement if call.within else Requirement()),
         url=call.url,
         since=progress.began,
         caller=progress.caller,
-        challenge=challenge,
         response=response,
         refused=tuple(progress.tried),
+        within=call.within,
+        instead=instead,
         blocks=call.blocks,
     )
 
 
 def _stronger(
-    session: Session, call: Call, asked: Asked, progress: _Progress
+    session: Session, call: Call, asked: Asked, progress: Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
     """Another token for the call: one that is here already, or one that the person confirms."""
     requirement, response = asked.requirement, asked.response
-    session.tokens.learn(call.method, call.url, requirement)
+    session.learned.challenge(call.method, call.url, requirement)
     report(session.on_event, Event(kind="challenged", requirement=requirement))
-    if call.unreplayable is not None:
-        raise UnreplayableBody(f"The API asks for a confirmation, but {call.unreplayable}", response=response)
+    check_replayable(call, response)
     session.pins.metadata_url(asked.challenge, response)  # an untrusted one ends the call before anybody is asked
-    known = session.tokens.find(requirement, call.url, progress.caller.login)
-    if known is not None and known not in progress.tried:
+    known = session.at_hand(asked)
+    if known is not None:
         return known
-    if any(requirement.asks == earlier.asks for earlier in progress.asked):
-        raise session.unsatisfied(asked, progress.fresh)
+    if asked.instead is None and any(requirement.asks == earlier.asks for earlier in progress.asked):
+        raise session.unsatisfied(asked, progress.fresh, response)
     if len(progress.asked) == MOST_CEREMONIES:
-        raise StepUpUnsatisfied(f"The API asks for one thing after another, now for {requirement}", response=response)
-    return (yield from _elevated(session, asked, progress))
+        raise StepUpUnsatisfied(**said("one-after-another", asked=requirement), response=response)
+    return (yield from _elevated(session, call, asked, progress))
 
 
 def _elevated(
-    session: Session, asked: Asked, progress: _Progress
+    session: Session, call: Call, asked: Asked, progress: Progress
 ) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+    before = session.refusals.of(call.name) if call.is_retry else None
+    if before is not None:
+        raise before.for_caller(asked.response) from before.__cause__
     progress.asked.append(asked.requirement)
     progress.sought = asked
     ticket = session.step_up(asked)
@@ -230,38 +180,58 @@ def _elevated(
     finally:
         ticket.give_back()
     if not resource_covers(token.resource, asked.url):
-        raise UntrustedChallenge(f"The token is for {token.resource}, not for {asked.url}", response=asked.response)
+        words = said("token-elsewhere", resource=token.resource, url=asked.url)
+        raise UntrustedChallenge(**words, response=asked.response)
+    if asked.within is not None:
+        asked.within.renew(token, session.monotonic())
     progress.fresh = token
+    session.refusals.forget(call.name)
     return token
 
 
 def _sent(
-    session: Session, call: Call, token: Token | None, progress: _Progress
+    session: Session, call: Call, token: Token | None, progress: Progress
 ) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
-    once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
-    repeat = bool(progress.tried)
-    progress.tried.append(token)
-    key = cast(Caller, call.caller).key
-    nonce = key.nonce(call.url)
-    headers = _headers(key, call, token)
-    response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once)))
-    if not session.pins.answers(response, call.method, call.url):
+    key, time, seen = cast(Caller, call.caller).key, session.api_time, (call.method, call.url)
+    nonce, by = key.nonce(call.url), time.ahead(call.url)
+    response = yield from _send(session, call, token, progress, by)
+    demanded = session.pins.wants_nonce(response, *seen) and key.nonce(call.url) != nonce
+    if demanded and call.unreplayable is None:
+        return (yield from _send(session, call, token, progress, by))
+    if not session.pins.refuses_proof(response, *seen):
         return response
-    key.learn(response)
-    demanded = session.pins.wants_nonce(response, call.method, call.url) and key.nonce(call.url) != nonce
-    # A transport below us that sends a request again sends its proof again, too.
-    worn_out = session.pins.refuses_proof(response, call.method, call.url)
-    if (demanded or worn_out) and call.unreplayable is None:
-        headers = _headers(key, call, token)
-        response = cast(Incoming, (yield Send(headers=headers, repeat=True, once=once)))
-        key.learn(response)
+    for ahead in time.after_refusal(response, by):
+        if call.unreplayable is not None:
+            time.proved(call.url, ahead)  # the next call will tell
+            break
+        response = yield from _send(session, call, token, progress, ahead)
+        if not session.pins.refuses_proof(response, *seen):
+            time.proved(call.url, ahead)
+            break
     return response
 
 
-def _headers(key: ProofKey, call: Call, token: Token | None) -> tuple[tuple[str, str], ...]:
+def _send(
+    session: Session, call: Call, token: Token | None, progress: Progress, ahead: float
+) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
+    """Send the call once, with a proof that is so far ahead of our clock, and learn from what comes back."""
+    key, seen = cast(Caller, call.caller).key, (call.method, call.url)
+    once = isinstance(token, ElevatedToken) and token.requirement.for_this_call
+    headers = _headers(key, call, token, session.api_time.at(ahead))
+    repeat = bool(progress.tried)
+    progress.tried.append(token)
+    response = cast(Incoming, (yield Send(headers=headers, repeat=repeat, once=once)))
+    if session.pins.answers(response, *seen):
+        key.learn(response)
+        if not session.pins.refuses_proof(response, *seen):
+            session.api_time.hear(response)
+    return response
+
+
+def _headers(key: ProofKey, call: Call, token: Token | None, now: float) -> tuple[tuple[str, str], ...]:
     if token is None:
         return ()
     if token.token_type.lower() == "bearer":
         return (("Authorization", f"Bearer {token.access_token}"),)
-    proof = key.proof(call.method, call.url, token.access_token)
+    proof = key.proof(call.method, call.url, token.access_token, now=now)
     return (("Authorization", f"DPoP {token.access_token}"), ("DPoP", proof))

@@ -5,9 +5,9 @@ nothing after a restart.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_urlsafe
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from upstile.client._errors import ConfigurationError
 from upstile.client.flow._dead_ends import DeadEnd
@@ -16,7 +16,10 @@ from upstile.client.flow._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredDeadEnd, StoredLogin, StoredToken, damaged
 from upstile.client.stores._store import EntryName, Store
 from upstile.client.stores._terminal import terminal_session
-from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement, TokenResponse
+from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
+
+if TYPE_CHECKING:
+    from upstile.protocol import TokenResponse
 
 LONGEST_KEPT = 300.0
 """Seconds that an elevated token is good in a store, however long it lives."""
@@ -91,7 +94,7 @@ class Kept:
         except ValueError:
             raise damaged(self.where) from None
 
-    def sign_in(self, response: TokenResponse, key: ProofKey, subject: str | None) -> StoredLogin:
+    def sign_in(self, response: "TokenResponse", key: ProofKey, subject: str | None) -> StoredLogin:
         """Keep a new sign-in; what the last one led to is gone."""
         login = StoredLogin(
             id=token_urlsafe(16),
@@ -105,8 +108,7 @@ class Kept:
 
     def sign_out(self, id: str) -> None:
         """Forget a sign-in, and keep the key."""
-        bare = {"login": None, "elevated": (), "dead_ends": ()}
-        self._change_of(id, lambda entry: entry.model_copy(update=bare))
+        self._change_of(id, lambda entry: replace(entry, login=None, elevated=(), dead_ends=()))
 
     def forget(self) -> None:
         """Remove all, also what cannot be read."""
@@ -132,7 +134,7 @@ class Kept:
 
         def rule(entry: Entry) -> Entry:
             others = [old for old in entry.elevated if _is_good(old, now) and old.access_token not in refused]
-            return entry.model_copy(update={"elevated": (new, *others)[:_MOST_KEPT]})
+            return replace(entry, elevated=(new, *others)[:_MOST_KEPT])
 
         self._change_of(id, rule)
 
@@ -153,7 +155,7 @@ class Kept:
             ends = [old for old in entry.dead_ends if old.kind != kind]
             if dead_end is not None:
                 ends.insert(0, StoredDeadEnd(kind=kind, times=dead_end.times, until=dead_end.until + wall))
-            return entry.model_copy(update={"dead_ends": tuple(ends[:_MOST_KEPT])})
+            return replace(entry, dead_ends=tuple(ends[:_MOST_KEPT]))
 
         self._change_of(id, rule)
 

@@ -3,9 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from upstile.client._errors import ConfigurationError
 from upstile.client.flow._proof_key import ProofKey
-from upstile.protocol import B64TOKEN, Requirement, TokenResponse
+from upstile.protocol import B64TOKEN, Requirement
+
+if TYPE_CHECKING:
+    from upstile.protocol import TokenResponse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +23,7 @@ class BaseToken:
         subject: whose it is, by any name: a callable that refreshes its token says so that the user is the same.
 
     Raises:
-        ValueError: the token could not stand in a header (RFC 6750 §2.1).
+        ConfigurationError: the token could not stand in a header (RFC 6750 §2.1).
     """
 
     access_token: str = field(repr=False)
@@ -27,7 +32,9 @@ class BaseToken:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(B64TOKEN, self.access_token):
-            raise ValueError("the access token holds characters that no token has, such as a line break at its end")
+            raise ConfigurationError(
+                "the access token holds characters that no token has, such as a line break at its end"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +76,7 @@ class ElevatedToken:
 class Granted:
     """What a ceremony ended in: the server's response, and for how many seconds the proof was old when it came."""
 
-    response: TokenResponse
+    response: "TokenResponse"
     age: float | None
 
 

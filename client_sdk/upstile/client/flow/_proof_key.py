@@ -1,21 +1,14 @@
 """The client's DPoP key, and the nonces that servers demanded (RFC 9449)."""
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from secrets import token_urlsafe
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from upstile.client._exchange import Incoming, origin_of
 from upstile.protocol import (
-    MalformedMessage,
-    base64url_decode,
     base64url_encode,
     create_proof,
     es256_jwk,
@@ -44,9 +37,11 @@ class ProofKey:
         Raises:
             ValueError: it is none, or not on P-256; the message does not show it.
         """
+        from cryptography.hazmat.primitives.serialization import load_der_private_key  # with SSH and all: on first use
+
         try:
-            key = load_der_private_key(base64url_decode(text), None)
-        except (ValueError, TypeError, MalformedMessage, UnsupportedAlgorithm):
+            key = load_der_private_key(urlsafe_b64decode(text + "=" * (-len(text) % 4)), None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise ValueError("no private key") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ValueError("no P-256 key")
@@ -54,16 +49,18 @@ class ProofKey:
 
     def exported(self) -> str:
         """The private key as a store keeps it: PKCS #8 DER (RFC 5958) in base64url. A secret."""
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
         der = self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return base64url_encode(der)
 
-    def proof(self, method: str, url: str, access_token: str | None = None) -> str:
-        """The `DPoP` header of one request."""
+    def proof(self, method: str, url: str, access_token: str | None = None, *, now: float | None = None) -> str:
+        """The `DPoP` header of one request; `now` is the time in epoch seconds, if it is not that of the clock."""
         return create_proof(
             self._key,
             htm=method,
             htu=url,
-            now=self._clock(),
+            now=self._clock() if now is None else now,
             jti=token_urlsafe(16),
             access_token=access_token,
             nonce=self.nonce(url),

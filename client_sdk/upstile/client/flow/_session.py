@@ -4,64 +4,44 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Timer
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from upstile.client._errors import (
-    CeremonyFailed,
     NotSignedIn,
     StepUpCancelled,
     StepUpError,
     StepUpRequired,
     StepUpTimeout,
-    clock_hint,
 )
 from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
-from upstile.client.authority._authority import Authority
-from upstile.client.authority._ceremony import Ceremony
-from upstile.client.authority._discovery import Discovery
+from upstile.client.flow._asked import Asked
 from upstile.client.flow._dead_ends import kind_of
+from upstile.client.flow._elevation import Elevation, innermost
 from upstile.client.flow._flight import Flight, Flights, Ticket
-from upstile.client.flow._logins import Caller, ElevatedToken, Token
+from upstile.client.flow._learned import Learned
+from upstile.client.flow._logins import ElevatedToken
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._proof_time import ProofTime
+from upstile.client.flow._retries import Refusals
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, instance_in, reason_in
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
-from upstile.protocol import Requirement, StepUpChallenge, find_error, readable_challenges
+from upstile.client.words import said
+from upstile.protocol import resource_covers
+
+if TYPE_CHECKING:
+    from upstile.client.authority._discovery import Discovery, Target
 
 T = TypeVar("T")
 
-Interaction = Literal["auto", "never"]
+Interaction = Literal["auto", "never", "required"]
 
 GRACE = 1.0
 """Seconds that a prompter has to return after the person's time is up."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """A demand to step up, from a challenge or from the app itself.
-
-    Attributes:
-        requirement: what is asked.
-        url: the URL of the call that it is for.
-        challenge, response: where it came from, if an API sent it.
-        since: when the call set out, by the monotonic clock.
-        caller: the base token of the call, and whose call it is.
-        refused: the tokens that were not enough; another one is wanted.
-        blocks: whether the caller's thread stands still meanwhile.
-    """
-
-    requirement: Requirement
-    url: str
-    since: float
-    caller: Caller
-    challenge: StepUpChallenge | None = None
-    response: Incoming | None = None
-    refused: tuple[Token | None, ...] = ()
-    blocks: bool = False
 
 
 @dataclass(kw_only=True)
@@ -81,12 +61,15 @@ class Session:
         human_timeout: seconds that a person has for one ceremony.
         clock, monotonic: the time.
         on_event: the app's hook.
+        learned: what challenges have taught.
+        api_time, server_time: the time of proofs for the API, and of those for the authorization server.
+        refusals: what came of calls that a library above us may send again.
     """
 
     pins: Pins
     client_id: str
     tokens: Tokens
-    discovery: Discovery
+    discovery: "Discovery"
     transport: Transport
     methods: Sequence[Method]
     prompter: Prompter
@@ -96,10 +79,16 @@ class Session:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     on_event: OnEvent | None = None
+    learned: Learned = field(init=False, repr=False, default_factory=Learned)
+    api_time: ProofTime = field(init=False, repr=False)
+    server_time: ProofTime = field(init=False, repr=False)
+    refusals: Refusals = field(init=False, repr=False)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.api_time, self.server_time = (ProofTime(lambda: self.clock(), self.monotonic) for _ in range(2))
+        self.refusals = Refusals(self.monotonic)
         self._flights = Flights(self.monotonic)
         self._last_code = LastCode(self.clock)
 
@@ -120,20 +109,49 @@ class Session:
         if self.interaction == "never":
             names = [method.name for method in self.methods if method.available()]
             raise StepUpRequired(requirement, names, response=asked.response)
-        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
-            raise Unsatisfied("The API did not honour the last ceremony for this", response=asked.response)
+        self._refuse_dead_end(asked)
         if asked.blocks:
             refuse_dead_lock(self.prompter)
-        key = None if requirement.for_this_call else self._what(asked)
+        alone = requirement.for_this_call or (self.interaction == "required" and asked.within is None)
+        key = None if alone else self._what(asked)
         return self._flights.join(key, asked.since, lambda flight: self._fly(asked, flight))
 
     def _what(self, asked: Asked) -> Hashable:
         """What a ceremony is for, and whose."""
-        return asked.caller.login, asked.requirement.asks, self.pins.metadata_url(asked.challenge, asked.response)
+        block = asked.within if self.interaction == "required" else None
+        return asked.caller.login, asked.requirement.asks, self.place(asked), block
 
     def _kind(self, asked: Asked) -> str:
         """What is remembered as not honoured."""
-        return kind_of(asked.requirement, self.pins.metadata_url(asked.challenge, asked.response))
+        return kind_of(asked.requirement, self.place(asked))
+
+    def place(self, asked: Asked) -> str:
+        """Where the metadata of the resource is, as far as it is known before it was looked for."""
+        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url)
+        return named or self.pins.metadata_places(asked.url)[0]
+
+    def at_hand(self, asked: Asked) -> ElevatedToken | None:
+        """A token that was not refused yet and serves without asking anybody."""
+        block, login, resource = asked.within, asked.caller.login, self.learned.resource_of(asked.url)
+        found = None if block is None or block.login != login else self._of_block(block, asked)
+        if found is None and self.interaction != "required":
+            found = self.tokens.find(asked.requirement, asked.url, login, resource)
+        return None if found in asked.refused else found
+
+    def _of_block(self, block: Elevation, asked: Asked) -> ElevatedToken | None:
+        token, tick = block.token, self.monotonic()
+        if token is None or token in asked.refused or self.tokens.is_refused(token) or tick >= token.expires_at:
+            return None
+        return token if token.satisfies(asked.requirement, tick) and self._is_for(token, asked.url) else None
+
+    def _is_for(self, token: ElevatedToken, url: str) -> bool:
+        """Whether a token may go to a URL: not to another resource that is known to be there."""
+        return resource_covers(token.resource, url) and self.learned.resource_of(url) in (None, token.resource)
+
+    def block_at(self, url: str) -> Elevation | None:
+        """The block that a call is in, unless it goes to another resource than the block is for."""
+        block = innermost(self)
+        return block if block is not None and block.token is not None and self._is_for(block.token, url) else None
 
     def served(self, asked: Asked) -> None:
         """A call was served with the token of a ceremony of this kind."""
@@ -151,22 +169,18 @@ class Session:
 
         return self._flights.join(None, self.monotonic(), fly)
 
-    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None) -> Unsatisfied:
-        """The ceremony's token was not honoured: drop it, and ask nobody again at once."""
-        if fresh is not None:
-            self.tokens.drop(fresh)
-        self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
-        return Unsatisfied("The API asks again although the ceremony succeeded", response=asked.response)
+    def unsatisfied(self, asked: Asked, fresh: ElevatedToken | None, response: Incoming | None) -> Unsatisfied:
+        """The ceremony's token was not honoured: drop it, and ask nobody again at once.
 
-    def check_clock(self, response: Incoming) -> None:
-        """A proof that the API refuses because of a wrong clock is an error that says so."""
-        if response.status != 401 or not self.pins.is_api(response.url):
-            return
-        if find_error(readable_challenges(response.lines("www-authenticate"))) != "invalid_dpop_proof":
-            return
-        hint = clock_hint(response.header("date"), self.clock())
-        if hint is not None:
-            raise CeremonyFailed("The API refused the proof of the app's key", response=response, next_step=hint)
+        All who shared the ceremony come here, and it counts once.
+        """
+        if fresh is None or self.tokens.drop(fresh):
+            self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
+        return Unsatisfied(**said("asks-again"), response=response)
+
+    def _refuse_dead_end(self, asked: Asked) -> None:
+        if self.tokens.is_dead_end(asked.caller.login, self._kind(asked)):
+            raise Unsatisfied(**said("dead-end"), response=asked.response)
 
     def close(self) -> None:
         """Cancel what is under way."""
@@ -183,9 +197,10 @@ class Session:
     def _fly(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         """Runs in the flight's thread."""
         self.tokens.look_again(asked.caller.login)
-        found = self.tokens.find(asked.requirement, asked.url, asked.caller.login)
-        if found is not None and found not in asked.refused:
+        found = self.at_hand(asked)
+        if found is not None:
             return found  # another flight brought it while this one waited for its turn
+        self._refuse_dead_end(asked)  # as another flight, or another process, has found meanwhile
         began, requirement = self.monotonic(), asked.requirement
         with self._human_time(flight) as in_time:  # the app's hook is bounded as well
             report(self.on_event, Report(kind="started", requirement=requirement))
@@ -202,12 +217,16 @@ class Session:
         return token
 
     def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
+        # With the models, and so with pydantic: most runs of an app hold no ceremony.
+        from upstile.client.authority._authority import Authority
+        from upstile.client.authority._ceremony import Ceremony
+
         base, login = asked.caller.base, asked.caller.login
         if base is None:
             raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
-            raise StepUpCancelled("Somebody else has signed in meanwhile")
-        target = self.discovery.find(self.pins.metadata_url(asked.challenge, asked.response), asked.url)
+            raise StepUpCancelled(**said("somebody-else"))
+        target = self._target(asked)
         ceremony = Ceremony(
             requirement=asked.requirement,
             reason=asked.requirement.reason or (reason_in(asked.response) if asked.response else None),
@@ -220,9 +239,28 @@ class Session:
             methods=self.methods,
             moment=self._moment(cancel),
             clock=self.clock,
+            monotonic=self.monotonic,
         )
-        authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel)
-        return self.tokens.keep(ceremony.run(authority), asked.requirement, target.resource, login)
+        authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel, self.server_time)
+        granted, hold = ceremony.run(authority), self.interaction != "required"
+        token = self.tokens.keep(granted, asked.requirement, target.resource, login, hold=hold)
+        if asked.within is not None:
+            asked.within.renew(token, self.monotonic())
+        return token
+
+    def _target(self, asked: Asked) -> "Target":
+        """Where the ceremony takes place."""
+        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url)
+        try:
+            target = self.discovery.look_for(asked.url) if named is None else self.discovery.find(named, asked.url)
+        except StepUpError:
+            if named is not None:
+                self.learned.forget(named)
+            raise
+        self.learned.resource(target.resource, target.metadata_url)
+        if asked.instead is not None and asked.instead.resource == target.resource:
+            raise Unsatisfied(**said("asks-again"), response=asked.response)
+        return target
 
     @contextmanager
     def _human_time(self, flight: Flight[Any]) -> Generator[Callable[[StepUpCancelled], StepUpCancelled]]:
@@ -230,7 +268,7 @@ class Session:
 
         Yields what tells a time-out from another cancellation.
         """
-        late = StepUpTimeout(f"Nobody answered within {self.human_timeout:.0f} seconds")
+        late = StepUpTimeout(**said("nobody-answered", seconds=round(self.human_timeout)))
         expired = Event()
 
         def expire() -> None:

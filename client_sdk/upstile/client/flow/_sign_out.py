@@ -3,9 +3,9 @@
 from threading import Event
 
 from upstile.client._errors import CeremonyFailed, StepUpError, StoreError
-from upstile.client.authority._authority import Authority
 from upstile.client.flow._logins import Caller
 from upstile.client.flow._session import Session
+from upstile.client.words import said
 
 
 def sign_out(session: Session, *, forget: bool) -> None:
@@ -34,19 +34,16 @@ def sign_out(session: Session, *, forget: bool) -> None:
     session.close()
     session.tokens.sign_out(forget=forget)
     if untold is not None:
-        raise CeremonyFailed(
-            "You are signed out here, but the server could not be told",
-            response=untold.response,
-            next_step="There the sign-in ends by itself; if this machine is not yours alone, tell its operator.",
-        ) from untold
+        raise CeremonyFailed(**said("signed-out-untold", why=untold), response=untold.response) from untold
 
 
 def _revoke(session: Session, caller: Caller) -> None:
     """Have the base token revoked; the end of a base login is the end of all that stems from it."""
-    target = session.discovery.find(session.pins.metadata_url(None, None), session.pins.api + "/")
-    endpoint = target.server.revocation_endpoint
+    from upstile.client.authority._authority import Authority
+
+    endpoint = session.discovery.server().revocation_endpoint
     if endpoint is None or caller.base is None:
         return
     form = {"token": caller.base.access_token, "token_type_hint": "access_token", "client_id": session.client_id}
-    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event())
+    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event(), session.server_time)
     authority.post(endpoint, form, repeatable=False)

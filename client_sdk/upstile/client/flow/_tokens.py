@@ -6,32 +6,24 @@ from contextlib import suppress
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from threading import Lock
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from upstile.client._errors import ConfigurationError, StoreError
-from upstile.client.flow._dead_ends import DeadEnd, repeated, stands
+from upstile.client.flow._dead_ends import DeadEnds
 from upstile.client.flow._kept import Kept, check_subject
-from upstile.client.flow._logins import (
-    BaseToken,
-    Caller,
-    ElevatedToken,
-    Given,
-    Granted,
-    Login,
-    SignedIn,
-    Token,
-    TokenSource,
-)
+from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Granted, Login, SignedIn, Token, TokenSource
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredLogin
-from upstile.protocol import Requirement, TokenResponse, resource_covers
+from upstile.protocol import Requirement, resource_covers
+
+if TYPE_CHECKING:
+    from upstile.protocol import TokenResponse
 
 _log = logging.getLogger("upstile.client")
 
 _EXPIRY_MARGIN = 5.0
 _UNSAID = 60.0
 """Seconds that a token is used where the server does not say how long it lives (RFC 6749 §5.1)."""
-_LEARNED = 1024
 
 
 class Tokens:
@@ -44,14 +36,14 @@ class Tokens:
 
     Attributes:
         ready: whether the store was read; where it was not, whoever asks for anything waits until it is.
+        learned: what a call was challenged for, by its method and path.
     """
 
     def __init__(self, source: TokenSource, kept: Kept, key: ProofKey | None) -> None:
         self._source = BaseToken(access_token=source) if isinstance(source, str) else source
         self._kept = kept
         self._monotonic = kept.monotonic
-        self._lock = Lock()
-        self._loading = Lock()
+        self._lock, self._loading = Lock(), Lock()
         self._own_key = key is not None
         self._key = key or ProofKey(kept.clock)
         self._stored: StoredLogin | None = None
@@ -59,9 +51,9 @@ class Tokens:
         self._key_is_known = False
         self._sign_ins = 0
         self._elevated: list[ElevatedToken] = []
+        self._caller: Caller | None = None
         self._refused: frozenset[str] = frozenset()
-        self._dead_ends: dict[tuple[Login, str], DeadEnd] = {}
-        self._learned: dict[tuple[str, str], Requirement] = {}
+        self._dead_ends = DeadEnds(kept.monotonic)
         self.ready = source is not None
 
     @property
@@ -89,6 +81,8 @@ class Tokens:
         Raises:
             ConfigurationError: the callable has to be awaited.
         """
+        if self.ready and self._caller is not None:
+            return self._caller
         self.load()
         seen = self._sign_ins, self._key  # read first: a sign-in meanwhile makes this an old one
         found = self._source() if callable(self._source) else self._source
@@ -96,10 +90,16 @@ class Tokens:
             if iscoroutine(found):
                 found.close()
             raise ConfigurationError("token= is an async def: use AsyncClient, or a plain function")
-        return self._named(found, *seen)
+        caller = self._named(found, *seen)
+        with self._lock:
+            if not callable(self._source) and self.is_current(caller.login):
+                self._caller = caller
+        return caller
 
     async def awaited(self) -> Caller:
         """The same in async code, where the callable may be an `async def`; the store was read before."""
+        if not callable(self._source):
+            return self.current()
         seen = self._sign_ins, self._key
         found = self._source() if callable(self._source) else self._source
         return self._named(await found if isawaitable(found) else found, *seen)
@@ -123,17 +123,13 @@ class Tokens:
             self.ready = False
 
     def key_for(self, subject: str | None) -> ProofKey:
-        """The key that a user signs in with: a new one for another user than the last.
-
-        Raises:
-            ConfigurationError: the name could not be kept.
-        """
+        """The key that a user signs in with: a new one for another user than the last. Raises as `check_subject`."""
         check_subject(subject)
         self.load()
         same = self._own_key or not self._key_is_known or subject == self._subject
         return self._key if same else ProofKey(self._kept.clock)
 
-    def sign_in(self, response: TokenResponse, key: ProofKey, subject: str | None) -> None:
+    def sign_in(self, response: "TokenResponse", key: ProofKey, subject: str | None) -> None:
         """Hold the token of a new base login, and forget what the old one led to.
 
         Raises:
@@ -171,30 +167,28 @@ class Tokens:
         elif stored is not None:
             self._kept.sign_out(stored.id)
 
-    def for_call(self, method: str, url: str, login: Login) -> ElevatedToken | None:
-        """The token to send first, where an earlier challenge taught that one is needed."""
-        learned = self._learned.get((method, urlsplit(url).path)) if self._learned else None
-        return None if learned is None else self.find(learned, url, login)
+    def find(
+        self, requirement: Requirement, url: str, login: Login, resource: str | None = None
+    ) -> ElevatedToken | None:
+        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`.
 
-    def learn(self, method: str, url: str, requirement: Requirement) -> None:
-        """Remember what a call was challenged for; the query does not count."""
-        with self._lock:
-            if len(self._learned) >= _LEARNED:
-                self._learned.clear()
-            self._learned[method, urlsplit(url).path] = requirement
-
-    def find(self, requirement: Requirement, url: str, login: Login) -> ElevatedToken | None:
-        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`."""
+        Where it is known to which `resource` the URL belongs, one for that; else one for the most specific resource.
+        """
         if not self._elevated:
             return None
         tick = self._monotonic()
         with self._lock:
             self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            for token in self._elevated:
-                mine = token.login == login and resource_covers(token.resource, url)
-                if mine and token.satisfies(requirement, tick):
-                    return token
-        return None
+            mine = [token for token in self._elevated if token.login == login and token.satisfies(requirement, tick)]
+        if resource is None:
+            covering = (token for token in mine if resource_covers(token.resource, url))
+            return max(covering, key=lambda token: len(token.resource), default=None)
+        return next((token for token in mine if token.resource == resource), None)
+
+    def live(self, login: Login) -> list[ElevatedToken]:
+        """The elevated tokens of this login that have not expired."""
+        with self._lock:
+            return [token for token in self._elevated if token.login == login and self._monotonic() < token.expires_at]
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
@@ -206,8 +200,10 @@ class Tokens:
                 if entry.login is not None and entry.login.id == self._stored.id:
                     self._take(entry, login)
 
-    def keep(self, granted: Granted, requirement: Requirement, resource: str, login: Login) -> ElevatedToken:
-        """Hold a new elevated token; one for a single call is handed back and not kept."""
+    def keep(
+        self, granted: Granted, requirement: Requirement, resource: str, login: Login, *, hold: bool = True
+    ) -> ElevatedToken:
+        """A new elevated token: for later calls, too, with `hold`, unless it is for a single one."""
         response, tick = granted.response, self._monotonic()
         life = _UNSAID if response.expires_in is None else response.expires_in
         token = ElevatedToken(
@@ -222,35 +218,44 @@ class Tokens:
             expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
         )
         with self._lock:
-            held = not requirement.for_this_call and self.is_current(login)
+            held = hold and not requirement.for_this_call and self.is_current(login)
             if held:
                 self._elevated.insert(0, token)
         if held:
             self._store(login, lambda id: self._kept.add(id, token, self._refused))
         return token
 
-    def drop(self, token: Token) -> None:
-        """Forget the one token that a 401 refused; it leaves the store when the next one comes."""
+    def drop(self, token: Token) -> bool:
+        """Forget the one token that a 401 refused; it leaves the store when the next one comes.
+
+        Returns:
+            Whether it was not known to be refused.
+        """
         with self._lock:
+            new = token.access_token not in self._refused
             self._elevated = [kept for kept in self._elevated if kept is not token]
             self._refused |= {token.access_token}
+        return new
+
+    def is_refused(self, token: ElevatedToken) -> bool:
+        """Whether a 401 refused it."""
+        return token.access_token in self._refused
 
     def is_dead_end(self, login: Login, kind: str) -> bool:
         """Whether the last ceremony of this kind was not honoured, a moment ago."""
-        return stands(self._dead_ends.get((login, kind)), self._monotonic())
+        return self._dead_ends.stands(login, kind)
 
     def remember_dead_end(self, login: Login, kind: str) -> None:
         """A ceremony of this kind was not honoured."""
-        dead_end = repeated(self._dead_ends.get((login, kind)), self._monotonic())
-        self._dead_ends[login, kind] = dead_end
+        dead_end = self._dead_ends.add(login, kind)
         self._store(login, lambda id: self._kept.keep_dead_end(id, kind, dead_end))
 
     def forget_dead_end(self, login: Login, kind: str) -> None:
         """A call of this kind was served."""
-        if self._dead_ends.pop((login, kind), None) is not None:
+        if self._dead_ends.remove(login, kind):
             self._store(login, lambda id: self._kept.keep_dead_end(id, kind, None))
 
-    def _named(self, found: Given | None, sign_ins: int, key: ProofKey) -> Caller:
+    def _named(self, found: str | BaseToken | None, sign_ins: int, key: ProofKey) -> Caller:
         base = BaseToken(access_token=found) if isinstance(found, str) else found
         whose = None if base is None else base.subject
         if whose is None and base is not None and callable(self._source):
@@ -273,7 +278,7 @@ class Tokens:
         if stored is not None:
             self._key_is_known = True
             base = BaseToken(access_token=stored.access_token, token_type=stored.token_type, subject=subject)
-        self._sign_ins += 1
+        self._sign_ins, self._caller = self._sign_ins + 1, None
         self._source, self._stored, self._key, self._subject = base, stored, key, subject
         self._elevated.clear()
         self._dead_ends.clear()
@@ -282,8 +287,7 @@ class Tokens:
         held = self._refused | {token.access_token for token in self._elevated}
         found = self._kept.elevated(entry, login)
         self._elevated += [token for token in found if token.access_token not in held]
-        for kind, dead_end in self._kept.dead_ends(entry).items():
-            self._dead_ends.setdefault((login, kind), dead_end)
+        self._dead_ends.take(login, self._kept.dead_ends(entry))
 
     def _store(self, login: Login, change: Callable[[str], None]) -> None:
         """Change the store for this sign-in; losing what it would have kept costs a prompt, and no more."""

@@ -1,28 +1,30 @@
 """Whom the client trusts: the API's origin and the issuer come from configuration, never from a response."""
 
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, UntrustedChallenge
-from upstile.client._exchange import Incoming, origin_of
+from upstile.client._exchange import Incoming, is_private, origin_of
+from upstile.client.words import said
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     MalformedMessage,
-    Problem,
-    ResourceMetadata,
-    ServerMetadata,
     StepUpChallenge,
     find_error,
     find_step_up,
-    is_instance,
     readable_challenges,
     resource_covers,
     well_known_url,
 )
 
+if TYPE_CHECKING:
+    from upstile.protocol import Problem, ResourceMetadata, ServerMetadata
+
 _ASKS = ("insufficient-user-authentication", "insufficient-authorization")
 _SCHEMES = ("bearer", "dpop")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_MOST_SEGMENTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +32,9 @@ class Pins:
     """The origins that tokens and credentials may go to.
 
     Args:
-        api: the API's base URL.
+        api: the API's origin.
         issuer: the authorization server's issuer identifier; the API's origin by default.
+        base: the API's address as the app names it, maybe with a path: its resource identifier, if there is one.
 
     Raises:
         ConfigurationError: one of them is neither https nor http on this machine.
@@ -39,16 +42,19 @@ class Pins:
 
     api: str
     issuer: str
+    base: str = ""
 
     @classmethod
     def of(cls, api: str, issuer: str | None) -> "Pins":
         """The pins of a client, checked."""
         for url in (api, api if issuer is None else issuer):
-            if not (origin_of(url).startswith("https://") or _is_loopback_http(url)):
+            if not is_private(url):
                 raise ConfigurationError(
                     f"{url!r} must be an https URL, or http on localhost, in ASCII, without a user name"
                 )
-        return cls(api=origin_of(api), issuer=origin_of(api) if issuer is None else issuer)
+        origin = origin_of(api)
+        base = origin + urlsplit(api).path.rstrip("/")
+        return cls(api=origin, issuer=origin if issuer is None else issuer, base=base)
 
     def is_api(self, url: str) -> bool:
         """Whether a request to `url` may carry a token."""
@@ -90,62 +96,89 @@ class Pins:
         """Whether the API asks for a step-up, by its problem document, and its challenge was lost on the way."""
         if response.status != 401 or response.lines("www-authenticate") or not self.answers(response, method, url):
             return False
-        try:
-            return Problem.from_json(response.body).name in _ASKS
-        except MalformedMessage:
-            return False
+        return problem_in(response) in _ASKS
+
+    def says_used(self, response: Incoming, method: str, url: str) -> bool:
+        """Whether a challenge says that the token, which serves once, has served (upstile profile §4)."""
+        return self.challenge_in(response, method, url) is not None and problem_in(response) == "token-used"
 
     def _error(self, response: Incoming, method: str, url: str) -> str | None:
         if response.status != 401 or not self.answers(response, method, url):
             return None
         return find_error(readable_challenges(response.lines("www-authenticate")))
 
-    def metadata_url(self, challenge: StepUpChallenge | None, response: Incoming | None) -> str:
-        """Where the resource's metadata is; it must lie on the API's origin."""
+    def metadata_url(self, challenge: StepUpChallenge | None, response: Incoming | None) -> str | None:
+        """Where a challenge says that the resource's metadata is; it must lie on the API's origin."""
         named = challenge.resource_metadata if challenge else None
-        if named is None:
-            return well_known_url(self.api, RESOURCE_METADATA_PATH)
-        if not self.is_api(named):
-            raise UntrustedChallenge(f"The challenge names metadata at {named}", response=response)
+        if named is not None and not self.is_api(named):
+            raise UntrustedChallenge(**said("metadata-elsewhere", url=named), response=response)
         return named
 
-    def check_resource(self, metadata: ResourceMetadata, requested: str) -> None:
+    def named_metadata(self, response: Incoming, method: str, url: str) -> str | None:
+        """Where a 401 says that the resource's metadata is, whatever it refuses for (RFC 9728 §5.1)."""
+        if response.status != 401 or not self.answers(response, method, url):
+            return None
+        challenges = readable_challenges(response.lines("www-authenticate"))
+        named = [challenge.params.get("resource_metadata") for challenge in challenges if challenge.scheme in _SCHEMES]
+        return next((where for where in named if where is not None and self.is_api(where)), None)
+
+    def metadata_places(self, url: str) -> list[str]:
+        """Where the metadata of the resource of a URL may be, in the order to look, where no challenge has said it.
+
+        The API's address as the app names it is taken for the identifier, then the origin, then each path above the
+        URL, the longest first.
+        """
+        segments = urlsplit(url).path.split("/")[1 : _MOST_SEGMENTS + 1]
+        plain = list(takewhile(lambda text: text not in ("", ".", ".."), segments))
+        above = ["/".join([self.api, *plain[:length]]) for length in range(len(plain), 0, -1)]
+        base = [self.base] if resource_covers(self.base, url) else []
+        return [well_known_url(place, RESOURCE_METADATA_PATH) for place in dict.fromkeys([*base, self.api, *above])]
+
+    def check_resource(self, metadata: "ResourceMetadata", requested: str) -> None:
         """The document must speak for the requested URL and name our issuer (RFC 9728 §3.3)."""
         if not resource_covers(metadata.resource, requested) or not self.is_api(metadata.resource):
-            raise UntrustedChallenge(f"The metadata is that of {metadata.resource}, not of {requested}")
+            raise UntrustedChallenge(**said("metadata-of-another", resource=metadata.resource, url=requested))
         if self.issuer not in metadata.authorization_servers:
-            raise UntrustedChallenge(f"The API does not name the configured issuer {self.issuer}")
+            raise UntrustedChallenge(**said("issuer-not-named", issuer=self.issuer))
 
-    def check_server(self, metadata: ServerMetadata) -> None:
+    def check_server(self, metadata: "ServerMetadata") -> None:
         """The document must be our issuer's, and its endpoints on the issuer's origin (RFC 8414 §3.3)."""
         if metadata.issuer != self.issuer:
-            raise UntrustedChallenge(f"The authorization server calls itself {metadata.issuer}")
+            raise UntrustedChallenge(**said("issuer-calls-itself", issuer=metadata.issuer))
         endpoints = (
             metadata.authorization_challenge_endpoint,
             metadata.token_endpoint,
             metadata.revocation_endpoint,
         )
         if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
-            raise UntrustedChallenge("An endpoint of the authorization server lies on another origin")
+            raise UntrustedChallenge(**said("endpoint-elsewhere"))
+
+
+def problem_in(response: Incoming) -> str | None:
+    """The name of the problem that a response tells of."""
+    problem = _problem_in(response)
+    return None if problem is None else problem.name
 
 
 def reason_in(response: Incoming) -> str | None:
     """The API's own words about a challenge."""
-    try:
-        return Problem.from_json(response.body).detail
-    except MalformedMessage:
-        return None
+    problem = _problem_in(response)
+    return None if problem is None else problem.detail
 
 
 def instance_in(response: Incoming) -> str | None:
     """The correlation id of a challenge, which its ceremony names too: for the server's log alone."""
-    try:
-        instance = Problem.from_json(response.body).instance
-    except MalformedMessage:
-        return None
+    from upstile.protocol import is_instance
+
+    problem = _problem_in(response)
+    instance = None if problem is None else problem.instance
     return instance if instance is not None and is_instance(instance) else None
 
 
-def _is_loopback_http(url: str) -> bool:
-    parts = urlsplit(origin_of(url))
-    return parts.scheme == "http" and parts.hostname in _LOOPBACK
+def _problem_in(response: Incoming) -> "Problem | None":
+    from upstile.protocol import Problem
+
+    try:
+        return Problem.from_json(response.body)
+    except MalformedMessage:
+        return None

@@ -3,16 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from upstile.client._errors import NoMethodAvailable
 from upstile.client.methods._last_code import LastCode
 from upstile.client.prompts import Prompter, missing
-from upstile.protocol import EnrollResponse, Offer
+from upstile.client.words import said
+
+if TYPE_CHECKING:
+    from upstile.protocol import EnrollResponse, Offer
 
 
 class MethodUnavailable(Exception):
-    """The method cannot be used on this machine now; the text says why, and another one may be tried."""
+    """The method cannot be used on this machine now; the text says why, and another one may be tried.
+
+    Attributes:
+        next_step: what the person can do about it.
+        hint: what is said to developers.
+    """
+
+    def __init__(self, message: str, *, next_step: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+        self.hint = hint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +57,7 @@ class Method(Protocol):
         """Whether it can be used on this machine now, without asking anybody."""
         ...
 
-    def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
+    def answer(self, offer: "Offer", moment: Moment) -> Mapping[str, str]:
         """Ask the person; returns the members of the answer.
 
         Raises:
@@ -53,32 +66,53 @@ class Method(Protocol):
         """
         ...
 
-    def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
+    def enroll(self, pending: "EnrollResponse", moment: Moment) -> Mapping[str, Any]:
         """Set the new authenticator up; returns the members of the verification."""
         ...
 
 
+@runtime_checkable
+class Looks(Protocol):
+    """Can tell more before the person is asked than whether it is here."""
+
+    def unavailable(self) -> MethodUnavailable | None:
+        """Why it cannot be used on this machine now; `None` if it can."""
+        ...
+
+    def look(self, offer: "Offer", moment: Moment) -> None:
+        """Look at an offer.
+
+        Raises:
+            MethodUnavailable: it cannot be answered here.
+            CeremonyFailed: it must not be answered.
+        """
+        ...
+
+    def look_at_new(self, pending: "EnrollResponse", moment: Moment) -> None:
+        """Look at what a new authenticator is to be set up with; raises the same."""
+        ...
+
+
+def why_not(method: Method, prompter: Prompter) -> MethodUnavailable | None:
+    """Why a method is of no use now: it is not here, or the app cannot ask for it; `None` if it can be used."""
+    asks = getattr(method, "asks", None)
+    lacking = missing(prompter, "code") if asks == "code" else None
+    if lacking is not None:
+        return MethodUnavailable(**said("cannot-ask", what=asks, lacking=lacking))
+    if method.available():
+        return None
+    reason = method.unavailable() if isinstance(method, Looks) else None
+    return reason or MethodUnavailable(**said("not-here", name=method.name))
+
+
 def ready(methods: Sequence[Method], prompter: Prompter) -> list[Method]:
     """Those that can be used on this machine now, and that the app can ask the person for."""
-    return [method for method in methods if _lacking(method, prompter) is None and method.available()]
+    return [method for method in methods if why_not(method, prompter) is None]
 
 
-def cannot_ask(methods: Sequence[Method], prompter: Prompter) -> NoMethodAvailable | None:
-    """The error to raise where a method is of no use because the app cannot ask the person for it; `None` otherwise."""
-    for method in methods:
-        lacking = _lacking(method, prompter)
-        if lacking is not None:
-            return NoMethodAvailable(
-                f"This app cannot ask for a {_asks(method)}",
-                next_step="Use another app of this service for it, and tell the makers of this one.",
-                hint=lacking,
-            )
-    return None
-
-
-def _lacking(method: Method, prompter: Prompter) -> str | None:
-    return missing(prompter, "code") if _asks(method) == "code" else None
-
-
-def _asks(method: Method) -> str | None:
-    return getattr(method, "asks", None)
+def none_left(reasons: Sequence[MethodUnavailable]) -> NoMethodAvailable:
+    """The error to raise where no method can be used: it says the first reason, its hint all of them."""
+    if not reasons:
+        return NoMethodAvailable(**said("no-method"))
+    first, hints = reasons[0], dict.fromkeys(reason.hint or str(reason) for reason in reasons)
+    return NoMethodAvailable(str(first), next_step=first.next_step, hint="; ".join(hints))

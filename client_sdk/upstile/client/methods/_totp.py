@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from upstile.client._errors import StepUpCancelled
+from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client.methods._method import Moment
-from upstile.client.prompts import next_code
-from upstile.protocol import EnrollResponse, Offer, plain_code
+from upstile.client.prompts import is_key_uri, next_code
+from upstile.client.words import said
+from upstile.protocol import plain_code
+
+if TYPE_CHECKING:
+    from upstile.protocol import EnrollResponse, Offer
 
 _CODE = re.compile(r"[0-9]{6}")
 _MOST_TYPED = 5
@@ -24,11 +28,22 @@ class Totp:
         """Always: the app is in the person's pocket."""
         return True
 
-    def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
+    def unavailable(self) -> None:
+        """Never."""
+
+    def look(self, offer: "Offer", moment: Moment) -> None:
+        """An offer says nothing more."""
+
+    def look_at_new(self, pending: "EnrollResponse", moment: Moment) -> None:
+        """There must be a key URI that an authenticator app can read."""
+        if pending.otpauth_uri is None or not is_key_uri(pending.otpauth_uri):
+            raise CeremonyFailed(**said("no-key-uri"))
+
+    def answer(self, offer: "Offer", moment: Moment) -> Mapping[str, str]:
         """Ask for the code."""
         return {"otp": _typed(moment, "Code from your authenticator app")}
 
-    def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
+    def enroll(self, pending: "EnrollResponse", moment: Moment) -> Mapping[str, Any]:
         """Show the key URI, if it was not shown before, then ask for the first code."""
         if pending.otpauth_uri is not None:
             moment.last_code.forget()  # what was used came from another seed
@@ -45,10 +60,10 @@ def _typed(moment: Moment, label: str) -> str:
             next_code(moment.prompter, wait)
         typed = moment.prompter.code(asked, moment.cancel)
         if not plain_code(typed):
-            raise StepUpCancelled("No code was given")
+            raise StepUpCancelled(**said("no-code-given"))
         code = plain_code(typed)
         if _CODE.fullmatch(code):
             moment.last_code.sent()
             return code
         asked = f"Not six digits. {label}"
-    raise StepUpCancelled("No code was given that could be right")
+    raise StepUpCancelled(**said("no-likely-code", times=_MOST_TYPED))

@@ -1,55 +1,18 @@
-"""Security keys over USB, through python-fido2: the key signs, we find it, ask for its PIN and say when to touch it."""
+"""WebAuthn on this machine: what needs python-fido2 is imported when a key is first looked for.
 
-import json
-import os
-import sys
+python-fido2 takes longer to import than an HTTP library, and most runs of an app need none.
+"""
+
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from fido2.client import (
-    AssertionSelection,
-    ClientError,
-    DefaultClientDataCollector,
-    Fido2Client,
-    PinRequiredError,
-    UserInteraction,
-    WebAuthnClient,
-)
-from fido2.ctap import CtapDevice, CtapError
-from fido2.ctap2.base import Ctap2
-from fido2.ctap2.pin import ClientPin
-from fido2.hid import CtapHidDevice
-from fido2.rpid import verify_rp_id
-from fido2.webauthn import (
-    PublicKeyCredentialCreationOptions,
-    PublicKeyCredentialRequestOptions,
-    UserVerificationRequirement,
-)
+if TYPE_CHECKING:
+    from fido2.client import DefaultClientDataCollector, WebAuthnClient
+    from fido2.ctap import CtapDevice
 
-from upstile.client._errors import CeremonyFailed, StepUpCancelled
-from upstile.client.methods._method import MethodUnavailable, Moment
-from upstile.client.methods._which_key import can_verify, likely, touched, without
-from upstile.client.methods._windows import asked_of_windows, windows_client
-from upstile.protocol import EnrollResponse, Offer
-
-T = TypeVar("T")
-Options = TypeVar("Options", PublicKeyCredentialRequestOptions, PublicKeyCredentialCreationOptions)
-
-_OPTIONS = frozenset(
-    {"challenge", "rpId", "allowCredentials", "userVerification"}
-    | {"rp", "user", "pubKeyCredParams", "excludeCredentials", "authenticatorSelection", "attestation"}
-)
-
-_LAST_TRY = 1
-"""A key is asked for its PIN while it has more than this many tries left; the last one is the owner's to risk."""
-
-_WRONG_PIN = frozenset({CtapError.ERR.PIN_INVALID, CtapError.ERR.PIN_AUTH_INVALID})
-_BLOCKED = frozenset({CtapError.ERR.PIN_BLOCKED, CtapError.ERR.PIN_AUTH_BLOCKED})
-
-Devices = Callable[[], Iterable[CtapDevice]]
-System = Callable[[DefaultClientDataCollector], WebAuthnClient]
+    from upstile.client.methods._method import MethodUnavailable, Moment
+    from upstile.client.methods._security_keys import SecurityKeys
+    from upstile.protocol import EnrollResponse, Offer
 
 
 class WebAuthn:
@@ -63,157 +26,43 @@ class WebAuthn:
 
     name = "webauthn"
 
-    def __init__(self, devices: Devices | None = None, *, system: System | None = None) -> None:
-        self._devices = devices or CtapHidDevice.list_devices
-        self._system = system or (windows_client() if devices is None and sys.platform == "win32" else None)
+    def __init__(
+        self,
+        devices: "Callable[[], Iterable[CtapDevice]] | None" = None,
+        *,
+        system: "Callable[[DefaultClientDataCollector], WebAuthnClient] | None" = None,
+    ) -> None:
+        self._given = devices, system
+        self._found: SecurityKeys | None = None
 
     def available(self) -> bool:
         """Whether a key is connected and can be read, or the system asks for one."""
-        if self._system is not None:
-            return True
-        try:
-            return any(True for _ in self._devices())
-        except OSError:
-            return False
+        return self.unavailable() is None
 
-    def answer(self, offer: Offer, moment: Moment) -> Mapping[str, str]:
+    def unavailable(self) -> "MethodUnavailable | None":
+        """What is in the way of the keys."""
+        return self._keys.unavailable()
+
+    def look(self, offer: "Offer", moment: "Moment") -> None:
+        """Whether the offer is for this site, and one of the connected keys may answer it, without a touch."""
+        self._keys.look(offer, moment)
+
+    def look_at_new(self, pending: "EnrollResponse", moment: "Moment") -> None:
+        """Whether a new key would be made for this site, and one is connected that is not enrolled."""
+        self._keys.look_at_new(pending, moment)
+
+    def answer(self, offer: "Offer", moment: "Moment") -> Mapping[str, str]:
         """Let the right key sign the challenge."""
-        request = _read(PublicKeyCredentialRequestOptions, offer.options)
-        if request.rp_id is None or not verify_rp_id(request.rp_id, moment.webauthn_origin):
-            raise CeremonyFailed("The authorization server names a relying party that is not its own")
-        if self._system is not None:
-            client = self._system(DefaultClientDataCollector(moment.webauthn_origin))
-            return {"authn_response": _json(asked_of_windows(moment, lambda end: client.get_assertion(request, end)))}
-        for device in likely(self._connected(), request.rp_id, request.allow_credentials or ()):
-            try:
-                return {"authn_response": _signed(device, request, moment)}
-            except _NotThisKey:
-                continue
-        raise MethodUnavailable("none of the connected keys is enrolled here")
+        return self._keys.answer(offer, moment)
 
-    def enroll(self, pending: EnrollResponse, moment: Moment) -> Mapping[str, Any]:
+    def enroll(self, pending: "EnrollResponse", moment: "Moment") -> Mapping[str, Any]:
         """Let a key make a new credential."""
-        creation = _read(PublicKeyCredentialCreationOptions, pending.options)
-        if self._system is not None:
-            client = self._system(DefaultClientDataCollector(moment.webauthn_origin))
-            made = asked_of_windows(moment, lambda end: client.make_credential(creation, end))
-            return {"registration_response": dict(made)}
-        new = without(self._connected(), creation.rp.id or "", creation.exclude_credentials or ())
-        if not new:
-            raise MethodUnavailable("this key is enrolled here already; plug in the new one")
-        device = touched(new, moment)
-        try:
-            response = _asking(device, moment, lambda client: client.make_credential(creation, moment.cancel))
-        except _NotThisKey as error:
-            raise MethodUnavailable("this key is enrolled here already; plug in the new one") from error
-        return {"registration_response": dict(response)}
+        return self._keys.enroll(pending, moment)
 
-    def _connected(self) -> list[CtapDevice]:
-        try:
-            devices = list(self._devices())
-        except OSError:
-            devices = []
-        if not devices:
-            raise MethodUnavailable(_nothing_here())
-        return devices
+    @property
+    def _keys(self) -> "SecurityKeys":
+        if self._found is None:
+            from upstile.client.methods._security_keys import SecurityKeys
 
-
-class _Person(UserInteraction):
-    """What python-fido2 asks of the person, handed to the prompter."""
-
-    def __init__(self, moment: Moment, device: CtapDevice, *, again: bool) -> None:
-        self._moment = moment
-        self._device = device
-        self._label = "That was not its PIN; PIN of your security key" if again else "PIN of your security key"
-
-    def prompt_up(self) -> None:
-        self._moment.prompter.touch("Touch your security key now")
-
-    def request_pin(self, permissions: Any, rp_id: str | None) -> str | None:
-        retries, _ = ClientPin(Ctap2(self._device)).get_pin_retries()
-        if retries <= _LAST_TRY:
-            raise MethodUnavailable("the key has one PIN try left; unlock it with its own tool first")
-        return self._moment.prompter.pin(self._label, retries, self._moment.cancel)
-
-
-class _NotThisKey(MethodUnavailable):
-    """A key that holds none of the credentials, or, where a new one is made, one of those that are enrolled."""
-
-
-def _signed(device: CtapDevice, request: PublicKeyCredentialRequestOptions, moment: Moment) -> str:
-    """What a key signs, as `AuthenticationResponseJSON`."""
-    if request.user_verification == UserVerificationRequirement.PREFERRED and not can_verify(device):
-        # python-fido2 would refuse a key whose PIN is not set
-        request = replace(request, user_verification=UserVerificationRequirement.DISCOURAGED)
-    selection = _asking(device, moment, lambda client: client.get_assertion(request, moment.cancel))
-    return _json(selection)
-
-
-def _json(selection: AssertionSelection) -> str:
-    """What was signed, as `AuthenticationResponseJSON`."""
-    return json.dumps(dict(selection.get_response(0)))
-
-
-def _asking(device: CtapDevice, moment: Moment, work: Callable[[Fido2Client], T]) -> T:
-    """Do something with a key, and again when the PIN was wrong."""
-    collector, again = DefaultClientDataCollector(moment.webauthn_origin), False
-    while True:
-        if moment.cancel.is_set():
-            raise StepUpCancelled("The ceremony was cancelled")
-        try:
-            return work(Fido2Client(device, collector, _Person(moment, device, again=again)))
-        except PinRequiredError as error:
-            raise StepUpCancelled("No PIN was given") from error
-        except OSError as error:
-            raise MethodUnavailable("the key was taken out, or cannot be reached") from error
-        except ClientError as error:
-            if _cause(error) not in _WRONG_PIN:
-                raise _meaning(error, moment) from error
-            again = True
-
-
-def _meaning(error: ClientError, moment: Moment) -> Exception:
-    """A fido2 error in our words; a cancellation and a time-out look the same to it, so we keep our own record."""
-    code = _cause(error)
-    if error.code == ClientError.ERR.DEVICE_INELIGIBLE:
-        return _NotThisKey("another key is needed")
-    if moment.cancel.is_set():
-        return StepUpCancelled("The ceremony was cancelled")
-    if code == CtapError.ERR.OPERATION_DENIED:
-        return StepUpCancelled("It was declined at the security key")
-    if code in _BLOCKED:
-        return MethodUnavailable("the key's PIN is blocked: take it out and insert it again, or reset it")
-    if error.code == ClientError.ERR.TIMEOUT:
-        return MethodUnavailable("the key was not touched in time")
-    if error.code == ClientError.ERR.CONFIGURATION_UNSUPPORTED and code is None:
-        return MethodUnavailable("the key has no PIN; set one with its own tool first")
-    if code == CtapError.ERR.KEY_STORE_FULL:
-        return MethodUnavailable("the key is full; remove something from it with its own tool first")
-    return MethodUnavailable(f"the key cannot do this ({error.code.name.lower()})")
-
-
-def _cause(error: ClientError) -> object:
-    """The key's own error code behind a fido2 error, if there is one."""
-    return getattr(vars(error).get("cause"), "code", None)
-
-
-def _read(kind: type[Options], options: Mapping[str, Any] | None) -> Options:
-    """The server's options: what we know of them, and nothing else.
-
-    No `timeout`: python-fido2 would start a timer that sets our cancel event, and `human_timeout` is the only limit. No
-    `extensions`: some make a key compute secrets for whoever asks.
-    """
-    known: dict[str, Any] = {name: value for name, value in (options or {}).items() if name in _OPTIONS}
-    try:
-        if None in [*known.get("allowCredentials", ()), *known.get("excludeCredentials", ())]:
-            raise ValueError("a credential is null")
-        return kind.from_dict(known)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise CeremonyFailed("The authorization server's options for the key cannot be read") from error
-
-
-def _nothing_here() -> str:
-    unreadable = [path for path in Path("/dev").glob("hidraw*") if not os.access(path, os.R_OK | os.W_OK)]
-    if sys.platform == "linux" and unreadable:
-        return f"no security key can be read; {unreadable[0]} needs a udev rule (package libu2f-udev)"
-    return "no security key is connected"
+            self._found = SecurityKeys(*self._given)
+        return self._found

@@ -10,6 +10,8 @@ from fido2.webauthn import PublicKeyCredentialDescriptor
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.methods._method import MethodUnavailable, Moment
+from upstile.client.methods._registration import ways_of
+from upstile.client.words import said
 
 _POLL = 0.1
 _FAILURES = (CtapError, ValueError, OSError)
@@ -21,12 +23,15 @@ def likely(devices: Sequence[CtapDevice], rp_id: str, allowed: Credentials) -> l
     """The keys that may hold one of the credentials, the likeliest first.
 
     A key may hide a credential from a look without its PIN (credProtect, CTAP 2.1 §12.1), so one that can check a PIN
-    is not ruled out. One that cannot has nothing to hide it behind.
+    is not ruled out. One that cannot has nothing to hide it behind. The transports that the server names are a hint:
+    they say which key comes first, and rule none out.
     """
     if not allowed:
         return list(devices)
     admitting = [device for device in devices if _knows_any(device, rp_id, allowed)]
-    return admitting or [device for device in devices if can_verify(device)]
+    found = admitting or [device for device in devices if can_verify(device)]
+    hinted = {str(way) for credential in allowed for way in credential.transports or ()}
+    return sorted(found, key=lambda device: hinted.isdisjoint(ways_of(device))) if hinted and found[1:] else found
 
 
 def without(devices: Sequence[CtapDevice], rp_id: str, excluded: Credentials) -> list[CtapDevice]:
@@ -51,17 +56,25 @@ def touched(devices: Sequence[CtapDevice], moment: Moment) -> CtapDevice:
     finally:
         done.set()  # the others stop blinking
     if moment.cancel.is_set():
-        raise StepUpCancelled("The ceremony was cancelled")
-    raise MethodUnavailable("no key was touched; leave only the one plugged in that you want to use")
+        raise StepUpCancelled(**said("cancelled"))
+    raise MethodUnavailable(**said("none-touched"))
 
 
 def can_verify(device: CtapDevice) -> bool:
     """Whether a key can tell that its owner is there: it has a PIN, or reads a finger."""
+    return _can(device, "clientPin") or reads_a_finger(device)
+
+
+def reads_a_finger(device: CtapDevice) -> bool:
+    """Whether a key can tell so without a PIN (the option `uv` of CTAP 2.1 §6.4)."""
+    return _can(device, "uv")
+
+
+def _can(device: CtapDevice, option: str) -> bool:
     try:
-        options = Ctap2(device).info.options
+        return bool(Ctap2(device).info.options.get(option))
     except _FAILURES:
         return False
-    return bool(options.get("clientPin") or options.get("uv"))
 
 
 def _knows_any(device: CtapDevice, rp_id: str, credentials: Credentials) -> bool:

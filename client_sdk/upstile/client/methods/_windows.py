@@ -12,6 +12,7 @@ from fido2.client import ClientError
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.methods._method import MethodUnavailable, Moment
+from upstile.client.words import said
 
 T = TypeVar("T")
 
@@ -73,11 +74,11 @@ def _meaning(error: ClientError, moment: Moment) -> Exception:
     code = getattr(cause, "winerror", None)
     result = None if code is None else code & 0xFFFFFFFF
     if moment.cancel.is_set() or result in _CANCELLED:
-        return StepUpCancelled("The person cancelled")
+        return StepUpCancelled(**said("person-cancelled"))
     if result in _TOO_LATE:
-        return MethodUnavailable("nobody answered the dialogue of Windows in time")
+        return MethodUnavailable(**said("windows-late"))
     if result in _ENROLLED_ALREADY:
-        return MethodUnavailable("this key is enrolled here already; plug in the new one")
+        return MethodUnavailable(**said("key-enrolled-already"))
     if result in _NOTHING_HERE:
-        return MethodUnavailable("Windows knows no key that is enrolled here")
-    return MethodUnavailable("Windows could not do this with the key")
+        return MethodUnavailable(**said("windows-no-key"))
+    return MethodUnavailable(**said("windows-cannot", why=cause))

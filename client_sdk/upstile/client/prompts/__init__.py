@@ -2,6 +2,7 @@
 
 from upstile.client.prompts._abilities import ended, missing, next_code, opened, refuse_dead_lock
 from upstile.client.prompts._callback import CallbackPrompter
+from upstile.client.prompts._key_uri import is_key_uri
 from upstile.client.prompts._prompter import Occasion, Prompter
 from upstile.client.prompts._terminal import TerminalPrompter
 
@@ -11,6 +12,7 @@ __all__ = [
     "Prompter",
     "TerminalPrompter",
     "ended",
+    "is_key_uri",
     "missing",
     "next_code",
     "opened",

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from upstile.client._errors import ConfigurationError, StepUpCancelled
 from upstile.client.prompts._abilities import Question
 from upstile.client.prompts._prompter import Occasion
+from upstile.client.words import said
 
 _log = logging.getLogger("upstile.client")
 _POLL = 0.05
@@ -155,9 +156,9 @@ class CallbackPrompter:
 
 def _unless(cancel: Event, answer: object, callback: str) -> str:
     if cancel.is_set():
-        raise StepUpCancelled("The ceremony was cancelled")
+        raise StepUpCancelled(**said("cancelled"))
     if answer is None:
-        raise StepUpCancelled("The person cancelled")
+        raise StepUpCancelled(**said("person-cancelled"))
     if not isinstance(answer, str):
         raise ConfigurationError(f"{callback}= returns text, or None to cancel, and not {type(answer).__name__}")
     return answer

@@ -10,6 +10,7 @@ from threading import Event
 
 from upstile.client._errors import NoMethodAvailable, StepUpCancelled
 from upstile.client.prompts._screen import NARROWEST, Above, may_move
+from upstile.client.words import said
 
 _POLL = 0.1
 _LONGEST = 256
@@ -52,15 +53,20 @@ class PosixTerminal:
         try:
             terminal = os.open(self._device, os.O_RDWR | os.O_NOCTTY)
         except OSError as error:
-            raise NoMethodAvailable(
-                "There is no terminal to ask on",
-                next_step="Run the app in a terminal, or pass prompter= to the client.",
-            ) from error
+            raise NoMethodAvailable(**said("no-terminal", device=self._device)) from error
         try:
             _must_be_in_front(terminal)
             yield terminal
+        except (OSError, _termios_error()) as error:  # such as EIO, once its window is closed
+            raise NoMethodAvailable(**said("terminal-gone", why=error)) from error
         finally:
             os.close(terminal)
+
+
+def _termios_error() -> type[Exception]:
+    from termios import error  # here, because not every system has it
+
+    return error
 
 
 def _must_be_in_front(terminal: int) -> None:
@@ -70,10 +76,7 @@ def _must_be_in_front(terminal: int) -> None:
     except OSError:  # not our controlling terminal: nobody stops us
         return
     if in_front not in (0, os.getpgrp()):
-        raise NoMethodAvailable(
-            "The app runs in the background, where it cannot ask",
-            next_step="Bring it to the foreground (fg), then repeat the call.",
-        )
+        raise NoMethodAvailable(**said("background"))
 
 
 def _write(terminal: int, text: str) -> None:
@@ -114,11 +117,12 @@ def _read_line(terminal: int, cancel: Event, tick: Callable[[], None]) -> str:
         ready, _, _ = select.select([terminal], [], [], _POLL)
         if ready:
             line = os.read(terminal, _LONGEST)
-            if not line:
-                break
+            if not line:  # Ctrl-D, or nobody is there any more: then this fails
+                _write(terminal, "\n")
+                raise StepUpCancelled(**said("person-cancelled"))
             return _PASTED.sub("", line.decode("utf-8", "replace").rstrip("\r\n"))
         tick()
-    raise StepUpCancelled("The ceremony was cancelled")
+    raise StepUpCancelled(**said("cancelled"))
 
 
 @contextmanager

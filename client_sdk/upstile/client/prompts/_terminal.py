@@ -36,6 +36,26 @@ class TerminalPrompter:
         self._screen = screen or (PosixTerminal(device) if device else _own_screen())
         self._next_code_at: float | None = None
 
+    def opened(self, cancel: Event) -> None:
+        """There must be a terminal before anything is begun on a server."""
+        self._screen.columns()
+
+    def ended(self, cancel: Event) -> None:
+        """Nothing stands on the terminal that would have to go."""
+
+    def ask(self, label: str, *, hidden: bool = False) -> str:
+        """Ask for something of the app's own, such as a name or a password at its sign-in, as a ceremony's are asked.
+
+        Args:
+            label: what is asked for.
+            hidden: whether what is typed stays unseen.
+
+        Raises:
+            NoMethodAvailable: there is no terminal.
+            StepUpCancelled: the person has closed it (Ctrl-D).
+        """
+        return self._ask(f"{harmless(label) or ''}: ", Event(), hidden=hidden)
+
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and offer to change the method."""
         self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)

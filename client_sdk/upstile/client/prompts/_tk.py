@@ -12,6 +12,7 @@ from upstile.client.prompts._abilities import refuse_dead_lock
 from upstile.client.prompts._prompter import Occasion
 from upstile.client.prompts._tk_dialogue import Reply, TkDialogue
 from upstile.client.prompts._tk_look import DARK, LIGHT, Look, is_dark
+from upstile.client.words import said
 
 _log = logging.getLogger("upstile.client")
 _POLL = 0.05
@@ -122,9 +123,9 @@ class TkPrompter:
         while not given.wait(_POLL):
             if cancel.is_set() or self._closed.is_set():
                 self._later(self._dialogue.hide)
-                raise StepUpCancelled("The ceremony was cancelled")
+                raise StepUpCancelled(**said("cancelled"))
         if answers[0] is None:
-            raise StepUpCancelled("The person cancelled")
+            raise StepUpCancelled(**said("person-cancelled"))
         return answers[0]
 
     def _later(self, work: Callable[[], None]) -> None:

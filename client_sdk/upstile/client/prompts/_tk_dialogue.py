@@ -80,7 +80,7 @@ class TkDialogue:
 
     def show_key_uri(self, uri: str, reply: Reply) -> None:
         """Show a key URI until the person has added it."""
-        page = self._new_page(reply)
+        page = self._new_page(reply, head="Add an authenticator app")
         if not is_key_uri(uri):
             self._text("The key URI is malformed.")
         else:
@@ -132,7 +132,7 @@ class TkDialogue:
         self._answer(text)
         self.say("One moment …")
 
-    def _new_page(self, reply: Reply | None) -> tk.Frame:
+    def _new_page(self, reply: Reply | None, *, head: str = "Confirm it is you") -> tk.Frame:
         self._answer(None)  # a question that nobody answers any more
         self._page.destroy()
         self._reply = reply
@@ -140,7 +140,7 @@ class TkDialogue:
         page.pack(fill="both", expand=True)
         tk.Frame(page, width=WIDTH, bg=page["background"]).pack()  # pages differ in height only
         occasion, muted = self._occasion, self._look.palette.muted
-        self._look.label(page, "Confirm it is you", kind="head").pack(fill="x")
+        self._look.label(page, head, kind="head").pack(fill="x")
         if occasion is not None:
             asks = f"{occasion.server} asks {occasion.app}."
             self._look.label(page, asks, kind="small", colour=muted).pack(fill="x", pady=(2, 10))

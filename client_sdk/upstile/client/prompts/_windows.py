@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 
 from upstile.client._errors import NoMethodAvailable, StepUpCancelled
 from upstile.client.prompts._screen import NARROWEST, Above
+from upstile.client.words import said
 
 _POLL = 0.05
 _LONGEST = 256
@@ -75,10 +76,7 @@ class WindowsConsole:
         try:
             return self._opened()
         except OSError as error:
-            raise NoMethodAvailable(
-                "There is no console to ask on",
-                next_step="Run the app in a console window, or pass prompter= to the client.",
-            ) from error
+            raise NoMethodAvailable(**said("no-console")) from error
 
     def _keys(self) -> Keys:
         if self._given is not None:
@@ -104,9 +102,9 @@ def _read_line(keys: Keys, console: TextIO, cancel: Event, *, hidden: bool) -> s
         if key in _ENTER:
             return line
         if key in _INTERRUPT + _END + _NO_CONSOLE:
-            raise StepUpCancelled("The person cancelled")
+            raise StepUpCancelled(**said("person-cancelled"))
         line = _edited(line, key, keys, console, hidden=hidden)
-    raise StepUpCancelled("The ceremony was cancelled")
+    raise StepUpCancelled(**said("cancelled"))
 
 
 def _edited(line: str, key: str, keys: Keys, console: TextIO, *, hidden: bool) -> str:

@@ -1,18 +1,21 @@
 """What an entry holds, and how it stands in a store: one JSON object that says its version and whose it is."""
 
 import json
-from typing import Literal
-
-from pydantic import Field
+import re
+from dataclasses import asdict, dataclass, field
+from types import UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from upstile.client._errors import StoreError
 from upstile.client.stores._store import EntryName
-from upstile.protocol import B64TOKEN, MalformedMessage, Message, json_object
+from upstile.client.words import said
+from upstile.protocol import B64TOKEN, MalformedMessage, json_object
 
 VERSION = 1
 
 
-class StoredLogin(Message):
+@dataclass(frozen=True, kw_only=True)
+class StoredLogin:
     """A sign-in.
 
     Attributes:
@@ -22,13 +25,17 @@ class StoredLogin(Message):
     """
 
     id: str
-    access_token: str = Field(pattern=B64TOKEN, repr=False)
+    access_token: str = field(repr=False)
     token_type: str
     expires_at: float | None = None
-    refresh_token: str | None = Field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_token(self.access_token)
 
 
-class StoredToken(Message):
+@dataclass(frozen=True, kw_only=True)
+class StoredToken:
     """An elevated token, for one terminal session.
 
     Attributes:
@@ -37,7 +44,7 @@ class StoredToken(Message):
         terminal: the terminal session that obtained it.
     """
 
-    access_token: str = Field(pattern=B64TOKEN, repr=False)
+    access_token: str = field(repr=False)
     resource: str
     scope: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
@@ -47,8 +54,12 @@ class StoredToken(Message):
     expires_at: float
     terminal: str
 
+    def __post_init__(self) -> None:
+        _check_token(self.access_token)
 
-class StoredDeadEnd(Message):
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDeadEnd:
     """A kind of ceremony that the API did not honour (upstile profile §3).
 
     Attributes:
@@ -58,11 +69,16 @@ class StoredDeadEnd(Message):
     """
 
     kind: str
-    times: int = Field(gt=0)
+    times: int
     until: float
 
+    def __post_init__(self) -> None:
+        if self.times < 1:
+            raise ValueError("it never happened")
 
-class Entry(Message):
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
     """All that is kept for one API, issuer, app and profile.
 
     Attributes:
@@ -72,9 +88,8 @@ class Entry(Message):
         login: the sign-in; `None` after a sign-out.
     """
 
-    upstile_store: Literal[1] = 1
     name: tuple[str, str, str, str]
-    key: str | None = Field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
     subject: str | None = None
     login: StoredLogin | None = None
     elevated: tuple[StoredToken, ...] = ()
@@ -96,14 +111,11 @@ class Entry(Message):
             members = json_object(text)
             version = members.get("upstile_store")
             if type(version) is int and version > VERSION:
-                raise StoreError(
-                    f"The sign-in in {where} was kept by a later version of this app",
-                    next_step="Update the app, or sign out with forget=True and sign in again.",
-                )
+                raise StoreError(**said("later-version", where=where))
             if type(version) is not int:
                 raise damaged(where)
-            entry = cls.from_members(members)
-        except MalformedMessage:
+            entry: Entry = _made(cls, members)
+        except (MalformedMessage, ValueError, TypeError, OverflowError):
             raise damaged(where) from None
         if entry.name != name.parts:
             raise damaged(where)
@@ -111,11 +123,44 @@ class Entry(Message):
 
     def written(self) -> str:
         """The text of this entry, in ASCII and without line breaks."""
-        return json.dumps(self.to_members(), separators=(",", ":"))
+        members: dict[str, Any] = {"upstile_store": VERSION, **asdict(self, dict_factory=_present)}
+        return json.dumps(members, separators=(",", ":"))
 
 
 def damaged(where: str) -> StoreError:
     """What is there cannot be read, and is left as it is."""
-    return StoreError(
-        f"The sign-in in {where} is damaged", next_step="Sign out with forget=True, or remove it; then sign in again."
-    )
+    return StoreError(**said("damaged", where=where))
+
+
+def _check_token(text: str) -> None:
+    if not re.fullmatch(B64TOKEN, text):
+        raise ValueError("no token")
+
+
+def _present(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in members if value is not None}
+
+
+_RECORDS = (Entry, StoredLogin, StoredToken, StoredDeadEnd)
+
+
+def _made(kind: Any, value: Any) -> Any:
+    """A value of the kind that a record's annotation names, out of JSON; members that it does not name are ignored.
+
+    By hand: pydantic takes longer to import than an HTTP library, and each run of an app with a store reads an entry.
+    """
+    of = get_args(kind)
+    if get_origin(kind) is UnionType:  # something, or `None`
+        return None if value is None else _made(of[0], value)
+    if get_origin(kind) is tuple and type(value) is list:
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        each = of[:1] * len(items) if of[-1] is Ellipsis else of
+        return tuple(_made(one, item) for one, item in zip(each, items, strict=True))
+    if kind in _RECORDS and type(value) is dict:
+        kinds, members = get_type_hints(kind), cast(dict[str, Any], value)
+        return kind(**{name: _made(kinds[name], member) for name, member in members.items() if name in kinds})
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError("a member of another kind")
+    return value

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from upstile.client._errors import ConfigurationError, StoreError
+from upstile.client.words import said
 
 PATIENCE = 10.0
 """Seconds to wait for another process; each holds the lock for milliseconds."""
@@ -79,7 +80,7 @@ class PrivateFolder:
         import filelock  # brings asyncio with it: only where it is used
 
         if filelock.FileLock is filelock.SoftFileLock:  # a file whose holder died would lock for ever
-            raise StoreError("This system cannot lock files", next_step="Use another store.")
+            raise StoreError(**said("no-locks"))
         path = self.path / f"{name}.lock"
         lock = filelock.FileLock(
             path, timeout=PATIENCE, mode=0o600, poll_interval=_POLL, fallback_to_soft=False, preserve_lock_file=True
@@ -87,9 +88,7 @@ class PrivateFolder:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            raise StoreError(
-                f"Another program keeps {path} locked", next_step="Close the other windows of this app, and try again."
-            ) from error
+            raise StoreError(**said("locked", path=path, patience=PATIENCE)) from error
         except OSError as error:
             raise _unusable(path, error) from error
         try:
@@ -106,35 +105,30 @@ def judge(opened: int, path: Path, is_kind: Callable[[int], bool]) -> os.stat_re
     """
     found = os.fstat(opened)
     if not is_kind(found.st_mode):
-        raise StoreError(f"{path} is not what it should be", next_step="Look who put it there, and remove it.")
+        raise StoreError(**said("not-a-file", path=path))
     if sys.platform == "win32":  # where the folder of a user is closed by its access list
         return found
     if found.st_uid != os.geteuid():
-        raise StoreError(
-            f"{path} belongs to another user", next_step="Run this as the user who signed in, or remove it."
-        )
+        raise StoreError(**said("another-owner", path=path))
     if found.st_mode & 0o077:
         mode = "700" if stat.S_ISDIR(found.st_mode) else "600"
-        raise StoreError(
-            f"{path} is open to other users of this machine",
-            next_step=f"Somebody may have read it: chmod {mode} {path}, then sign out and in again.",
-        )
+        raise StoreError(**said("open-to-others", path=path, mode=mode))
     return found
 
 
 def cannot(path: Path, error: OSError, doing: str) -> StoreError:
     """What a failed operation means to the person."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(f"The disk is full, so {path} could not be {doing}", next_step="Make room, and try again.")
+        return StoreError(**said("disk-full", path=path, doing=doing))
     if error.errno == errno.ELOOP:
-        return StoreError(f"{path} is a link", next_step="Look who put it there, and remove it.")
+        return StoreError(**said("a-link", path=path))
     why = error.strerror or type(error).__name__
-    return StoreError(f"{path} could not be {doing}: {why}", next_step="Look whether you may read and write there.")
+    return StoreError(**said("cannot", path=path, doing=doing, why=why))
 
 
 def _unusable(path: Path, error: OSError) -> StoreError:
     if error.errno == errno.ENOTDIR:  # what O_DIRECTORY says of a link
-        return StoreError(f"{path} is no folder", next_step="Look who put it there, and remove it.")
+        return StoreError(**said("no-folder", path=path))
     return cannot(path, error, "used")
 
 

@@ -16,6 +16,7 @@ from upstile.client._errors import StoreError
 from upstile.client.stores._entry import damaged
 from upstile.client.stores._folder import PrivateFolder
 from upstile.client.stores._store import EntryName, Rule
+from upstile.client.words import said
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -90,16 +91,13 @@ class KeyringStore:
         try:
             yield _Parts(self._given or _recommended(), self._service)
         except errors.KeyringLocked as error:
-            raise StoreError("The keyring of this system is locked", next_step="Unlock it, and try again.") from error
+            raise StoreError(**said("keyring-locked")) from error
         except errors.NoKeyringError as error:
             raise _no_keyring() from error
         except StoreError:
             raise
         except Exception as error:  # back ends raise what their systems raise
-            raise StoreError(
-                f"The keyring of this system refused: {type(error).__name__}",
-                next_step="Look whether it is open and has room, or use FileStore.",
-            ) from error
+            raise StoreError(**said("keyring-refused", why=type(error).__name__)) from error
 
 
 _MIXED = "\x00"
@@ -175,7 +173,4 @@ def _recommended() -> Any:
 
 
 def _no_keyring() -> StoreError:
-    return StoreError(
-        "This system has no keyring that can be used here, as on a server without a desktop",
-        next_step="Start one, or choose another store in the app's settings.",
-    )
+    return StoreError(**said("no-keyring"))

@@ -28,17 +28,24 @@ class VirtualKey(CtapDevice):
         pin: its PIN; without one it cannot verify its user.
         touch: what the simulated person does: `granted`, `denied`, or `never` (until cancelled).
         algorithms: COSE algorithms that it can do, -7 (ES256) and -8 (EdDSA).
+        transports: how it says that it can be reached.
 
     Attributes:
         touches: how often it was touched.
     """
 
     def __init__(
-        self, *, pin: str | None = None, touch: Touch = "granted", algorithms: Sequence[int] = (ES256, EDDSA)
+        self,
+        *,
+        pin: str | None = None,
+        touch: Touch = "granted",
+        algorithms: Sequence[int] = (ES256, EDDSA),
+        transports: Sequence[str] = ("usb",),
     ) -> None:
         self.touch: Touch = touch
         self.touches = 0
         self._algorithms = tuple(algorithms)
+        self._transports = tuple(transports)
         self._pin = ClientPin(pin)
         self._credentials: list[Credential] = []
         self._pending: Iterator[dict[int, Any]] = iter(())
@@ -104,6 +111,7 @@ class VirtualKey(CtapDevice):
             6: [PROTOCOL],
             7: 8,
             8: 64,
+            9: list(self._transports),
             10: [{"alg": algorithm, "type": "public-key"} for algorithm in self._algorithms],
         }
 

@@ -7,6 +7,7 @@ request.
 
 from contextvars import ContextVar, Token
 
+from upstile.server._changed import changed
 from upstile.server.audit._event import SecurityEvent
 from upstile.server.storage import User
 
@@ -59,10 +60,9 @@ class Circumstances:
         known = self._completed
         if known is not None and (event is known[0] or event is known[1]):
             return known[1]
-        made = SecurityEvent(
-            kind=event.kind,
+        made = changed(
+            event,
             user=event.user or self.user,
-            at=event.at,
             client_id=event.client_id or self.client_id,
             method=event.method or self.method,
             ceremony=event.ceremony or self.ceremony,
@@ -70,10 +70,6 @@ class Circumstances:
             route=event.route or self.route,
             requirement=event.requirement or self.requirement,
             address=event.address or self.address,
-            reason=event.reason,
-            detail=event.detail,
-            by=event.by,
-            verified=event.verified,
         )
         self._completed = event, made
         return made

@@ -69,13 +69,15 @@ class Events:
             written: a durable change was given it (`rows`), so that it is in the table.
         """
         event = completed(event)
-        self.note(event, written=written or (in_phase and self._storage.is_one))
+        self._note(event, written=written or (in_phase and self._storage.is_one))
         if self._notifier is not None and event.user is not None and KINDS[event.kind].notifies:
             await self._notifier(event)
 
     def note(self, event: SecurityEvent, *, written: bool = False) -> None:
         """Report one event to all but the hook; nothing here waits."""
-        event = completed(event)
+        self._note(completed(event), written=written)
+
+    def _note(self, event: SecurityEvent, *, written: bool) -> None:
         self.telemetry.count(event)
         if _log.isEnabledFor(logging.INFO):
             fields = event.fields()

@@ -103,6 +103,7 @@ def activated(
         state="active",
         data=confirmed.data,
         counter=confirmed.counter,
+        transports=confirmed.transports,
         last_used=int(now),
         begun_by=None,
         expires_at=None,

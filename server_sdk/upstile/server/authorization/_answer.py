@@ -209,8 +209,9 @@ class Answers:
         else:
             ceremony = replace(answer.ceremony, wrong=claimed.tries)
             outcome = self._next(answer, claimed, ceremony, claimed.user, now, "rejected")
-        kinds: list[EventKind] = ["authenticator-closed"] if closes else []
-        kinds += ["answer-rejected", "answer-locked"] if charged.left <= 0 else ["answer-rejected"]
+        kinds: list[EventKind] = ["answer-rejected", "answer-locked"] if charged.left <= 0 else ["answer-rejected"]
+        if closes:
+            kinds.insert(0, "authenticator-closed")
         events = [self._event(kind, answer, now) for kind in kinds]
         await write_wrong(self._storage, answer, claimed, outcome, now, self._events.in_phase(*events))
         for event in events:

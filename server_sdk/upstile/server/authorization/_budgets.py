@@ -7,8 +7,9 @@ known key, or `None` for the unknown side. What is counted is counted before it 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from upstile.server._changed import changed
 from upstile.server.authorization._lives import KNOWN_FOR
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._user_state import KnownKey, Login, Row, UserState
@@ -96,11 +97,11 @@ def charge(
     if side is not None:
         key = user.known[side]
         charged = Charged(left=remaining, until=until, authenticators=authenticators)
-        return _with_key(user, side, replace(key, row=row, wrong=key.wrong + 1)), charged
+        return _with_key(user, side, changed(key, row=row, wrong=key.wrong + 1)), charged
     failures = {**user.failures, **{id: user.failures.get(id, 0) + 1 for id in authenticators}}
     used = _login(user, login)
-    used = replace(used, wrong=used.wrong + 1)
-    user = replace(user, unknown=row, failures=failures, logins=_with_login(user, login, used, now))
+    used = changed(used, wrong=used.wrong + 1)
+    user = changed(user, unknown=row, failures=failures, logins=_with_login(user, login, used, now))
     remaining = max(0, min(remaining, TRIES - used.wrong))
     return user, Charged(left=remaining, until=until, authenticators=authenticators)
 
@@ -114,26 +115,26 @@ def succeed(
     """
     logins = user.logins
     if login.sid in logins and (side is None or logins[login.sid].wrong < TRIES):
-        logins = _with_login(user, login, replace(logins[login.sid], wrong=0), now)
+        logins = _with_login(user, login, changed(logins[login.sid], wrong=0), now)
     if side is not None and side not in user.known:  # eight others were known since
-        return replace(user, logins=logins)
+        return changed(user, logins=logins)
     row = row_of(user, side)
     own = charged.until and row.until == charged.until
-    row = Row(locks=row.locks[:-1]) if own else replace(row, wrong=0)
+    row = Row(locks=row.locks[:-1]) if own else Row(until=row.until, locks=row.locks)
     if side is not None:
-        return _with_key(replace(user, logins=logins), side, replace(user.known[side], row=row, wrong=0))
+        return changed(user, logins=logins, known={**user.known, side: changed(user.known[side], row=row, wrong=0)})
     failures = {id: n - (id in charged.authenticators) for id, n in user.failures.items() if id != authenticator}
-    return replace(user, unknown=row, failures={id: n for id, n in failures.items() if n}, logins=logins)
+    return changed(user, unknown=row, failures={id: n for id, n in failures.items() if n}, logins=logins)
 
 
 def opened(user: UserState, authenticator: str) -> UserState:
     """Unknown keys may try this one again: its count begins anew."""
-    return replace(user, failures={id: n for id, n in user.failures.items() if id != authenticator})
+    return changed(user, failures={id: n for id, n in user.failures.items() if id != authenticator})
 
 
 def unlocked(user: UserState) -> UserState:
     """Unknown keys may try all of them again, now; the next lock is no shorter for that."""
-    return replace(user, failures={}, unknown=Row(locks=user.unknown.locks))
+    return changed(user, failures={}, unknown=Row(locks=user.unknown.locks))
 
 
 def starts_are_used_up(user: UserState, side: Side, now: float) -> bool:
@@ -150,13 +151,13 @@ def count_start(user: UserState, login: BaseLogin, side: Side, now: float, *, gu
     if len(starts) >= STARTS:
         return whole_seconds(starts[-STARTS] + STARTS_WINDOW - now)
     if side is not None:
-        return _with_key(user, side, replace(user.known[side], starts=(*starts, now)))
+        return _with_key(user, side, changed(user.known[side], starts=(*starts, now)))
     of_unknown = _recent(user.starts, now)
     if guessable and len(of_unknown) >= STARTS_OF_UNKNOWN:
         return whole_seconds(of_unknown[-STARTS_OF_UNKNOWN] + STARTS_WINDOW - now)
-    used = replace(_login(user, login), starts=(*starts, now))
+    used = changed(_login(user, login), starts=(*starts, now))
     of_unknown = (*of_unknown, now) if guessable else of_unknown
-    return replace(user, starts=of_unknown, logins=_with_login(user, login, used, now))
+    return changed(user, starts=of_unknown, logins=_with_login(user, login, used, now))
 
 
 def remember_key(user: UserState, jkt: str | None, authenticators: Collection[str], now: float) -> UserState:
@@ -165,11 +166,11 @@ def remember_key(user: UserState, jkt: str | None, authenticators: Collection[st
         return user
     key = user.known.get(jkt) if side_of(user, jkt, now) is not None else None
     known = KnownKey(last_used=now) if key is None else key
-    known = replace(known, authenticators=tuple(authenticators), successes=known.successes + 1, last_used=now, wrong=0)
+    known = changed(known, authenticators=tuple(authenticators), successes=known.successes + 1, last_used=now, wrong=0)
     others = {other: it for other, it in user.known.items() if other != jkt and side_of(user, other, now) is not None}
     if len(others) >= KNOWN_KEYS:
         del others[min(others, key=lambda other: (others[other].successes > 1, others[other].last_used))]
-    return replace(user, known={**others, jkt: known})
+    return changed(user, known={**others, jkt: known})
 
 
 def whole_seconds(seconds: float) -> int:
@@ -180,7 +181,7 @@ def whole_seconds(seconds: float) -> int:
 def _one_more(row: Row, now: float) -> Row:
     wrong = row.wrong + 1
     if wrong < TRIES:
-        return replace(row, wrong=wrong)
+        return Row(wrong=wrong, until=row.until, locks=row.locks)
     locks = tuple(at for at in row.locks if now - at < LOCKS_REMEMBERED)[-_LOCKS_KEPT:]
     lasts = min(FIRST_LOCK * 2 ** len(locks), LONGEST_LOCK)
     return Row(until=now + lasts, locks=(*locks, now))
@@ -208,4 +209,4 @@ def _with_login(user: UserState, login: BaseLogin, used: Login, now: float) -> d
 
 
 def _with_key(user: UserState, jkt: str, key: KnownKey) -> UserState:
-    return replace(user, known={**user.known, jkt: key})
+    return changed(user, known={**user.known, jkt: key})

@@ -1,8 +1,9 @@
 """The state of a ceremony between two requests: immutable, JSON in the one-time store, secrets hashed or absent."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from upstile.server._changed import changed
 from upstile.server.authorization._acr import BaseFactors, Proof, best_base, complete, reached
 from upstile.server.authorization._json import Json
 from upstile.server.authorization._logins import BaseLogin
@@ -56,21 +57,27 @@ class Ceremony:
     def with_best_login(self, now: float) -> "Ceremony":
         """The same after the strongest sign-in that there could be."""
         best = best_base(now)
-        return replace(self, login=replace(self.login, amr=best.amr, auth_time=best.auth_time))
+        return changed(self, login=changed(self.login, amr=best.amr, auth_time=best.auth_time))
 
     def with_proof(self, proof: Proof, now: float, authenticator: str = "") -> "Ceremony":
         """The ceremony after one more proof; proofs that `max_age` has outrun are dropped."""
-        window = None if self.max_age is None else max(self.max_age, OUTLASTED)
-        kept = [old for old in self.proofs if window is None or now - old.at <= window]
-        return replace(self, proofs=(*kept, proof), authenticators=(*self.authenticators, authenticator))
+        return changed(self, proofs=self._after(proof, now), authenticators=(*self.authenticators, authenticator))
 
     def complete(self, now: float) -> bool:
         """Whether nothing more is asked of the person."""
         return complete(self.acr_values, self.proofs, self.base, now)
 
+    def would_complete(self, proof: Proof, now: float) -> bool:
+        """Whether nothing more would be asked after one more proof."""
+        return complete(self.acr_values, self._after(proof, now), self.base, now)
+
     def reached(self, now: float) -> str | None:
         """The acr that the token will name."""
         return reached(self.acr_values, self.proofs, self.base, now)
+
+    def _after(self, proof: Proof, now: float) -> tuple[Proof, ...]:
+        window = None if self.max_age is None else max(self.max_age, OUTLASTED)
+        return (*(old for old in self.proofs if window is None or now - old.at <= window), proof)
 
 
 CEREMONY = Json(Ceremony)

@@ -1,7 +1,7 @@
 """Authorization codes: issued at the end of a ceremony, redeemed once for the elevated token (RFC 6749 §4.1.3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from upstile.protocol import TokenRequest, TokenResponse, code_verifier_matches
 from upstile.server._errors import AuthorizationError
@@ -104,7 +104,7 @@ class Codes:
             proof = possession.used(found, now)
             if known.used_jti is not None:
                 return proof, known
-            used = replace(known, used_jti=jti)
+            used = Grant(ceremony=known.ceremony, acr=known.acr, used_jti=jti)
             return {**proof, key: used.record(now)}, used
 
         def told(redeemed: Grant) -> Sequence[AuditRow]:

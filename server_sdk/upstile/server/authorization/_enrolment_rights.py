@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
+from upstile.server._words import AFTER_A_RESET, WRONG_CODE, Case
 from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._offers import bar_for_changes
 from upstile.server.authorization._shown import shown
@@ -48,7 +49,7 @@ class EnrolmentRights:
             Whether it may only by the rule for the first one; an enrolment code has to be used up then (`use_code`).
         """
         if code is not None and not await self._is_right(call, code, now):
-            raise first_enrolment()
+            raise first_enrolment(WRONG_CODE)
         bar = bar_for_changes(self._methods, records, now)
         if bar:
             await self._reached(call, bar, now)
@@ -63,7 +64,7 @@ class EnrolmentRights:
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
             if not _is_for(record, call):
-                raise first_enrolment()
+                raise first_enrolment(WRONG_CODE)
             return {key: None}, None
 
         await self._store.update_many([key], take, now)
@@ -104,7 +105,7 @@ class EnrolmentRights:
         login = await self._login(call, now)
         fresh = login is not None and login.jti == call.token.jti and now - login.auth_time <= FRESH_LOGIN
         if disabled or not fresh or call.token.jkt is None:  # the guard has seen the proof by this key
-            raise first_enrolment()
+            raise first_enrolment(AFTER_A_RESET if disabled else None)
 
     async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
         key = self._names("enrolment", compared(code))
@@ -126,6 +127,6 @@ def _is_for(record: Record | None, call: GuardedCall) -> bool:
     return record is not None and record.value == enrolment_code_for(call.token.subject, generation)
 
 
-def first_enrolment() -> Rejection:
+def first_enrolment(case: Case | None = None) -> Rejection:
     """What is said to who may not begin a first enrolment."""
-    return problem("first-enrolment", 403)
+    return problem("first-enrolment", 403, case=case)

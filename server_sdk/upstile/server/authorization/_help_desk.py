@@ -171,7 +171,7 @@ class HelpDesk:
         until, key = now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, self._names("user", subject)
         self._revocations.ended(account, until)
         nothing = UserState(first_login=account.logins, first_proof=account.proofs)
-        left = replace(nothing.record(now), expires_at=until)
+        left = nothing.record(now)._replace(expires_at=until)
         await self._storage.one_time.update_many([key], lambda _: ({key: left}, None), now)
         await self._events.tell(event, written=True)
         return _status(*found)

@@ -78,6 +78,6 @@ def _verification_needed(ceremony: Ceremony, method: Method, now: float) -> bool
     """Whether the method needs user verification to complete the ceremony; `None` where it cannot complete it."""
     for verification in (False, True):
         proof = method.potential(user_verification=verification, now=now)
-        if ceremony.with_proof(proof, now).complete(now):
+        if ceremony.would_complete(proof, now):
             return verification
     return None

@@ -105,11 +105,12 @@ def _user_after(
     now: float,
 ) -> Kept:
     """The rows of wrong answers end, and with a code the key is known."""
-    before = user
-    user = succeed(user, proved.login, claimed.side, authenticator, claimed.claim.charged, now)
+    after = succeed(user, proved.login, claimed.side, authenticator, claimed.claim.charged, now)
     if outcome.ends:
-        user = remember_key(user, proved.jkt, proved.authenticators, now)
-    return {} if user == before else {answer.user: user.record(now)}
+        after = remember_key(after, proved.jkt, proved.authenticators, now)
+    elif after == user:
+        return {}
+    return {answer.user: after.record(now)}
 
 
 def _closed(answer: Answer, claimed: Claimed, found: Found, sealed: bytes, now: float) -> Kept:

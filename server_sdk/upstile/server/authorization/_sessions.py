@@ -7,7 +7,7 @@ seconds; then the identical form may be judged again, uncounted, because who had
 reply for a minute, sealed with the session's own name, so that a response that was lost can be had again.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from secrets import token_bytes
 from typing import Literal
@@ -122,7 +122,7 @@ class Session:
 
     def claimed(self, claim: Claim, *, tries: int) -> "Session":
         """Taken for judging one answer."""
-        return replace(self, head=replace(self.head, state="answering", claim=claim, tries=tries))
+        return Session(self._head("answering", claim, tries), self.body, self.expires_at)
 
     def belongs_to(self, claim: Claim) -> bool:
         """Whether this request still has it: nobody else took it over in the meantime."""
@@ -131,11 +131,14 @@ class Session:
 
     def closed(self, sealed_reply: bytes, now: float) -> "Session":
         """Judged: its reply can be had again for a minute."""
-        return Session(replace(self.head, state="answered"), sealed_reply, now + REPLY_KEPT)
+        return Session(self._head("answered", self.head.claim, self.head.tries), sealed_reply, now + REPLY_KEPT)
 
     def record(self) -> Record:
         """The record to keep."""
         return Record(value=_head.write(self.head) + b"\n" + self.body, expires_at=self.expires_at)
+
+    def _head(self, state: Literal["answering", "answered"], claim: Claim | None, tries: int) -> Head:
+        return Head(state=state, client_id=self.head.client_id, jkt=self.head.jkt, tries=tries, claim=claim)
 
 
 _head = Json(Head)

@@ -1,11 +1,12 @@
 """The reply that asks for a proof: methods planned, a fresh session made (upstile profile §3 "Step")."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import Any, Literal
 
 from upstile.protocol import Step
+from upstile.server._changed import changed
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.authorization._budgets import TRIES, Side, lock_of, starts_are_used_up
@@ -94,7 +95,7 @@ class Steps:
             authn_methods=tuple(item.offer for item in offered.values()),
             result=result,
         )
-        asked = replace(ceremony, offered={name: item.state for name, item in offered.items()})
+        asked = changed(ceremony, offered={name: item.state for name, item in offered.items()})
         kept = {self._names("session", name): Session.open(asked, now).record()}
         return Asked(kept=kept, reply=json_response(403, step.to_members()), guessable=guessable)
 

@@ -1,6 +1,7 @@
 """What is counted for one user, in one record (upstile profile §7); the rules over it are in `_budgets.py`."""
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from upstile.server.authorization._json import Json
 from upstile.server.authorization._lives import KNOWN_FOR
@@ -91,8 +92,9 @@ class UserState:
         return cls() if record is None else _json.read(record.value)
 
     def record(self, now: float) -> Record:
-        """The record to keep."""
-        return Record(value=_json.write(self), expires_at=now + KNOWN_FOR, used=True)
+        """The record to keep, until the end of a day: most writes leave its end, and with it an index, as it is."""
+        return Record(value=_json.write(self), expires_at=_DAY * ceil((now + KNOWN_FOR) / _DAY), used=True)
 
 
 _json = Json(UserState)
+_DAY = 24 * 3600.0

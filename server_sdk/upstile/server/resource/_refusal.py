@@ -20,7 +20,7 @@ from upstile.protocol import (
 )
 from upstile.server._errors import Refused, Rejection
 from upstile.server._http import RETRY_AFTER, HttpResponse
-from upstile.server._words import words_for
+from upstile.server._words import Case, words_for
 from upstile.server.audit import in_words
 from upstile.server.resource._access_token import AccessToken
 
@@ -120,9 +120,9 @@ def problem_response(problem: Problem, *headers: tuple[str, str]) -> HttpRespons
     return HttpResponse(status=problem.status, headers=(*headers, *fixed), body=problem.to_json())
 
 
-def problem(name: str, status: int, what: str | None = None) -> Rejection:
+def problem(name: str, status: int, what: str | None = None, *, case: Case | None = None) -> Rejection:
     """A refusal without a challenge, e.g. 404 `not-found`; `what` was wrong this time is for developers."""
-    return _rejection(name, status, [], what=what)
+    return _rejection(name, status, [], what=what, case=case)
 
 
 def _rejection(
@@ -133,6 +133,7 @@ def _rejection(
     *,
     what: str | None = None,
     detail: str | None = None,
+    case: Case | None = None,
     token: AccessToken | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     asked: Requirement | None = None,
@@ -145,6 +146,7 @@ def _rejection(
         requirement: what the problem document says is asked.
         what: the sentence for developers.
         detail: what it says to the person, where that is neither the author's reason nor the table's.
+        case: what more is known, so that the person is told more.
         token: whose call it is.
         asked: what the audit says was asked, where the problem document does not.
         verified: whether the token was found good.
@@ -153,9 +155,9 @@ def _rejection(
     words, authors = words_for(code), code in _THE_AUTHORS
     document = Problem(
         type=problem_type(code.replace("_", "-")),
-        title=words.sentences if authors else words.title,
+        title=words.sentences if authors else (case or words).title,
         status=status,
-        detail=detail or (shown.reason if authors else words.next_step),
+        detail=detail or (shown.reason if authors else (case or words).next_step),
         hint=words.hint_about(what),
         instance=instance,
         acr_values=shown.acr or None,

@@ -19,19 +19,21 @@ class User(NamedTuple):
     subject: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A value of one-time state.
 
     Attributes:
-        value: opaque to the store.
+        value: opaque to the store; no `repr` shows it.
         expires_at: from then on it is as if it were not there, by the caller's clock (epoch seconds).
         used: its absence would let something in again, so it is kept for `GRACE` longer.
     """
 
-    value: bytes = field(repr=False)
+    value: bytes
     expires_at: float
     used: bool = False
+
+    def __repr__(self) -> str:
+        return f"Record(expires_at={self.expires_at}, used={self.used})"
 
     @property
     def kept_until(self) -> float:
@@ -48,6 +50,7 @@ class AuthenticatorRecord:
         data: what its method keeps; secrets in it are sealed.
         counter: what only goes up: the last TOTP step, or the sign count of a security key.
         closed: 100 wrong answers by unknown keys: only known keys are offered it.
+        transports: how a security key says that it can be reached (WebAuthn §5.8.4): a hint from outside.
         begun_by: for a pending one: which base login and key began it.
         first: for a pending one: it was begun because none was active, so it may become active only while that is so.
         expires_at: for a pending one: when it is forgotten (epoch seconds).
@@ -62,6 +65,7 @@ class AuthenticatorRecord:
     data: Mapping[str, Any]
     counter: int = 0
     closed: bool = False
+    transports: tuple[str, ...] = ()
     last_used: int | None = None
     begun_by: str | None = None
     first: bool = False

@@ -51,10 +51,11 @@ class Verified:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confirmed:
-    """A right first proof: what the authenticator keeps, and its counter."""
+    """A right first proof: what the authenticator keeps, its counter, and how it says that it can be reached."""
 
     data: Mapping[str, Any]
     counter: int
+    transports: tuple[str, ...] = ()
 
 
 class Method(Protocol):

@@ -1,5 +1,6 @@
 """Security keys and passkeys (W3C WebAuthn Level 3); py_webauthn does the checking."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from secrets import token_bytes
@@ -44,6 +45,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _TIMEOUT = 300_000  # milliseconds, a hint for the client: the life of a step
+_way = re.compile(r"[a-z0-9-]{1,32}")
+_MOST_WAYS = 8
 _VERIFICATION = {True: UserVerificationRequirement.REQUIRED, False: UserVerificationRequirement.PREFERRED}
 
 
@@ -99,7 +102,8 @@ class WebAuthn:
             user_verification=_VERIFICATION[user_verification],
         )
         state = {"challenge": base64url_encode(challenge), "user_verification": user_verification}
-        return Offered(offer=Offer(method=self.name, nonce=nonce, options=options_to_json_dict(options)), state=state)
+        shown = _hinted(options_to_json_dict(options), "allowCredentials", authenticators)
+        return Offered(offer=Offer(method=self.name, nonce=nonce, options=shown), state=state)
 
     def read(self, answer: AnswerRequest) -> AuthenticationCredential:
         """The `AuthenticationResponseJSON`."""
@@ -163,7 +167,8 @@ class WebAuthn:
             ),
             exclude_credentials=_descriptors(existing),
         )
-        return {"challenge": base64url_encode(challenge)}, {"options": options_to_json_dict(options)}
+        shown = _hinted(options_to_json_dict(options), "excludeCredentials", existing)
+        return {"challenge": base64url_encode(challenge)}, {"options": shown}
 
     def read_first(self, proof: VerifyRequest) -> dict[str, Any]:
         """The new key's `RegistrationResponseJSON`."""
@@ -174,7 +179,11 @@ class WebAuthn:
     def confirm(
         self, user: User, record: AuthenticatorRecord, response: dict[str, Any], now: float
     ) -> Confirmed | None:
-        """Judge the registration."""
+        """Judge the registration, by its attestation object and client data.
+
+        NOTE: what repeats a part of the attestation object (`authenticatorData`, `publicKey`, `publicKeyAlgorithm`) is
+        for servers that cannot read CBOR; here it is not looked at, so that a lie in it changes nothing.
+        """
         if not _plain(check_attestation, _judged(_attestation_object, response)):
             return None
         verified = _judged(
@@ -194,7 +203,7 @@ class WebAuthn:
             "device_type": verified.credential_device_type.value,
             "backed_up": verified.credential_backed_up,
         }
-        return Confirmed(data=data, counter=verified.sign_count)
+        return Confirmed(data=data, counter=verified.sign_count, transports=_transports(response))
 
 
 def user_handle(user: User) -> bytes:
@@ -242,6 +251,28 @@ def _plain(check: Callable[[bytes], None], data: bytes | None) -> bool:
     return True
 
 
+def _transports(response: Mapping[str, Any]) -> tuple[str, ...]:
+    """How a new key says that it can be reached, known ways and others (WebAuthn §5.8.4); a hint, so no more than that.
+
+    What has no such form is left out: it comes back to every app of this user.
+    """
+    given: Any = response.get("response", {}).get("transports")
+    listed: list[Any] = given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]
+    ways = dict.fromkeys(way for way in listed if isinstance(way, str) and _way.fullmatch(way))
+    return tuple(ways)[:_MOST_WAYS]
+
+
 def _descriptors(authenticators: Sequence[AuthenticatorRecord]) -> list[PublicKeyCredentialDescriptor]:
     keys = [record for record in authenticators if "id" in record.data]
     return [PublicKeyCredentialDescriptor(id=base64url_decode(str(record.data["id"]))) for record in keys]
+
+
+def _hinted(options: dict[str, Any], name: str, authenticators: Sequence[AuthenticatorRecord]) -> dict[str, Any]:
+    """Options that say of each of their credentials how its key can be reached, where that is known.
+
+    The library knows the ways of its own time only, and the standard wants new ones to come back, too (§7.1).
+    """
+    ways = {record.data["id"]: list(record.transports) for record in authenticators if record.transports}
+    each = options.get(name, ())
+    hinted = [{**one, "transports": ways[one["id"]]} if one["id"] in ways else one for one in each]
+    return {**options, name: hinted} if ways else options

@@ -23,9 +23,10 @@ PING = "SELECT 1 FROM upstile_one_time WHERE key = ''"
 
 _PLAIN = re.compile(r"[\w:. /@-]*", re.ASCII)
 _AUDIT = ", ".join(f'"{name}"' for name in AuditRow._fields)
+# A database of version 4 has no transports yet: a column that is named must be there, a member of an object need not.
 _ACCOUNT = """
     SELECT account.logins, account.proofs, own.id, own.method, own.name, own.state, own.created, own.data,
-        own.counter, own.closed, own.last_used, own.begun_by, own.first, own.expires_at
+        own.counter, own.closed, to_jsonb(own) ->> 'transports', own.last_used, own.begun_by, own.first, own.expires_at
     FROM (SELECT 1) AS always
     LEFT JOIN upstile_accounts AS account ON account.issuer = {issuer} AND account.subject = {subject}
     LEFT JOIN upstile_authenticators AS own ON own.issuer = {issuer} AND own.subject = {subject}
@@ -119,7 +120,7 @@ def issuers(issuer: str) -> str:
 
 
 def _authenticator(row: Sequence[Any]) -> AuthenticatorRecord:
-    id, method, name, state, created, data, counter, closed, last_used, begun_by, first, expires_at = row
+    id, method, name, state, created, data, counter, closed, ways, last_used, begun_by, first, expires_at = row
     return AuthenticatorRecord(
         id=id,
         method=method,
@@ -129,6 +130,7 @@ def _authenticator(row: Sequence[Any]) -> AuthenticatorRecord:
         data=json.loads(data),
         counter=int(counter),
         closed=closed == "t",
+        transports=tuple((ways or "").split()),
         last_used=_number(last_used),
         begun_by=begun_by,
         first=first == "t",

@@ -45,6 +45,7 @@ authenticators = sa.Table(
     sa.Column("counter", sa.BigInteger, nullable=False),
     sa.Column("closed", sa.Boolean, nullable=False),
     sa.Column("credential_id", sa.String(1400)),
+    sa.Column("transports", _NAME),
     sa.UniqueConstraint("issuer", "credential_id"),
     sa.Index("upstile_authenticators_user", "issuer", "subject"),
     # Only pending ones end, so the sweep finds them in an index of few rows.

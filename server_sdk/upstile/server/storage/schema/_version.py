@@ -6,12 +6,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from upstile.server._errors import ConfigurationError
 from upstile.server.storage._transactions import read
 
-HEAD = 4
+HEAD = 5
 """The version that this release writes."""
 TABLE = "upstile_schema"
 """Where alembic notes the version."""
 WITH_AUDIT = 4
 """The first version with the audit table."""
+WITH_TRANSPORTS = 5
+"""The first version in which an authenticator has transports."""
 _OLDEST = 2
 _OF_VERSION_1 = {"upstile_authenticators", "upstile_signing_keys", "upstile_ephemeral"}
 _noted = sa.text(f"SELECT version_num FROM {TABLE}")  # noqa: S608

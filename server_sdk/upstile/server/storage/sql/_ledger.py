@@ -20,7 +20,7 @@ from upstile.server.storage._records import (
 from upstile.server.storage._stores import DecideAccount, DecideKeys, Rows, no_rows
 from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
 from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.schema._version import WITH_AUDIT, version
+from upstile.server.storage.schema._version import WITH_AUDIT, WITH_TRANSPORTS, version
 from upstile.server.storage.sql import _audit, _log
 from upstile.server.storage.sql._rows import delete_account, read_account, read_authenticators, write_account
 from upstile.server.storage.sql._sweep import sweep
@@ -60,13 +60,13 @@ class SqlLedger:
         self._clock = clock
         self._waiting = waiting or WaitingRows()
         self._audit_kept_for = audit_kept_for
-        self._has_audit = False
+        self._version = 0
         self._audit_swept = 0.0
         self._tidied = 0.0
 
     def account(self, user: User) -> Account:
         """One user, as they are now."""
-        return read(self._engine, lambda connection: read_account(connection, user))
+        return read(self._engine, lambda connection: self._read(connection, user))
 
     def change_account(
         self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
@@ -78,11 +78,11 @@ class SqlLedger:
         """
 
         def work(connection: sa.Connection) -> T:
-            found = read_account(connection, user, lock=True)
+            found = self._read(connection, user, lock=True)
             before = _log.not_before(connection, found)
             after, result = decide(before)
             if after is not before:
-                write_account(connection, found, after)
+                write_account(connection, found, after, has_transports=self._has(connection, WITH_TRANSPORTS))
             self._note(connection, before, after, spared)
             self._tell(connection, rows(result))
             return result
@@ -93,11 +93,11 @@ class SqlLedger:
         """Delete all that is kept of a user; what they had has ended when this returns, and rows are in the table."""
 
         def work(connection: sa.Connection) -> Account:
-            before = _log.not_before(connection, read_account(connection, user, lock=True))
+            before = _log.not_before(connection, self._read(connection, user, lock=True))
             after = Account(user=user, logins=before.logins + 1, proofs=before.proofs + 1)
             delete_account(connection, user)
             self._note(connection, before, after)
-            if self._knows_audit(connection):
+            if self._has(connection, WITH_AUDIT):
                 _audit.forget(connection, audited or user)
             self._tell(connection, rows)
             return after
@@ -106,7 +106,12 @@ class SqlLedger:
 
     def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """The next authenticators of this issuer, in the order of their ids."""
-        return read(self._engine, lambda connection: read_authenticators(connection, self._issuer, id, limit))
+
+        def work(connection: sa.Connection) -> list[tuple[User, AuthenticatorRecord]]:
+            has_transports = self._has(connection, WITH_TRANSPORTS)
+            return read_authenticators(connection, self._issuer, id, limit, has_transports=has_transports)
+
+        return read(self._engine, work)
 
     def use(self, use: Use) -> bool:
         """Compare-and-set what a proof uses up, in one statement."""
@@ -183,12 +188,12 @@ class SqlLedger:
         kept_for = self._audit_kept_for
         if kept_for is None or abs(now - self._audit_swept) < TIDY_EVERY:
             return
-        if not write(self._engine, lambda c: self._knows_audit(c) and _audit.sweep(c, now - kept_for)):
+        if not write(self._engine, lambda c: self._has(c, WITH_AUDIT) and _audit.sweep(c, now - kept_for)):
             self._audit_swept = now
 
     def _tell(self, connection: sa.Connection, rows: Sequence[AuditRow]) -> None:
         """Write rows with a change; that fails with them, except where the schema is one that has no table yet."""
-        if rows and not self._knows_audit(connection):
+        if rows and not self._has(connection, WITH_AUDIT):
             self._waiting.add(rows)
             return
         _audit.append(connection, rows)
@@ -197,7 +202,7 @@ class SqlLedger:
         """Write rows with what must not fail with them; whether that worked."""
         if not rows:
             return True
-        if self._waiting.spares or not self._knows_audit(connection):
+        if self._waiting.spares or not self._has(connection, WITH_AUDIT):
             return False
         try:
             with connection.begin_nested():
@@ -207,9 +212,14 @@ class SqlLedger:
             return False
         return True
 
-    def _knows_audit(self, connection: sa.Connection) -> bool:
-        self._has_audit = self._has_audit or (version(connection) or 0) >= WITH_AUDIT
-        return self._has_audit
+    def _read(self, connection: sa.Connection, user: User, *, lock: bool = False) -> Account:
+        return read_account(connection, user, lock=lock, has_transports=self._has(connection, WITH_TRANSPORTS))
+
+    def _has(self, connection: sa.Connection, since: int) -> bool:
+        """Whether the schema has what came with a version; asked until it has."""
+        if self._version < since:
+            self._version = version(connection) or 0
+        return self._version >= since
 
     def _note(self, connection: sa.Connection, before: Account, after: Account, spared: str | None = None) -> None:
         expires_at = int(self._clock()) + _log.ENDS_AFTER

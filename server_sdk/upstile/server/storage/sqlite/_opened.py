@@ -19,6 +19,9 @@ from upstile.server.storage.sqlite._tidying import LOG_LIMIT, Tidying
 _TIDYING_WAITS = 1.0
 """Seconds that tidying waits for a writer; a second later it is called again."""
 
+_CACHE = 16 * 1024 * 1024
+"""Bytes of the file that a connection remembers at most; SQLite's own 2 MB are less than some thousand step-ups."""
+
 
 class Opened:
     """An open storage: a connection for the event loop, one that tidies, and a ledger for what is rare.
@@ -119,6 +122,7 @@ def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync
         connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE // 1024}")
         connection.execute(f"PRAGMA busy_timeout={waits * 1000:.0f}")  # last: others may be opening it, too
     except sqlite3.Error:
         connection.close()

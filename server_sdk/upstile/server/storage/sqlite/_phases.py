@@ -11,6 +11,8 @@ from functools import cache
 from threading import Lock
 from typing import Any, TypeVar
 
+from pydantic_core import from_json
+
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._audit import WaitingRows
 from upstile.server.storage._records import Account, AuditRow, AuthenticatorRecord, OneTimeKey, Record, Use, User
@@ -18,11 +20,10 @@ from upstile.server.storage._stores import Decide, DecideUsed, Found, Kept, Rows
 
 T = TypeVar("T")
 
-_UPSERT = (
-    "INSERT INTO upstile_one_time (key, value, expires_at, kept_until) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
-    " SET value = excluded.value, expires_at = excluded.expires_at, kept_until = excluded.kept_until"
-)
+_CHANGE = "UPDATE upstile_one_time SET value = ? WHERE key = ?"
 _DELETE = "DELETE FROM upstile_one_time WHERE key = ?"
+_AT_ONCE = 200
+"""Keys of one statement; a phase has a handful."""
 _TELL = (
     f"INSERT INTO upstile_audit ({', '.join(chr(34) + name + chr(34) for name in AuditRow._fields)})"  # noqa: S608
     f" VALUES ({', '.join('?' * len(AuditRow._fields))})"
@@ -30,7 +31,7 @@ _TELL = (
 # One statement, so that the generations and the authenticators are of one moment.
 _ACCOUNT = """
 SELECT coalesce(u.logins, 0), coalesce(u.proofs, 0), a.id, a.method, a.name, a.state, a.created, a.data, a.counter,
-    a.closed, a.last_used, a.begun_by, a.first, a.expires_at
+    a.closed, a.transports, a.last_used, a.begun_by, a.first, a.expires_at
 FROM (SELECT ? AS issuer, ? AS subject) AS q
 LEFT JOIN upstile_accounts AS u ON u.issuer = q.issuer AND u.subject = q.subject
 LEFT JOIN upstile_authenticators AS a ON a.issuer = q.issuer AND a.subject = q.subject
@@ -144,24 +145,50 @@ class Phases:
 
 @cache
 def _select(keys: int) -> str:
-    marks = ", ".join("?" * keys)
-    return f"SELECT key, value, expires_at, kept_until FROM upstile_one_time WHERE expires_at > ? AND key IN ({marks})"  # noqa: S608
+    """Point look-ups one after the other: for `IN` SQLite would sort the keys into a table of their own first."""
+    columns = "key, value, expires_at, kept_until"
+    return " UNION ALL ".join(
+        f"SELECT {columns} FROM upstile_one_time WHERE key = ?{n} AND expires_at > ?1"  # noqa: S608
+        for n in range(2, keys + 2)
+    )
+
+
+@cache
+def _upsert(records: int) -> str:
+    marks = ", ".join(["(?, ?, ?, ?)"] * records)
+    return (
+        f"INSERT INTO upstile_one_time (key, value, expires_at, kept_until) VALUES {marks}"  # noqa: S608
+        " ON CONFLICT (key) DO UPDATE"
+        " SET value = excluded.value, expires_at = excluded.expires_at, kept_until = excluded.kept_until"
+    )
 
 
 def _found(connection: sqlite3.Connection, keys: Sequence[OneTimeKey], now: float) -> dict[OneTimeKey, Record]:
-    rows: Iterable[tuple[OneTimeKey, bytes, float, float]] = connection.execute(_select(len(keys)), (now, *keys))
-    return {
-        key: Record(value=value, expires_at=expires_at, used=kept_until > expires_at)
-        for key, value, expires_at, kept_until in rows
-    }
+    found: dict[OneTimeKey, Record] = {}
+    for some in _pieces(keys):
+        for key, value, expires_at, kept_until in connection.execute(_select(len(some)), (now, *some)):
+            found[key] = Record(value=value, expires_at=expires_at, used=kept_until > expires_at)
+    return found
 
 
 def _write(connection: sqlite3.Connection, found: Found, kept: Kept) -> None:
+    whole: list[tuple[OneTimeKey, Record]] = []
     for key, record in kept.items():
+        before = found.get(key)
         if record is None:
             connection.execute(_DELETE, (key,))
-        elif record is not found.get(key):
-            connection.execute(_UPSERT, (key, record.value, record.expires_at, record.kept_until))
+        elif before is None or (record.expires_at, record.used) != (before.expires_at, before.used):
+            whole.append((key, record))
+        elif record is not before:  # it lives as long as before: the index by that is left alone
+            connection.execute(_CHANGE, (record.value, key))
+    for some in _pieces(whole):
+        values = [value for key, it in some for value in (key, it.value, it.expires_at, it.kept_until)]
+        connection.execute(_upsert(len(some)), values)
+
+
+def _pieces(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    """As many at once as one statement takes."""
+    return (items[n : n + _AT_ONCE] for n in range(0, len(items), _AT_ONCE))
 
 
 def _use(connection: sqlite3.Connection, use: Use) -> bool:
@@ -186,6 +213,7 @@ def _authenticator(
     data: str,
     counter: int,
     closed: int,
+    transports: str | None,
     last_used: int | None,
     begun_by: str | None,
     first: int,
@@ -197,9 +225,10 @@ def _authenticator(
         name=name,
         state=state,
         created=created,
-        data=json.loads(data),
+        data=from_json(data),
         counter=counter,
         closed=bool(closed),
+        transports=tuple((transports or "").split()),
         last_used=last_used,
         begun_by=begun_by,
         first=bool(first),

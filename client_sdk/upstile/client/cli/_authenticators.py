@@ -1,0 +1,151 @@
+"""`upstile authenticators`: what you prove yourself with."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from upstile.client.cli._ending import CANCELLED, PROBLEM, Ending
+from upstile.client.cli._here import Here
+from upstile.client.cli._time import ago, at
+
+if TYPE_CHECKING:
+    from upstile.client import Authenticator, Client, Method
+
+Which = Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id where two have the same name.")]
+Kind = Annotated[str, typer.Argument(metavar="KIND", help="totp (an authenticator app) or webauthn (a security key).")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether you are sure.")]
+EnrolmentCode = Annotated[
+    bool, typer.Option("--enrolment-code", help="You have a code of the help desk, and are asked for it.")
+]
+
+
+def list_all(here: Here) -> None:
+    """List your authenticators.
+
+    \b
+    Examples:
+      upstile authenticators list
+      upstile authenticators list --json | jq -r '.[].name'
+    """
+    with here.client() as client:
+        found = client.authenticators.list()
+    rows = [("NAME", "KIND", "STATE", "ADDED", "LAST USED", "ID"), *(_row(one) for one in found)]
+    text = _table(rows) if found else "You have none yet. Run `upstile authenticators add totp`."
+    here.show(text, [one.to_members() for one in found])
+    for one in found:
+        if one.question is not None:
+            here.note(f'"{_clean(one.name)}" is closed to new devices. See `upstile authenticators open`.')
+
+
+def add(
+    here: Here,
+    kind: Kind,
+    name: Annotated[str | None, typer.Option("--name", help="What you call it; the kind by default.")] = None,
+    enrolment_code: EnrolmentCode = False,
+) -> None:
+    """Add an authenticator: an app that shows codes, or a security key.
+
+    What the app has to scan is shown on the terminal only, never on standard output.
+
+    \b
+    Examples:
+      upstile authenticators add totp --name "my phone"
+      upstile authenticators add webauthn --name "blue key"
+    """
+    method = _method(kind)
+    code = here.asks("Enrolment code") if enrolment_code else None
+    with here.client() as client:
+        added = client.authenticators.enroll(method, name or kind, enrolment_code=code)
+    _done(here, f'"{_clean(added.name)}" is added.', added)
+
+
+def rename(here: Here, which: Which, new: Annotated[str, typer.Argument(metavar="NEW_NAME")]) -> None:
+    """Give an authenticator another name.
+
+    \b
+    Example:
+      upstile authenticators rename totp "my phone"
+    """
+    with here.client() as client:
+        renamed = client.authenticators.rename(_found(client, which).id, new)
+    _done(here, f'It is called "{_clean(renamed.name)}" now.', renamed)
+
+
+def open_again(here: Here, which: Which, yes: Yes = False) -> None:
+    """Let new devices try an authenticator again that a hundred wrong codes have closed to them.
+
+    \b
+    Example:
+      upstile authenticators open "my phone"
+    """
+    with here.client() as client:
+        one = _found(client, which)
+        if one.question is None:
+            raise Ending(f'"{_clean(one.name)}" is open', code=PROBLEM)
+        _be_sure(here, yes, _clean(one.question))
+        opened = client.authenticators.open(one.id)
+    _done(here, f'"{_clean(opened.name)}" is open again.', opened)
+
+
+def remove(here: Here, which: Which, yes: Yes = False) -> None:
+    """Remove an authenticator; the last one stays.
+
+    \b
+    Examples:
+      upstile authenticators remove "old phone"
+      upstile authenticators remove "old phone" --yes
+    """
+    with here.client() as client:
+        one = _found(client, which)
+        _be_sure(here, yes, f'Remove "{_clean(one.name)}" ({one.method})?')
+        client.authenticators.remove(one.id)
+    _done(here, f'"{_clean(one.name)}" is removed.', one)
+
+
+def _method(kind: str) -> "Method":
+    from upstile.client import Totp, WebAuthn
+
+    kinds: dict[str, Callable[[], Method]] = {"totp": Totp, "webauthn": WebAuthn}
+    if kind not in kinds:
+        raise Ending(f"{kind!r} is no kind of authenticator", "There are totp (an app) and webauthn (a security key).")
+    return kinds[kind]()
+
+
+def _found(client: "Client", which: str) -> "Authenticator":
+    entries = client.authenticators.list()
+    found = [one for one in entries if one.id == which] or [one for one in entries if one.name == which]
+    if len(found) == 1:
+        return found[0]
+    step = "See them with `upstile authenticators list`."
+    raise Ending(f"{'Two of them are' if found else 'None of them is'} called {which!r}", step, code=PROBLEM)
+
+
+def _be_sure(here: Here, yes: bool, question: str) -> None:
+    if not yes and here.asks(f"{question} [y/N]").strip().lower() not in ("y", "yes"):
+        raise Ending("Nothing was done", code=CANCELLED)
+
+
+def _done(here: Here, text: str, one: "Authenticator") -> None:
+    here.note(text)
+    if here.options.as_json:
+        here.show("", one.to_members())
+
+
+def _row(one: "Authenticator") -> tuple[str, ...]:
+    used = "never" if one.last_used is None else ago(one.last_used)
+    state = f"{one.state}, closed" if one.closed else one.state
+    return _clean(one.name), _clean(one.method), state, at(one.created), used, _clean(one.id)
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines: list[Any] = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _clean(text: str) -> str:
+    """A text of the server's, without what a terminal would obey."""
+    from upstile.client import harmless
+
+    return harmless(text) or ""

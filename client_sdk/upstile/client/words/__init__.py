@@ -1,0 +1,40 @@
+"""What errors say: to the person what happened and what to do, to developers what was wrong and what to change.
+
+One table, in parts. What is raised is made from it, and so is the client's part of `docs/troubleshooting.md`.
+"""
+
+from types import MappingProxyType
+
+from upstile.client.words._calls import CALLS
+from upstile.client.words._ceremonies import CEREMONIES
+from upstile.client.words._methods import METHODS
+from upstile.client.words._stores import STORES
+from upstile.client.words._words import Said, Words
+
+__all__ = ["TABLE", "Said", "Words", "said", "spoken"]
+
+TABLE = MappingProxyType({**CALLS, **CEREMONIES, **METHODS, **STORES})
+"""By a name that nobody sees."""
+
+
+def said(name: str, /, **values: object) -> Said:
+    """What an error takes: `CeremonyFailed(**said("unreachable"))`.
+
+    Args:
+        name: of the row.
+        values: what stands for the names in braces.
+    """
+    return TABLE[name].filled(values)
+
+
+def spoken(method: str) -> str:
+    """What a person calls an authentication method."""
+    return _SPOKEN.get(method, method)
+
+
+_SPOKEN = {
+    "webauthn": "a security key",
+    "totp": "an authenticator app",
+    "otp": "a code that you are sent",
+    "recovery_code": "a recovery code",
+}

@@ -1,0 +1,51 @@
+"""Writes the reference in `docs/cli.md` from what `upstile --help` says: `uv run python -m docs.command_line`."""
+
+import os
+from contextlib import redirect_stdout, suppress
+from io import StringIO
+from pathlib import Path
+
+from upstile.client.cli._command import command
+from upstile.client.cli._ending import MEANINGS
+
+PAGE = Path(__file__).parent / "cli.md"
+BEGIN, END = "<!-- reference: made from the help -->", "<!-- reference: end -->"
+_COMMANDS = ["", "login", "logout", "status", "request", "step-up", "authenticators"]
+_OF_AUTHENTICATORS = ["list", "add", "rename", "open", "remove"]
+
+
+def commands() -> list[str]:
+    """All commands, as they are typed behind `upstile`."""
+    return [*_COMMANDS, *(f"authenticators {name}" for name in _OF_AUTHENTICATORS)]
+
+
+def help_of(name: str) -> str:
+    """What `--help` of a command prints in a terminal of 80 columns."""
+    before, printed = os.environ.get("COLUMNS"), StringIO()
+    os.environ["COLUMNS"] = "80"
+    try:
+        with redirect_stdout(printed), suppress(SystemExit):
+            command([*name.split(), "--help"], prog_name="upstile")
+    finally:
+        os.environ.pop("COLUMNS")
+        if before is not None:
+            os.environ["COLUMNS"] = before
+    return printed.getvalue().strip()
+
+
+def reference() -> str:
+    """Exit codes, then the help of each command."""
+    exits = "\n".join(f"| {code} | {meaning} |" for code, meaning in MEANINGS.items())
+    helps = "\n\n".join(f"### `{f'upstile {name}'.strip()}`\n```\n{help_of(name)}\n```" for name in commands())
+    return f"## Exit codes\n\n| code | meaning |\n|---|---|\n{exits}\n\n## The commands\n\n{helps}\n"
+
+
+def page_with(part: str, page: str) -> str:
+    """The page, with the part between its marks replaced."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{part}{END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with(reference(), PAGE.read_text()))

@@ -1,0 +1,1 @@
+"""A command line that pays, over the demo's bank."""
