@@ -1,15 +1,18 @@
 """No cache keeps a token (RFC 6749 §5.1): each response that holds one says so, the application's own sign-in too."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from support.own_app import OwnApp, own_app
+from support.own_app import OwnApp, another_process, own_app
+from support.wire_driver import NOON, URL
 from upstile.server import ConfigurationError, TokenResponse
 
 pytestmark = pytest.mark.anyio
@@ -111,3 +114,37 @@ async def test_install_comes_before_the_application_starts(tmp_path: Path) -> No
             await http.get("/")
         with pytest.raises(ConfigurationError, match="before the application starts"):
             app.server.install(late)
+
+
+@pytest.mark.parametrize("start", ["lifespan protocol", "lifespan by hand"])
+async def test_a_sign_in_in_a_middleware_that_was_added_after_install_is_kept_by_no_cache(
+    tmp_path: Path, start: str
+) -> None:
+    server, app = another_process(tmp_path, lambda: NOON), FastAPI()
+    server.install(app)
+
+    async def sign_in(request: Request, call_next: Any) -> Response:
+        if request.url.path != "/sign-in":
+            return Response(headers={"cache-control": PUBLIC})
+        return Response((await server.start_session("ada", amr=["pwd"])).to_json())
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=sign_in)
+    for _ in range(2):  # an application may start again
+        async with (
+            _started(app) if start == "lifespan protocol" else app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as http,
+        ):
+            replies = [await http.get(path) for path in ("/sign-in", "/public")]
+        assert [reply.headers["cache-control"] for reply in replies] == ["no-store", PUBLIC]
+
+
+@asynccontextmanager
+async def _started(app: FastAPI) -> AsyncGenerator[None]:
+    """As a web server starts an application and ends it."""
+    heard, said = asyncio.Queue[dict[str, str]](), asyncio.Queue[Any]()
+    running = asyncio.ensure_future(app({"type": "lifespan", "asgi": {"version": "3.0"}}, heard.get, said.put))
+    heard.put_nowait({"type": "lifespan.startup"})
+    assert (await said.get())["type"] == "lifespan.startup.complete"
+    yield
+    heard.put_nowait({"type": "lifespan.shutdown"})
+    await running

@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Host, Mount, Router
+from starlette.responses import Response
+from starlette.routing import Host, Mount, Route, Router
 
 from support.own_app import another_process, own_app
 from support.wire_driver import NOON, URL, problem_of
@@ -164,15 +165,27 @@ async def test_an_application_that_nobody_could_find_lets_nobody_in_and_says_wha
             await http.get("/below/guarded")
 
 
-@pytest.mark.parametrize("path", ["/{rest:path}", METADATA, "/stepup/token"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/{rest:path}"),
+        ("GET", METADATA),
+        ("POST", "/stepup/token"),
+        ("POST", "/stepup/authenticators"),
+        ("DELETE", "/stepup/authenticators/{any}"),
+        ("PATCH", "/stepup/authenticators/{any}"),
+        ("POST", "/stepup/authenticators/{any}/verify"),
+        ("POST", "/stepup/{any:path}"),
+        ("HEAD", "/stepup/health/{any}"),
+    ],
+)
 async def test_a_route_that_was_put_before_the_entry_and_hides_it_is_found_at_start_up(
-    tmp_path: Path, path: str
+    tmp_path: Path, method: str, path: str
 ) -> None:
-    server, app, other = _deployment(tmp_path), FastAPI(), FastAPI()
+    server, app = _deployment(tmp_path), FastAPI()
     server.install(app)
-    other.api_route(path, methods=["GET", "POST"])(_nothing)
-    app.router.routes.insert(0, other.router.routes[-1])
-    with pytest.raises(ConfigurationError, match="hides /"):
+    app.router.routes.insert(0, Route(path, lambda request: Response(), methods=[method]))
+    with pytest.raises(ConfigurationError, match=f"hides {method} /"):
         async with _served(app):
             pass
 

@@ -1,5 +1,7 @@
 """How long elevated tokens live, which acr they name, and what ends them (upstile profile §3, §4)."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,31 @@ async def test_a_login_that_ended_stays_ended_when_its_tokens_outlive_it(tmp_pat
             reply = await app.call("GET", "/balance", token=elevated)
             assert (moment - end, reply.status_code, error_of(reply)) == (moment - end, 401, "invalid_token")
             assert reply.headers["www-authenticate"].count('error_description="revoked"') == 1
+
+
+async def test_who_signs_out_with_an_expired_token_ends_what_outlives_it(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        app.passkey = await _passkey(app)
+        end = _claims(app.token)["exp"]
+        app.clock.now = end - 100
+        elevated = await app.elevate(acr_values="phr", max_age="3600")
+        app.clock.now = end + 1800
+        forged = app.token[:-4] + ("AAAA" if app.token[-4:] != "AAAA" else "BBBB")
+        for token, still in ((forged, 200), (app.token, 401)):
+            reply = await app.post("/stepup/revoke", {"token": token, "client_id": "bank-cli"})
+            assert reply.status_code == 200
+            assert (await app.call("GET", "/balance", token=elevated)).status_code == still
+
+
+@pytest.mark.parametrize("after", [299, 3600])
+async def test_what_has_expired_otherwise_ends_nothing(tmp_path: Path, after: int) -> None:
+    """An elevated token, and a sign-in's own that nothing outlives any more: neither is a row of the log."""
+    async with enrolled_app(tmp_path) as app:
+        token = app.token if after == 3600 else await app.elevate()
+        app.clock.now = _claims(token)["exp"] + after
+        assert (await app.post("/stepup/revoke", {"token": token, "client_id": "bank-cli"})).status_code == 200
+    with closing(sqlite3.connect(tmp_path / "bank.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM upstile_revocations").fetchone() == (0,)
 
 
 async def test_a_token_for_one_call_stays_used_until_it_expires(tmp_path: Path) -> None:

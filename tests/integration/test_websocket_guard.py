@@ -1,14 +1,16 @@
 """A guard on a websocket judges the handshake: who is refused is never accepted."""
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket, WebSocketDisconnect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -46,6 +48,20 @@ async def _app(folder: Path) -> AsyncGenerator[OwnApp]:
             auth.require(acr="mfa", max_age=300)
             await websocket.send_text("told")
 
+        mfa, for_one, in_handler = require(acr="mfa"), require(max_age=0), require(once_in_handler=True)
+
+        @app.api.websocket("/again")
+        async def asks_again(websocket: WebSocket, auth: Annotated[Authentication, Depends(mfa)]) -> None:
+            await _each(websocket, auth.require)
+
+        @app.api.websocket("/messages")
+        async def for_each(websocket: WebSocket, auth: Annotated[Authentication, Depends(in_handler)]) -> None:
+            await _each(websocket, partial(auth.require, max_age=0))
+
+        @app.api.websocket("/once-and-again")
+        async def for_more(websocket: WebSocket, auth: Annotated[Authentication, Depends(for_one)]) -> None:
+            await _each(websocket, partial(auth.require, max_age=0))
+
         await app.sign_in()
         yield app
 
@@ -54,6 +70,14 @@ async def _say(websocket: WebSocket, text: str = "in") -> None:
     await websocket.accept()
     await websocket.send_text(text)
     await websocket.close()
+
+
+async def _each(websocket: WebSocket, ask: Callable[[], None]) -> None:
+    await websocket.accept()
+    while True:
+        await websocket.receive_text()
+        ask()
+        await websocket.send_text("done")
 
 
 async def _shake_hands(app: OwnApp, path: str, *, token: str | None = None, **changed: Any) -> list[dict[str, Any]]:
@@ -87,7 +111,7 @@ async def _open(app: OwnApp, path: str, **changed: Any) -> list[dict[str, Any]]:
         "extensions": {"websocket.http.response": {}},
         **changed,
     }
-    await app.api(scope, receive, changed.get("send", send))
+    await app.api(scope, changed.get("receive", receive), changed.get("send", send))
     return sent
 
 
@@ -222,3 +246,54 @@ def test_a_real_server_refuses_and_opens(tmp_path: Path) -> None:
             connect(f"{address}/strong", additional_headers=headers)
     assert caught.value.response.status_code == 401
     assert 'acr_values="mfa"' in caught.value.response.headers["www-authenticate"]
+
+
+@asynccontextmanager
+async def _talking(app: OwnApp, path: str, token: str) -> AsyncGenerator[Callable[[], Awaitable[dict[str, Any]]]]:
+    """An open websocket: what a server is told about each further message."""
+    heard, said = asyncio.Queue[dict[str, Any]](), asyncio.Queue[dict[str, Any]]()
+    headers = [(b"authorization", f"DPoP {token}".encode()), (b"dpop", app.proof("GET", path, token).encode())]
+    heard.put_nowait({"type": "websocket.connect"})
+    task = asyncio.ensure_future(_open(app, path, headers=headers, receive=heard.get, send=said.put))
+    assert (await said.get())["type"] == "websocket.accept"
+
+    async def say() -> dict[str, Any]:
+        heard.put_nowait({"type": "websocket.receive", "text": "on"})
+        return await said.get()
+
+    yield say
+    heard.put_nowait({"type": "websocket.disconnect", "code": 1000})
+    with suppress(WebSocketDisconnect):
+        await task
+
+
+@pytest.mark.parametrize("ended", ["expired", "revoked", "unknown"])
+async def test_who_asks_again_on_an_open_websocket_asks_whether_the_token_still_lives(
+    tmp_path: Path, ended: str
+) -> None:
+    async with _app(tmp_path) as app:
+        await app.enroll_totp()
+        async with _talking(app, "/again", await app.elevate(max_age="300")) as say:
+            assert (await say())["type"] == "websocket.send"
+            if ended == "expired":
+                app.clock.now += 300
+            elif ended == "revoked":
+                await app.server.end_sessions("ada")
+            else:  # nobody could read for too long what has ended
+                app.server._deployment.revocations._read_at = None
+            assert await say() == {"type": "websocket.close", "code": 1008, "reason": ""}
+
+
+async def test_a_token_for_one_call_serves_one_message_of_a_websocket(tmp_path: Path) -> None:
+    async with _app(tmp_path) as app:
+        await app.enroll_totp()
+        async with _talking(app, "/messages", await app.elevate(max_age="0")) as say:
+            assert (await say())["type"] == "websocket.send"
+            assert (await say())["type"] == "websocket.close"
+
+
+async def test_a_token_for_one_call_that_opened_a_websocket_has_served(tmp_path: Path) -> None:
+    async with _app(tmp_path) as app:
+        await app.enroll_totp()
+        async with _talking(app, "/once-and-again", await app.elevate(max_age="0")) as say:
+            assert (await say())["type"] == "websocket.close"

@@ -9,7 +9,7 @@ from support.stores import ISSUER, NOW, USER, Place, authenticator, enrol, key, 
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage import AuditRow, Storage
 from upstile.server.storage import _audit as waiting
-from upstile.server.storage._records import Account
+from upstile.server.storage._records import Account, Revocation
 from upstile.server.storage._stores import Found, Kept
 from upstile.server.storage.schema import _upgrade, _version
 from upstile.server.storage.sql import postgresql_engine, sqlite_engine
@@ -117,6 +117,39 @@ async def test_a_change_and_its_row_are_one_transaction(durable_place: Place) ->
         assert await told(storage) == ["b"]
 
 
+async def test_what_ends_and_its_row_are_one_transaction(durable_place: Place) -> None:
+    entry = Revocation(kind="login", name="sid", expires_at=int(NOW) + 60)
+    async with durable_place.opened() as storage:
+        for kind in ("a", "b"):  # the second time nothing new is in the log
+            await storage.durable.revoke(entry, rows(kind))
+        assert await told(storage) == ["a", "b"]
+
+
+async def test_while_the_table_is_away_what_ends_ends_and_its_row_comes_later(
+    durable_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "SPARED", 0.0)
+    entry = Revocation(kind="login", name="sid", expires_at=int(NOW) + 60)
+    async with durable_place.opened() as storage:
+        sql(durable_place, "ALTER TABLE upstile_audit RENAME TO upstile_elsewhere")
+        await storage.durable.revoke(entry, rows("a"))
+        assert [found.name for found in storage.durable.revocations_after(0, NOW)] == ["sid"]
+        sql(durable_place, "ALTER TABLE upstile_elsewhere RENAME TO upstile_audit")
+        storage.durable.tidy(NOW)
+        assert await told(storage) == ["a"]
+
+
+async def test_a_user_who_is_forgotten_without_a_word_is_not(durable_place: Place) -> None:
+    async with durable_place.opened() as storage:
+        await enrol(storage, authenticator())
+        await storage.durable.change_account(USER, unchanged, lambda _: rows("a"))
+        with pytest.raises(StorageUnavailable):
+            await storage.durable.forget_account(USER, [row("forgotten")._replace(kind=None)])  # type: ignore[arg-type]
+        assert await told(storage) == ["a"]
+        account = await storage.durable.account(USER)
+        assert (len(account.authenticators), account.logins) == (1, 0)
+
+
 async def test_while_the_table_is_away_phases_go_on_changes_do_not_and_the_rows_come_later(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,8 +222,8 @@ async def test_a_forgotten_user_leaves_no_row_and_others_theirs(durable_place: P
             [row("a"), row("b"), row("c", subject="bob"), row("d")._replace(issuer="https://x.example")]
         )
         storage.durable.tidy(NOW)
-        assert await storage.durable.forget_audited(USER) == 2
-        assert await told(storage) == []
+        await storage.durable.forget_account(USER, rows("forgotten"))
+        assert await told(storage) == ["forgotten"]
         assert [found.kind for found in await storage.durable.audited(USER._replace(subject="bob"))] == ["c"]
 
 

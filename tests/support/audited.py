@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from support.own_app import OwnApp, own_app
 from upstile.server import Authentication
-from upstile.server._fastapi_application import answer_errors, handlers
+from upstile.server._fastapi_application import answer_errors, handlers, note_places
 from upstile.server.storage import AuditRow
 
 
@@ -36,7 +36,8 @@ async def bank(folder: Path, **options: Any) -> AsyncGenerator[OwnApp]:
 
         app.api.include_router(router)
         app.api.mount("/below", below)
-        answer_errors(app.api, handlers(app.server._deployment))  # mounted after the lifespan began
+        note_places(app.api)  # mounted after the lifespan began
+        answer_errors(app.api, handlers(app.server._deployment))
         yield app
 
 

@@ -61,7 +61,9 @@ class MemoryLedger:
             self.accounts[user], result = decide(found)
             return result
 
-    async def forget_account(self, user: User) -> Account:
+    async def forget_account(
+        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
+    ) -> Account:
         raise NotImplementedError
 
     async def use(self, use: Use) -> bool:
@@ -81,7 +83,7 @@ class MemoryLedger:
         found = [(user, record) for user, account in self.accounts.items() for record in account.authenticators]
         return sorted((pair for pair in found if pair[1].id > id), key=lambda pair: pair[1].id)[:limit]
 
-    async def revoke(self, entry: Revocation) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
         raise NotImplementedError
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
@@ -98,9 +100,6 @@ class MemoryLedger:
         return 0
 
     async def audited(self, user: User) -> list[AuditRow]:
-        raise NotImplementedError
-
-    async def forget_audited(self, user: User) -> int:
         raise NotImplementedError
 
     async def ping(self) -> None:

@@ -14,6 +14,7 @@ from upstile.server import AccessToken, Issuer, JWTVerifier, Rejection, Verifica
 from upstile.server._errors import StorageUnavailable
 from upstile.server._http import HttpRequest
 from upstile.server._replay import ReplaySet
+from upstile.server.resource._admission import Admission
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._refusal import Refusals
 from upstile.server.storage._names import Names
@@ -112,6 +113,9 @@ class Resource:
     Args:
         marks_single_use: whether the issuer says which tokens serve one call.
         replay: where proofs are remembered.
+
+    Attributes:
+        untold: the `jti` of tokens whose next call has to be told of.
     """
 
     def __init__(
@@ -119,6 +123,7 @@ class Resource:
     ) -> None:
         self.keys = VerificationKeys([jwk(KEY, "k")])
         self.revoked = Revoked()
+        self.untold: set[str] = set()
         self.store = MemoryStore()
         names = Names(URL)
         names.load(b"secret")
@@ -133,6 +138,13 @@ class Resource:
             names=names,
             replay=replay,
         )
+
+    def admission(self, requirement: Requirement) -> Admission:
+        """The quick way through for one requirement."""
+        return self.guard.admission(requirement, self._is_told)
+
+    def _is_told(self, token: AccessToken) -> bool:
+        return token.jti not in self.untold
 
     def carefully(self, request: HttpRequest, requirement: Requirement, now: float) -> AccessToken | None:
         """What the guard says: the token of a call that may go on, or `None`."""

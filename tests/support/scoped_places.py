@@ -130,6 +130,40 @@ def in_an_override(app: FastAPI, guard: Guard) -> None:
     app.get("/x", dependencies=[Security(replaced, scopes=["admin"])])(answer)
 
 
+def called_by_hand_in_an_override(app: FastAPI, guard: Guard) -> None:
+    """Around a dependency that calls the guard, in what overrides an override."""
+
+    async def replaced() -> None:
+        raise AssertionError("replaced")
+
+    async def replaced_below() -> None:
+        raise AssertionError("replaced")
+
+    async def real(user: Annotated[str, Security(by_hand(guard), scopes=["admin"])]) -> str:
+        return user
+
+    async def between(user: Annotated[str, Depends(replaced_below)]) -> str:
+        return user
+
+    app.dependency_overrides |= {replaced: between, replaced_below: real}
+    app.get("/x", dependencies=[Depends(replaced)])(answer)
+
+
+def called_by_hand_in_an_override_below(app: FastAPI, guard: Guard) -> None:
+    """The same where a router is included."""
+    router = APIRouter()
+
+    async def replaced() -> None:
+        raise AssertionError("replaced")
+
+    async def real(user: Annotated[str, Security(by_hand(guard), scopes=["admin"])]) -> str:
+        return user
+
+    router.get("/x", dependencies=[Depends(replaced)])(answer)
+    app.include_router(router)
+    app.dependency_overrides[replaced] = real
+
+
 def called_by_hand(app: FastAPI, guard: Guard) -> None:
     """Around a dependency that calls the guard."""
     app.get("/x", dependencies=[Security(by_hand(guard), scopes=["admin"])])(answer)
@@ -178,6 +212,8 @@ PLACES: list[Place] = [
     beside_the_same_without,
     in_an_override,
     called_by_hand,
+    called_by_hand_in_an_override,
+    called_by_hand_in_an_override_below,
     called_by_hand_below,
     called_with_what_fastapi_said,
     called_in_the_handler,

@@ -122,18 +122,21 @@ class Deployment:
         for store in self.storage.stores:
             await store.aclose()
 
-    async def authenticate(self, request: HttpRequest, asks_once: Callable[[], bool]) -> Authentication:
+    async def authenticate(
+        self, request: HttpRequest, asks_once: Callable[[], bool], *, lasts: bool = False
+    ) -> Authentication:
         """Verify the token of one call, once: a DPoP proof is good for one look. Raises `Rejection`.
 
         Args:
             request: the call.
             asks_once: whether any guard of its route asks for an authentication for this very call.
+            lasts: whether it is a connection that stays, such as a websocket.
         """
         if not self._ready:
             await self.prepare()
         call = await self.guard.authenticate_or_look(request, self.clock())
         call.asks_once = asks_once
-        return Authentication(self.guard, call.token, call.scheme, asks_once, self.clock, call)
+        return Authentication(self.guard, call.token, call.scheme, asks_once, self.clock, call, lasts)
 
     async def require(
         self, authentication: Authentication, requirement: Requirement, *, once_in_handler: bool = False
@@ -203,12 +206,16 @@ class Deployment:
 
     def is_repeat(self, token: AccessToken) -> bool:
         """Whether a call that is let in is the first one here with the token of a ceremony: to be told of, once."""
-        if token.issuer != self.issuer.identifier or token.jti in self._repeated or ceremony_of(token.jti) is None:
+        if self.is_told(token):
             return False
         if len(self._repeated) >= REPEATED:
             self._repeated.clear()
         self._repeated.add(token.jti)
         return True
+
+    def is_told(self, token: AccessToken) -> bool:
+        """Whether nothing has to be told of a call let in with this token: it is no ceremony's, or not new here."""
+        return token.jti in self._repeated or token.issuer != self.issuer.identifier or ceremony_of(token.jti) is None
 
     def repeated(self, token: AccessToken, request: HttpRequest, route: str | None) -> None:
         """Tell of such a call."""

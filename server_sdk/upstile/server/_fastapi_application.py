@@ -1,7 +1,7 @@
 """What `install` does to an application, and to those below it: answers, the checks of its routes, OpenAPI."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -13,7 +13,9 @@ from starlette.types import Scope
 from upstile.server._deployment import Deployment
 from upstile.server._errors import AuthorizationError, ConfigurationError, Rejection, StorageUnavailable
 from upstile.server._fastapi_guard import Guarded, guards
-from upstile.server._fastapi_routes import applications_below, declared_routes
+from upstile.server._fastapi_routes import declared_routes, mounted_in
+from upstile.server._mounts import note_place
+from upstile.server._no_store import NoStore
 from upstile.server._starlette import EmbeddedRoutes, answer, head, route_of
 from upstile.server.authorization._response import error_response
 
@@ -23,8 +25,24 @@ _SAID = "says_scopes_of_guards"
 def applications(app: Starlette) -> Iterator[Starlette]:
     """An application and all that are mounted below it."""
     yield app
-    for below in applications_below(app):
-        yield from applications(below)
+    for mounted in mounted_in(app):
+        if mounted.app is not None:
+            yield from applications(mounted.app)
+
+
+def note_places(app: Starlette, before: str = "") -> None:
+    """Note below what the routes of an application, and of those below it, stand, so that events can say it.
+
+    Args:
+        app: an application.
+        before: the template of what it is mounted below itself.
+    """
+    note_place(app, before)
+    for template, below in mounted_in(app):
+        if below is None:
+            note_place(app, before + template)
+        else:
+            note_places(below, before + template)
 
 
 def handlers(deployment: Deployment) -> dict[type[Exception], Any]:
@@ -87,9 +105,20 @@ def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
     if entry not in routes:
         raise ConfigurationError("what server.install(app) put into the router was taken out of it")
     for route in routes[: routes.index(entry)]:
-        for method, path in entry.fixed:
+        for method, path in entry.answered:
             if route.matches(_request(method, path))[0] is Match.FULL:
-                raise ConfigurationError(f"{route!r} stands first and hides {path}: add it after server.install(app)")
+                what = f"{method} {path}"
+                raise ConfigurationError(f"{route!r} stands first and hides {what}: add it after server.install(app)")
+
+
+def keep_from_caches(app: Starlette) -> None:
+    """Let the middleware that keeps tokens from caches stand around all others, those added after `install` too.
+
+    For when the application starts: no middleware is added from then on.
+    """
+    stack, outermost = app.middleware_stack or app.build_middleware_stack(), app.user_middleware[0]
+    if cast(object, outermost.cls) is not NoStore and not isinstance(stack, NoStore):
+        app.middleware_stack = NoStore(stack)
 
 
 def say_scopes(app: Starlette) -> None:

@@ -43,7 +43,7 @@ class Guarded(SecurityBase):
         self._scoped: dict[tuple[str, ...], Guarded] = {}
         # NOTE: no quick way where a token may have to be used up for the call.
         once = once_in_handler or requirement.for_this_call
-        self._quick = None if once else deployment.guard.admission(requirement)
+        self._quick = None if once else deployment.guard.admission(requirement, deployment.is_told)
         # Several guards of one route look at a call's token and proof once; another deployment looks for itself.
         self._verified = f"upstile.authentication {id(deployment)}"
 
@@ -60,7 +60,10 @@ class Guarded(SecurityBase):
             token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
             if token is not None:
                 asks_once = partial(_asks_once, deployment, route, scope.get("fastapi"))
-                authentication = Authentication(deployment.guard, token, "bearer", asks_once, deployment.clock)
+                lasts = scope["type"] == "websocket"
+                authentication = Authentication(
+                    deployment.guard, token, "bearer", asks_once, deployment.clock, lasts=lasts
+                )
                 scope[self._verified] = route, authentication
                 return authentication
         return await self._judge(connection, authentication)
@@ -72,12 +75,15 @@ class Guarded(SecurityBase):
             if authentication is None:
                 neutral, route = head(connection), scope.get("route")
                 asks_once = partial(_asks_once, deployment, route, scope.get("fastapi"))
+                lasts = scope["type"] == "websocket"
                 token = None if self._quick is None else self._quick.admit_bound(neutral, deployment.clock())
                 if token is not None:
-                    authentication = Authentication(deployment.guard, token, "dpop", asks_once, deployment.clock)
+                    authentication = Authentication(
+                        deployment.guard, token, "dpop", asks_once, deployment.clock, lasts=lasts
+                    )
                     scope[self._verified] = route, authentication
                     return authentication
-                authentication = await deployment.authenticate(neutral, asks_once)
+                authentication = await deployment.authenticate(neutral, asks_once, lasts=lasts)
                 scope[self._verified] = route, authentication
             await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
             if deployment.is_repeat(authentication.token):

@@ -7,9 +7,11 @@ by hand need. It differs by version: up to 0.122 a dependant keeps `security_sco
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import fastapi.routing
+from fastapi.dependencies.utils import get_dependant
 from starlette.applications import Starlette
 
 from upstile.server._errors import ConfigurationError
@@ -55,24 +57,50 @@ def declared_routes(app: Starlette) -> Iterator[Declared]:
             yield Declared(path, tuple(sorted(getattr(route, "methods", None) or ())), dependant)
 
 
-def applications_below(app: Starlette) -> Iterator[Starlette]:
-    """The applications that are mounted in one, also inside of middleware, routers and hosts; not those below them."""
-    waiting = list(_routes(app.router))
+class Mounted(NamedTuple):
+    """What is mounted in an application.
+
+    Attributes:
+        template: below what.
+        app: an application, or `None` for a router, whose routes are those of the application around it.
+    """
+
+    template: str
+    app: Starlette | None
+
+
+def mounted_in(app: Starlette) -> Iterator[Mounted]:
+    """What is mounted in an application, also inside of middleware, routers and hosts; not what is below those."""
+    waiting = [("", route) for route in _routes(app.router)]
     while waiting:
-        below = getattr(waiting.pop(), "app", None)
+        template, route = waiting.pop()
+        below = getattr(route, "app", None)
         while below is not None and not isinstance(below, Starlette) and not hasattr(below, "routes"):
             below = getattr(below, "app", None)
+        if below is None:
+            continue
+        template += getattr(route, "path", None) or ""  # a host has none
         if isinstance(below, Starlette):
-            yield below
-        elif below is not None:
-            waiting.extend(_routes(below))
+            yield Mounted(template, below)
+        else:
+            yield Mounted(template, None)
+            waiting.extend((template, inner) for inner in _routes(below))
 
 
-def uses(dependant: Any) -> Iterator[Use]:
-    """All dependencies of a route, however deep."""
+def uses(dependant: Any, overrides: Mapping[Any, Any] = MappingProxyType({})) -> Iterator[Use]:
+    """All dependencies of a route, however deep.
+
+    Args:
+        dependant: what the route declares.
+        overrides: what is called in place of what, as FastAPI's `dependency_overrides`.
+    """
     for dependency in dependant.dependencies:
-        yield Use(dependency.call, _scopes(dependency))
-        yield from uses(dependency)
+        call, below = dependency.call, dependency
+        if call in overrides:
+            call = overrides[call]
+            below = get_dependant(path=dependency.path or "/", call=call)
+        yield Use(call, _scopes(dependency))
+        yield from uses(below, overrides)
 
 
 def dependant_of(route: Any, fastapi_scope: Mapping[str, Any] | None) -> Any:
@@ -82,24 +110,30 @@ def dependant_of(route: Any, fastapi_scope: Mapping[str, Any] | None) -> Any:
         route: `scope["route"]`.
         fastapi_scope: `scope["fastapi"]`.
     """
-    context = (fastapi_scope or {}).get("effective_route_context")
-    if context is not None and (route is None or context.original_route is route):
-        return context.dependant
-    return getattr(route, "dependant", None)
+    return getattr(_resolved(route, fastapi_scope), "dependant", None)
 
 
 def scopes_around(scope: Mapping[str, Any]) -> tuple[str, ...]:
-    """All scopes that `Security` names on the route of a call.
+    """All scopes that `Security` names on the route of a call, and in what overrides its dependencies.
 
     Raises:
         ConfigurationError: FastAPI resolves dependencies here, and it cannot be told for which route.
     """
-    dependant = dependant_of(scope.get("route"), scope.get("fastapi"))
+    resolved = _resolved(scope.get("route"), scope.get("fastapi"))
+    dependant = getattr(resolved, "dependant", None)
     if dependant is None:
         if "fastapi_inner_astack" in scope:
             raise ConfigurationError("say which scopes count where a guard is called here: guard(request, scopes)")
         return ()
-    return tuple(dict.fromkeys(name for use in uses(dependant) for name in use.scopes))
+    provider = getattr(resolved, "dependency_overrides_provider", scope.get("app"))
+    overrides = getattr(provider, "dependency_overrides", {})
+    return tuple(dict.fromkeys(name for use in uses(dependant, overrides) for name in use.scopes))
+
+
+def _resolved(route: Any, fastapi_scope: Mapping[str, Any] | None) -> Any:
+    """What FastAPI goes by for the call under way: the context of an included route, or the route."""
+    context = (fastapi_scope or {}).get("effective_route_context")
+    return context if context is not None and (route is None or context.original_route is route) else route
 
 
 def _routes(router: Any) -> Iterator[Any]:

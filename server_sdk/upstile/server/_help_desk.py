@@ -76,7 +76,8 @@ class HelpDeskVerbs:
         """Delete all that is stored under a user's name, and end all they had.
 
         For 13 hours the log of revocations keeps the name and a number, so that the tokens stay dead; what is stored
-        under no name (sign-ins, ceremonies, codes) is dead at once and swept within the life of a base login.
+        under no name (sign-ins, ceremonies, codes) is dead at once and swept within the life of a base login. The audit
+        keeps the row that says so; processes that run may add some for two seconds (`docs/operating.md`).
 
         Raises:
             ConfigurationError: `subject` names nobody.

@@ -15,11 +15,14 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from upstile.server._http import HttpRequest, HttpResponse
+from upstile.server._mounts import place_of
 from upstile.server._route import Route
 from upstile.server.authorization._endpoints import MAX_BODY
 
 _NONE: tuple[Match, Scope] = (Match.NONE, {})
 _FOUND = "upstile.route"
+_NAME = re.compile(r"\{\w+\}")
+_SOME_ID = "AbCd-1234_5678ef"
 
 
 class EmbeddedRoutes(BaseRoute):
@@ -38,8 +41,10 @@ class EmbeddedRoutes(BaseRoute):
 
     def __init__(self, routes: Iterable[Route], prepare: Callable[[], Awaitable[None]]) -> None:
         known = tuple(routes)
-        self.fixed = [(next(iter(route.endpoints)), route.path) for route in known if "{" not in route.path]
-        """Method and path of each endpoint whose path has no parameter."""
+        self.answered = [
+            (method, _NAME.sub(_SOME_ID, route.path)) for route in known for method in _methods(route.endpoints)
+        ]
+        """Method and path of each request that is answered here; a parameter of the path is one of many."""
         self._fixed = {route.path: route for route in known if "{" not in route.path}
         self._patterns = [(_pattern(route.path), route) for route in known if "{" in route.path]
         self._beginning = commonprefix([route.path.partition("{")[0] for _, route in self._patterns])  # noqa: RUF071 - text is meant
@@ -98,13 +103,13 @@ def head(request: HTTPConnection) -> HttpRequest:
 
 
 def route_of(scope: Scope) -> str | None:
-    """The template of the route of a call, such as `POST /transfers/{id}`, with what it is mounted below."""
+    """The template of the route of a call, such as `POST /transfers/{id}`, with those that it is mounted below."""
     template = getattr(scope.get("route"), "path", None)
     if template is None:
         return None
     outer: str = scope.get("app_root_path", "")
     below: str = scope.get("root_path", "").removeprefix(outer)
-    return f"{scope.get('method', 'GET')} {below}{template}"
+    return f"{scope.get('method', 'GET')} {place_of(scope.get('app'), below)}{template}"
 
 
 def response(neutral: HttpResponse) -> Response:
@@ -141,6 +146,11 @@ async def _bounded_body(request: Request) -> bytes:
         if len(body) > MAX_BODY:
             break
     return bytes(body)
+
+
+def _methods(endpoints: Iterable[str]) -> tuple[str, ...]:
+    named = tuple(endpoints)
+    return (*named, "HEAD") if "GET" in named else named
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -28,7 +28,15 @@ from upstile.server import (
     Rejection,
 )
 from upstile.server._embedded import PREFIX, Settings, embedded
-from upstile.server._fastapi_application import answer_errors, check_first, check_guards, handlers, say_scopes
+from upstile.server._fastapi_application import (
+    answer_errors,
+    check_first,
+    check_guards,
+    handlers,
+    keep_from_caches,
+    note_places,
+    say_scopes,
+)
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._no_store import NoStore, token_goes_out
@@ -239,7 +247,8 @@ class StepUp(HelpDeskVerbs):
         """Begin a base login after the application's own sign-in; return the result to the app as it is.
 
         The response gets `Cache-Control: no-store` (RFC 6749 §5.1) in the application that `install` was called with,
-        and in those mounted below it. In another one, set it yourself.
+        its middleware included, and in those mounted below it. In another one, and where a server runs the application
+        without its lifespan and middleware was added after `install`, set it yourself.
 
         Args:
             subject: the user, by a name that never changes.
@@ -262,6 +271,7 @@ class StepUp(HelpDeskVerbs):
 
     def _look_at(self, app: FastAPI, entry: EmbeddedRoutes) -> None:
         """At `install`, and again when the application starts: what was added or mounted in between is known then."""
+        note_places(app)
         answer_errors(app, handlers(self._deployment))
         check_guards(app)
         check_first(app, entry)
@@ -271,6 +281,7 @@ class StepUp(HelpDeskVerbs):
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
             self._look_at(app, entry)
+            keep_from_caches(app)
             health = self._deployment.health
             health.begin()
             await self._deployment.prepare()

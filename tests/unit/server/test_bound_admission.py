@@ -56,7 +56,7 @@ def test_a_guard_with_the_quick_way_says_what_one_without_it_says(
     claims: list[dict[str, Any]], requirement: Requirement, replay: Any, data: st.DataObject
 ) -> None:
     with_it, without = Resource(replay=replay, bound=4), Resource(replay=replay, bound=4)
-    admission = with_it.guard.admission(requirement)
+    admission = with_it.admission(requirement)
     texts = [token(**each) for each in claims]
     for _ in range(data.draw(st.integers(2, 8))):
         text, now = data.draw(st.sampled_from(texts)), NOW + data.draw(st.integers(0, 70))
@@ -72,7 +72,14 @@ def test_a_guard_with_the_quick_way_says_what_one_without_it_says(
 def _seen(**options: Any) -> tuple[Resource, Admission, str]:
     resource, text = Resource(**options), token(**BOUND)
     assert resource.carefully(bound_call(text, jti="first"), RECENT, NOW)
-    return resource, resource.guard.admission(RECENT), text
+    return resource, resource.admission(RECENT), text
+
+
+def test_a_bound_call_that_has_to_be_told_of_is_left_to_the_guard_and_its_proof_is_unused() -> None:
+    resource, admission, text = _seen()
+    resource.untold.add("j")
+    assert admission.admit_bound(bound_call(text), NOW) is None
+    assert resource.carefully(bound_call(text), RECENT, NOW) is not None
 
 
 def test_a_bound_token_with_a_fresh_proof_is_admitted_quickly_and_its_proof_is_good_once() -> None:

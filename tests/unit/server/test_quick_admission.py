@@ -58,7 +58,7 @@ def test_whatever_is_admitted_quickly_the_careful_way_admits_as_the_same(
     claims: list[dict[str, Any]], requirement: Requirement, marks: bool, data: st.DataObject
 ) -> None:
     quick, careful = Resource(marks_single_use=marks), Resource(marks_single_use=marks)
-    admission = quick.guard.admission(requirement)
+    admission = quick.admission(requirement)
     texts = [token(**each) for each in claims]
     for _ in range(data.draw(st.integers(3, 8))):
         now, text = data.draw(_MOMENTS), data.draw(st.sampled_from(texts))
@@ -91,7 +91,7 @@ def test_what_was_remembered_for_one_set_of_scopes_is_nothing_to_another(
     for named, which, in_order in calls:
         scopes = held[which % len(held)]
         requirement = Requirement(acr="mfa", scope=sorted(named, reverse=in_order))
-        kept.append(quick.guard.admission(requirement))
+        kept.append(quick.admission(requirement))
         request = bearer(token(scope=scopes))
         admitted = kept[-1].admit(request.headers, NOW)
         judged = careful.carefully(request, requirement, NOW)
@@ -105,7 +105,7 @@ def _remembering(requirement: Requirement = RECENT, **claims: Any) -> tuple[Reso
     """A server whose quick way has admitted a token: it, the question to it, and the call."""
     resource = Resource()
     request = bearer(token(**claims))
-    admission = resource.guard.admission(requirement)
+    admission = resource.admission(requirement)
     assert admission.admit(request.headers, NOW) is None  # nothing is known yet
     assert resource.carefully(request, requirement, NOW) is not None
     assert admission.admit(request.headers, NOW) is not None
@@ -180,11 +180,21 @@ def test_nothing_is_remembered_that_serves_once_or_needs_a_proof(
 ) -> None:
     resource = Resource(marks_single_use=marks)
     request = bearer(token(**claims))
-    admission = resource.guard.admission(requirement)
+    admission = resource.admission(requirement)
     resource.carefully(request, requirement, NOW)
     for _ in range(2):
         assert admission.admit(request.headers, NOW) is None
     assert not admission._verdicts
+
+
+def test_a_call_that_has_to_be_told_of_is_left_to_the_guard() -> None:
+    resource, request = Resource(), bearer(token())
+    admission = resource.admission(RECENT)
+    resource.guard.authenticate(request, NOW)  # so that the token is known
+    resource.untold.add("j")
+    assert admission.admit(request.headers, NOW) is None
+    resource.untold.clear()
+    assert admission.admit(request.headers, NOW) is not None
 
 
 def test_two_authorization_lines_or_none_are_left_to_the_guard() -> None:
@@ -195,18 +205,18 @@ def test_two_authorization_lines_or_none_are_left_to_the_guard() -> None:
 
 
 def test_those_who_ask_the_same_share_what_is_remembered_and_it_goes_with_them() -> None:
-    guard = Resource().guard
-    first = guard.admission(RECENT)
-    assert guard.admission(Requirement(acr="mfa", max_age=200, reason="Confirm")) is first
-    assert guard.admission(RECENT_OR_LESS) is not first
+    resource = Resource()
+    first = resource.admission(RECENT)
+    assert resource.admission(Requirement(acr="mfa", max_age=200, reason="Confirm")) is first
+    assert resource.admission(RECENT_OR_LESS) is not first
     del first
-    assert len(guard._admissions) == 0
+    assert len(resource.guard._admissions) == 0
 
 
 def test_what_is_remembered_is_bounded_and_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("upstile.server.resource._admission._REMEMBERED", 3)
     resource = Resource()
-    admission = resource.guard.admission(RECENT)
+    admission = resource.admission(RECENT)
     for number in range(8):
         request = bearer(token(jti=f"j{number}"))
         resource.guard.authenticate(request, NOW)
@@ -218,5 +228,5 @@ def test_what_is_remembered_is_bounded_and_holds_no_token(monkeypatch: pytest.Mo
 def test_before_anything_was_verified_nothing_is_asked_of_the_keys() -> None:
     resource = Resource()
     del resource.keys
-    assert resource.guard.admission(RECENT).admit(bearer(token()).headers, NOW) is None
+    assert resource.admission(RECENT).admit(bearer(token()).headers, NOW) is None
     assert URL

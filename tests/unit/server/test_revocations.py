@@ -1,12 +1,13 @@
 """What ended before its time, as a node knows it (RFC 7009, upstile profile §3, §8)."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from upstile.server._errors import StorageUnavailable
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.storage import Account, Revocation, Revocations, User, generation_of
+from upstile.server.storage import Account, AuditRow, Revocation, Revocations, User, generation_of
 from upstile.server.storage._records import GRACE
 
 ISSUER = "https://as.example"
@@ -22,7 +23,7 @@ class Log:
         self.away = False
         self.read_from: list[int] = []
 
-    async def revoke(self, entry: Revocation) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
         self.write(entry)
 
     def write(self, entry: Revocation) -> None:

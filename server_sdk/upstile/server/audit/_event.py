@@ -1,8 +1,10 @@
 """The one type of event, and how it looks in the log and in the table."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
+from upstile.protocol import base64url_encode
 from upstile.server.audit._kinds import KINDS, EventKind, Outcome
 from upstile.server.storage import AuditRow, User
 
@@ -75,8 +77,9 @@ class SecurityEvent:
             self.by,
         )
         together = "".join(text for text in texts if text)
-        if len(together) > LONGEST or not together.isprintable():
-            texts = tuple(map(_shown, texts))
+        if len(together) >= LONGEST or not _is_plain(together):
+            subject = None if subject is None else stored_subject(subject)
+            texts = (subject, *map(_shown, texts[1:]))
         return AuditRow(issuer, self.at, self.kind, KINDS[self.kind].outcome, *texts)
 
     def fields(self) -> dict[str, Any]:
@@ -85,22 +88,43 @@ class SecurityEvent:
 
 
 def stored_subject(subject: str) -> str:
-    """A subject as the table has it."""
-    return _shown(subject) or ""
+    """A subject as the table has it: no two have the same.
+
+    One that is too long ends in its SHA-256, and only such a one is as long as the column. An escape begins with a
+    backslash, and so is a backslash of its own.
+    """
+    if len(subject) < LONGEST and _is_plain(subject):
+        return subject
+    plain = _escaped(subject)
+    if len(plain) < LONGEST:
+        return plain
+    digest = base64url_encode(sha256(subject.encode("utf-8", "surrogatepass")).digest())
+    return f"{plain[: LONGEST - 1 - len(digest)]}…{digest}"
 
 
 def _shown(text: str | None) -> str | None:
-    """A text of bounded length, on one line, without a character that a terminal or a reader would obey.
+    """A text of bounded length, on one line, without a character that a terminal or a reader would obey."""
+    if text is None or (len(text) <= LONGEST and _is_plain(text)):
+        return text
+    plain = _escaped(text[: LONGEST + 1])
+    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is stored as it is.
 
     NOTE: `isprintable` is false of controls, line and paragraph separators, bidirectional and other format characters,
     surrogates and unassigned ones, and of all spaces but the ordinary one.
     """
-    if text is None or (len(text) <= LONGEST and text.isprintable()):
-        return text
-    plain = "".join(c if c.isprintable() else _escaped(c) for c in text[:LONGEST])
-    return plain if len(plain) <= LONGEST and len(text) <= LONGEST else plain[: LONGEST - 1] + "…"
+    return text.isprintable() and "\\" not in text
 
 
-def _escaped(character: str) -> str:
+def _escaped(text: str) -> str:
+    return "".join(c if _is_plain(c) else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -7,6 +7,8 @@ from upstile.server.storage import User
 
 _CHALLENGES = frozenset({"insufficient_user_authentication", "insufficient_authorization", "token-used"})
 """What asks the person for something: rows 4 and 5 of the upstile profile §1."""
+_UNPROVEN = frozenset({"invalid_token", "invalid_dpop_proof"})
+"""Where nobody showed that they are who the request says: it may be a recorded one."""
 
 
 def refused_call(
@@ -39,5 +41,5 @@ def refused_call(
         address=address,
         reason=rejection.code,
         detail=said.detail,
-        verified=said.verified or user is None,
+        verified=said.verified or (user is None and rejection.code not in _UNPROVEN),
     )

@@ -151,9 +151,7 @@ class Answers:
             if worn_out:
                 await self._closings.keep_open(answer.account.user, worn_out)
             return reply
-        if worn_out:
-            await self._events.tell(self._event("authenticator-closed", answer, now))
-        return await self._wrong(answer, claimed, now)
+        return await self._wrong(answer, claimed, now, closes=bool(worn_out))
 
     async def _reply_if_right(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse | None:
         method, user = answer.method, answer.account.user
@@ -202,7 +200,7 @@ class Answers:
         await self._events.tell(event, in_phase=True)
         return outcome.reply
 
-    async def _wrong(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
+    async def _wrong(self, answer: Answer, claimed: Claimed, now: float, *, closes: bool) -> HttpResponse:
         self._check_claim(claimed)
         charged = claimed.claim.charged
         if min(charged.left, TRIES - claimed.tries) <= 0:
@@ -212,6 +210,8 @@ class Answers:
             ceremony = replace(answer.ceremony, wrong=claimed.tries)
             outcome = self._next(answer, claimed, ceremony, claimed.user, now, "rejected")
         kinds: list[EventKind] = ["answer-rejected", "answer-locked"] if charged.left <= 0 else ["answer-rejected"]
+        if closes:
+            kinds.insert(0, "authenticator-closed")
         events = [self._event(kind, answer, now) for kind in kinds]
         await write_wrong(self._storage, answer, claimed, outcome, now, self._events.in_phase(*events))
         for event in events:

@@ -5,12 +5,12 @@ a node that dies nor a one-time store that is lost gives a guess back. The count
 tries are left until then; who opens it begins the count anew.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from upstile.server.authorization._account import with_closed
 from upstile.server.authorization._budgets import opened, unlocked
 from upstile.server.authorization._user_state import UserState
-from upstile.server.storage import Account, AuditRow, Found, Kept, Names, Storage, User
+from upstile.server.storage import Account, Found, Kept, Names, Storage, User
 
 
 class Closings:
@@ -37,14 +37,14 @@ class Closings:
         """Begin the count of this one anew: it was opened. Without that the next wrong answer closes it again."""
         await self._change_count(user, lambda state: opened(state, id), now)
 
-    async def unlock(self, user: User, now: float, rows: Sequence[AuditRow]) -> None:
-        """Let unknown keys try all of them again, and end the lock that is running; `rows` are written with it."""
-        await self._change_count(user, unlocked, now)
+    async def unlock(self, user: User, now: float) -> None:
+        """Let unknown keys try all of them again, and end the lock that is running."""
+        await self._change_count(user, unlocked, now)  # first, or a wrong answer in between would close it again
 
         def decide(account: Account) -> tuple[Account, None]:
             return with_closed(account, [record.id for record in account.authenticators], closed=False), None
 
-        await self._storage.durable.change_account(user, decide, lambda _: rows)
+        await self._storage.durable.change_account(user, decide)
 
     async def _mark(self, user: User, ids: Collection[str], *, closed: bool) -> None:
         def decide(account: Account) -> tuple[Account, None]:

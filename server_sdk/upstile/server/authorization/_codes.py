@@ -111,8 +111,8 @@ class Codes:
             return rows(redeemed) if redeemed.used_jti == jti else ()
 
         grant = await self._store.update_many([key, user_key, *possession.keys], decide, now, told)
-        if grant.used_jti != jti:
-            await self._end(grant, now)
+        if grant.used_jti is not None and grant.used_jti != jti:
+            await self._end(grant.used_jti, grant, now)
             raise _refused()
         await self._events.tell(issued, in_phase=True)
         return self._mint.elevated(grant.ceremony, jti=jti, acr=grant.acr, life=grant.token_life, now=now)
@@ -122,10 +122,10 @@ class Codes:
         login = ceremony.login
         return self._revocations.names(ceremony.subject_jti, login.sid, login.user(self._issuer))
 
-    async def _end(self, grant: Grant, now: float) -> None:
-        if grant.used_jti is not None:
-            await self._revocations.revoke("token", grant.used_jti, now + grant.token_life)
-        await self._events.tell(self._event("code-replayed", grant, now))
+    async def _end(self, jti: str, grant: Grant, now: float) -> None:
+        event = self._event("code-replayed", grant, now)
+        await self._revocations.revoke("token", jti, now + grant.token_life, self._events.rows(event))
+        await self._events.tell(event, written=True)
 
     def _event(self, kind: EventKind, grant: Grant, now: float) -> SecurityEvent:
         ceremony = grant.ceremony

@@ -68,12 +68,11 @@ class Endpoints:
     def routes(self, prefix: str, documents: Mapping[str, Callable[[], Any]]) -> tuple[Route, ...]:
         """All routes; `documents` are the JSON documents to serve, by path."""
         enrolment, authenticators = self.enrolment, f"{prefix}/authenticators"
+        challenge, token, revoke = f"{prefix}/challenge", f"{prefix}/token", f"{prefix}/revoke"
         forms = {
-            f"{prefix}/challenge": self._oauth(self._read_challenge, self._challenge, _start_or_answer),
-            f"{prefix}/token": self._oauth(_read_token_request, self._token, lambda _: "token-refused"),
-            f"{prefix}/revoke": self._oauth(
-                RevocationRequest.from_members, self._revoke, lambda _: "revocation-refused"
-            ),
+            challenge: self._oauth(challenge, self._read_challenge, self._challenge, _start_or_answer),
+            token: self._oauth(token, _read_token_request, self._token, lambda _: "token-refused"),
+            revoke: self._oauth(revoke, RevocationRequest.from_members, self._revoke, lambda _: "revocation-refused"),
         }
         guarded: dict[str, dict[str, _Handle]] = {
             authenticators: {"GET": enrolment.show, "POST": enrolment.begin},
@@ -120,6 +119,7 @@ class Endpoints:
 
     def _oauth(
         self,
+        path: str,
         read: Callable[[dict[str, str]], M],
         handle: Callable[[HttpRequest, M, float], Awaitable[HttpResponse]],
         refused: Callable[[HttpRequest], EventKind],
@@ -127,7 +127,7 @@ class Endpoints:
         """An endpoint for forms; `refused` says what its refusals are called."""
 
         async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
-            with self.events.request(request), self.events.telemetry.span(f"POST {request.path}"):
+            with self.events.request(request), self.events.telemetry.span(f"POST {path}"):
                 try:
                     return await handle(request, _read_form(request, read), self.clock())
                 except AuthorizationError as error:
@@ -140,7 +140,8 @@ class Endpoints:
         return endpoint
 
     def _note(self, kind: EventKind, code: str, description: str) -> None:
-        event = SecurityEvent(kind=kind, user=None, at=self.clock(), reason=code, detail=description)
+        verified = code != "invalid_dpop_proof"  # a proof may have been recorded: then this is not who it was
+        event = SecurityEvent(kind=kind, user=None, at=self.clock(), reason=code, detail=description, verified=verified)
         self.events.note(event)  # whose it is, the request under way has learnt, or nobody knows
 
     def _resource(self, template: str, handle: _Handle) -> Endpoint:

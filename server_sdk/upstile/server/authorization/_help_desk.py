@@ -132,8 +132,8 @@ class HelpDesk:
     async def unlock(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
         """Let new devices try again: open what was closed to them, and end their lock."""
         found = await self._look(subject)
-        event = self._event("user-unlocked", subject, by, reason)
-        await self._closings.unlock(self._user(subject), self._clock(), self._events.rows(event))
+        event = await self._written("user-unlocked", subject, by, reason)
+        await self._closings.unlock(self._user(subject), self._clock())
         await self._events.tell(event, written=True)
         return _status(*found)
 
@@ -167,9 +167,10 @@ class HelpDesk:
         user of this name goes on.
         """
         found, user, now = await self._look(subject), self._user(subject), self._clock()
-        await self._storage.durable.forget_audited(self._audited(subject))
-        event = await self._written("user-forgotten", subject, by, reason)  # the one row that stays
-        account, _ = at_least(await self._storage.durable.forget_account(user), *self._revocations.first_good(user))
+        event = self._event("user-forgotten", subject, by, reason)
+        rows = self._events.rows(event)  # the one that stays
+        forgotten = await self._storage.durable.forget_account(user, rows, audited=self._audited(subject))
+        account, _ = at_least(forgotten, *self._revocations.first_good(user))
         until, key = now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, self._names("user", subject)
         self._revocations.ended(account, until)
         nothing = UserState(first_login=account.logins, first_proof=account.proofs)

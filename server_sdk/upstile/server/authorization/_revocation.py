@@ -9,11 +9,11 @@ from upstile.server._errors import AuthorizationError
 from upstile.server.audit import Events, SecurityEvent, learn
 from upstile.server.authorization._budgets import Side, side_of, whole_seconds
 from upstile.server.authorization._lives import LONGEST_TOKEN_LIFE
-from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._response import temporarily_unavailable
+from upstile.server.authorization._tokens import ceremony_of
 from upstile.server.authorization._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._claims import ExpiredToken, InvalidToken
 from upstile.server.resource._jwt import Verifier
 from upstile.server.storage import Found, Kept, Names, OneTimeStore, Revocations, User
 
@@ -34,7 +34,7 @@ class Revoker:
 
     Args:
         verifier: for tokens of this server.
-        store: tells a base login's own token, whose end is the end of all that stems from it; counts those ends.
+        store: counts the ends of base logins.
         names: makes its keys.
         revocations: where the revoked ones are kept.
         events: is told.
@@ -52,28 +52,42 @@ class Revoker:
     async def revoke(self, request: RevocationRequest, now: float) -> None:
         """Revoke a token; one that is not good any more is no error (RFC 7009 §2.2).
 
+        A sign-in's own token ends all that stems from the sign-in, also when it has expired itself: elevated tokens may
+        outlive it. Nothing is told under the name of whose token has ended.
+
         Raises:
             AuthorizationError: the token is another client's; or `temporarily_unavailable`: the user's base logins were
                 signed out too often in the last hour, and this one goes on (RFC 7009 §2.2.1).
         """
-        try:
-            token = await self._verifier.verify_or_look(request.token, now)
-        except InvalidToken:
+        token = await self._not_ended(request.token, now)
+        if token is None:
             return
-        learn(user=User(token.issuer, token.subject))
-        if token.client_id != request.client_id:
-            raise AuthorizationError("invalid_client", "the token is another client's")
-        if self._revocations.covers(token):
-            return
-        key = self._names("login", token.sid or "")
-        login = BaseLogin.read((await self._store.get_many([key], now)).get(key))
-        if login is not None and login.jti == token.jti:  # elevated tokens may outlive the login
-            await self._count(token, now)
-            await self._revocations.revoke("login", login.sid, token.expires_at + LONGEST_TOKEN_LIFE)
-        else:
-            await self._revocations.revoke("token", token.jti, token.expires_at)
         user = User(token.issuer, token.subject)
-        await self._events.tell(SecurityEvent(kind="token-revoked", user=user, client_id=token.client_id, at=now))
+        if token.client_id != request.client_id:
+            if now < token.expires_at:
+                learn(user=user)
+            raise AuthorizationError("invalid_client", "the token is another client's")
+        learn(user=user)
+        event = SecurityEvent(kind="token-revoked", user=user, client_id=token.client_id, at=now)
+        rows = self._events.rows(event)
+        if token.sid is not None and _is_sign_ins_own(token):
+            await self._count(token, now)
+            await self._revocations.revoke("login", token.sid, token.expires_at + LONGEST_TOKEN_LIFE, rows)
+        else:
+            await self._revocations.revoke("token", token.jti, token.expires_at, rows)
+        await self._events.tell(event, written=True)
+
+    async def _not_ended(self, text: str, now: float) -> AccessToken | None:
+        """A token that something may still be ended with."""
+        try:
+            token = await self._verifier.verify_or_look(text, now)
+        except ExpiredToken as error:
+            token = error.token
+            if not _is_sign_ins_own(token) or now >= token.expires_at + LONGEST_TOKEN_LIFE:
+                return None
+        except InvalidToken:
+            return None
+        return None if self._revocations.covers(token) else token
 
     async def _count(self, token: AccessToken, now: float) -> None:
         key = self._names("user", token.subject)
@@ -86,6 +100,10 @@ class Revoker:
             return {key: counted.record(now)}, None
 
         await self._store.update_many([key], count, now)
+
+
+def _is_sign_ins_own(token: AccessToken) -> bool:
+    return ceremony_of(token.jti) is None
 
 
 def count_sign_out(user: UserState, side: Side, now: float) -> UserState | int:

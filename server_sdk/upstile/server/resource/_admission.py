@@ -3,6 +3,7 @@
 It refuses nothing. Whatever is not plainly admissible is `None`, and the guard judges it with care (`_guard.py`).
 """
 
+from collections.abc import Callable
 from hashlib import sha256
 
 from upstile.protocol import InvalidProof, Requirement, base64url_encode, verify_proof
@@ -33,6 +34,7 @@ class Admission:
         url: the configured public base URL, which `htu` is compared with.
         replays: the DPoP proofs that this node has seen.
         noted: the methods whose proofs this node notes itself; `None` for every method.
+        is_told: whether nothing has to be told of a call that is let in with a token. What has to be, the guard tells.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Admission:
         url: str,
         replays: ReplaySet,
         noted: frozenset[str] | None,
+        is_told: Callable[[AccessToken], bool],
     ) -> None:
         self._requirement = requirement
         self._verifier = verifier
@@ -53,6 +56,7 @@ class Admission:
         self._url = url
         self._replays = replays
         self._noted = noted
+        self._is_told = is_told
         self._verdicts: dict[bytes, _Verdict] = {}
 
     def admit(self, headers: RawHeaders, now: float) -> AccessToken | None:
@@ -136,8 +140,8 @@ class Admission:
         return token
 
     def _suffices(self, token: AccessToken, now: float) -> bool:
-        """Whether a token that was seen is still good and meets the requirement, and nothing has to be used up."""
+        """Whether a token that was seen is still good and meets the requirement; nothing has to be used up or told."""
         if not self._revocations.usable or self._revocations.covers(token):
             return False
         verdict = evaluate(self._requirement, token, issuer=self._issuer, now=now)
-        return isinstance(verdict, Satisfied) and not verdict.consumes
+        return isinstance(verdict, Satisfied) and not verdict.consumes and self._is_told(token)

@@ -16,7 +16,7 @@ class Authentication:
     the same token and answered in the same scheme.
     """
 
-    __slots__ = ("_asks_once", "_call", "_clock", "_guard", "_scheme", "token")
+    __slots__ = ("_asks_once", "_call", "_clock", "_guard", "_lasts", "_scheme", "token")
 
     token: AccessToken
     """Everything that the verified access token says."""
@@ -29,6 +29,7 @@ class Authentication:
         asks_once: Callable[[], bool],
         clock: Callable[[], float],
         call: GuardedCall | None = None,
+        lasts: bool = False,
     ) -> None:
         self._guard = guard
         self.token = token
@@ -36,6 +37,7 @@ class Authentication:
         self._asks_once = asks_once
         self._clock = clock
         self._call = call
+        self._lasts = lasts
 
     @property
     def call(self) -> GuardedCall:
@@ -87,6 +89,10 @@ class Authentication:
         It is not a coroutine on purpose: a forgotten `await` would let the call pass. Call it before anything is
         changed, because the client repeats the whole call.
 
+        A token that has expired since, or has ended as far as this process knows, does not suffice any more: so a
+        websocket's handler that calls it for each message, without arguments too, stops when the token does. A
+        websocket is one call: the first `max_age=0`, its guard's included, is met, and no other.
+
         Args:
             acr, max_age, scope, reason: as for `Requirement`.
 
@@ -98,7 +104,11 @@ class Authentication:
         requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
         if requirement.for_this_call and self._guard.marks_single_use and not self.call.asks_once():
             raise ConfigurationError("auth.require(max_age=0) needs once_in_handler=True at the guard of its route")
-        _run_without_waiting(self._guard.require(self.call, requirement, self._clock()))
+        call, now = self.call, self._clock()
+        self._guard.look_again(call, now)
+        if requirement.for_this_call and self._lasts and call.served:
+            raise self._guard.refusals.step_up(call.scheme, requirement, call.token, used=True)
+        _run_without_waiting(self._guard.require(call, requirement, now))
 
     def __repr__(self) -> str:
         return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={self.acr!r})"

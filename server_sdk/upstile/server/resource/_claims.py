@@ -32,6 +32,18 @@ class UnknownKey(InvalidToken):
         self.kid = kid
 
 
+class ExpiredToken(InvalidToken):
+    """The token is good but for its age.
+
+    Attributes:
+        token: what it says.
+    """
+
+    def __init__(self, token: AccessToken) -> None:
+        super().__init__("expired")
+        self.token = token
+
+
 class Claims:
     """Reads the claims of one issuer's tokens.
 

@@ -48,6 +48,7 @@ class GuardedCall:
         scheme: `bearer` or `dpop`; challenges answer in the same scheme.
         asks_once: whether any requirement of the call asks for an authentication for this very call.
         consumed: the single-use token was used up for this call already.
+        served: it has met a requirement for this very call.
         proof: a verified proof that the first guard of the call has to use up in the deployment's store.
     """
 
@@ -55,6 +56,7 @@ class GuardedCall:
     scheme: str
     asks_once: Callable[[], bool] = _no
     consumed: bool = False
+    served: bool = False
     proof: DPoPProof | None = None
 
 
@@ -95,8 +97,13 @@ class Guard:
         self._admissions: WeakValueDictionary[object, Admission] = WeakValueDictionary()
         self.refusals = refusals
 
-    def admission(self, requirement: Requirement) -> Admission:
-        """The quick way through for one requirement; those who ask the same share what it remembers."""
+    def admission(self, requirement: Requirement, is_told: Callable[[AccessToken], bool]) -> Admission:
+        """The quick way through for one requirement; those who ask the same share what it remembers.
+
+        Args:
+            requirement: what is asked.
+            is_told: whether nothing has to be told of a call that is let in with a token; the same for all of them.
+        """
         known = self._admissions.get(requirement.asks)
         if known is None:
             known = self._admissions[requirement.asks] = Admission(
@@ -106,6 +113,7 @@ class Guard:
                 url=self._url,
                 replays=self.replays,
                 noted=self._noted if self.refusals.dpop else frozenset(),
+                is_told=is_told,
             )
         return known
 
@@ -121,13 +129,20 @@ class Guard:
             token = self._verifier.verify(text, now, digest)
         except InvalidToken as error:
             raise self.refusals.invalid_token(scheme, str(error)) from error
-        if not self._revocations.usable:
-            raise self.refusals.unavailable(StorageUnavailable("the revocations could not be read for too long"))
-        if self._revocations.covers(token):
-            raise self.refusals.invalid_token(scheme, "revoked", token)
+        self._refuse_ended(scheme, token)
         if scheme == "dpop" or token.jkt is not None:
             return GuardedCall(token, scheme, proof=self._proof(request, scheme, digest, token, now))
         return GuardedCall(token, scheme)
+
+    def look_again(self, call: GuardedCall, now: float) -> None:
+        """See that the token of a call under way is still good, by what this node has in memory.
+
+        Raises:
+            Rejection: it has expired or ended since it was verified, or the list of what ended is too old.
+        """
+        if self._verifier.has_expired(call.token, now):
+            raise self.refusals.invalid_token(call.scheme, "expired")
+        self._refuse_ended(call.scheme, call.token)
 
     async def authenticate_or_look(self, request: HttpRequest, now: float) -> GuardedCall:
         """The same; a token of a signing key that this node has not seen yet is judged again after a look for it.
@@ -164,6 +179,8 @@ class Guard:
         consumes = (self.judge(call, requirement, now) or call.token.single_use) and not call.consumed
         if consumes or call.proof is not None:
             await self._use_up(call, requirement, now, consumes=consumes)
+        if requirement.max_age == 0:
+            call.served = True
 
     def judge(self, call: GuardedCall, requirement: Requirement, now: float) -> bool:
         """Whether the token, which suffices, has to be used up for this call.
@@ -202,6 +219,12 @@ class Guard:
             raise self.refusals.invalid_proof("the proof was used before")
         else:
             raise self.refusals.step_up(call.scheme, requirement, token, used=True)
+
+    def _refuse_ended(self, scheme: str, token: AccessToken) -> None:
+        if not self._revocations.usable:
+            raise self.refusals.unavailable(StorageUnavailable("the revocations could not be read for too long"))
+        if self._revocations.covers(token):
+            raise self.refusals.invalid_token(scheme, "revoked", token)
 
     def _refusal(
         self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement, token: AccessToken

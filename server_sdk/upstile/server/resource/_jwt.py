@@ -10,7 +10,7 @@ from typing import Protocol
 
 from upstile.protocol import MalformedMessage, base64url_decode, json_object
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import Claims, InvalidToken, UnknownKey
+from upstile.server.resource._claims import Claims, ExpiredToken, InvalidToken, UnknownKey
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._keys import VerificationKeys, Verify
 from upstile.server.resource._token_cache import TokenCache
@@ -40,6 +40,10 @@ class Verifier(Protocol):
 
     def verify(self, token: str, now: float, digest: bytes | None = None) -> AccessToken:
         """Verify a token at `now` (epoch seconds); raises `InvalidToken`. `digest` is its SHA-256, if at hand."""
+        ...
+
+    def has_expired(self, token: AccessToken, now: float) -> bool:
+        """Whether a token that was verified is too old at `now` (epoch seconds)."""
         ...
 
     async def verify_or_look(self, token: str, now: float) -> AccessToken:
@@ -113,10 +117,14 @@ class JWTVerifier:
         known = trust.tokens.get(key, now)
         if known is None:
             known = self._decode(token, trust, now)
-            if now >= known.expires_at + self._leeway:
-                raise InvalidToken("expired")
+            if self.has_expired(known, now):
+                raise ExpiredToken(known)
             trust.tokens.put(key, known)
         return known
+
+    def has_expired(self, token: AccessToken, now: float) -> bool:
+        """Whether a token that was verified is too old, the leeway included."""
+        return now >= token.expires_at + self._leeway
 
     async def verify_or_look(self, token: str, now: float) -> AccessToken:
         """Verify a token; one of a key that is not known yet is judged again after a look for that key.

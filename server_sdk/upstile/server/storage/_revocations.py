@@ -5,12 +5,12 @@ The log lies in the durable store. A thread of each process reads what is newer,
 itself holds at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic
 from typing import Literal, Protocol
 
-from upstile.server.storage._records import GRACE, Account, Revocation, User
+from upstile.server.storage._records import GRACE, Account, AuditRow, Revocation, User
 from upstile.server.storage._stores import DurableStore
 
 BOUND = 10.0
@@ -88,10 +88,12 @@ class Revocations:
         """The generations of logins and of proofs that have not ended, as far as the list says."""
         return self._ended.get(user, _NOTHING_ENDED)[:2]
 
-    async def revoke(self, kind: Literal["token", "login"], name: str, expires_at: float) -> None:
-        """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds)."""
+    async def revoke(
+        self, kind: Literal["token", "login"], name: str, expires_at: float, rows: Sequence[AuditRow] = ()
+    ) -> None:
+        """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds), and tell of it."""
         entry = Revocation(kind=kind, name=name, expires_at=int(expires_at) + 1)
-        await self._store.revoke(entry)
+        await self._store.revoke(entry, rows)
         self._apply(entry)
 
     def ended(self, account: Account, expires_at: float, spared: str | None = None) -> None:

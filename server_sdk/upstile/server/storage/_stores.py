@@ -116,8 +116,15 @@ class DurableStore(Store, Protocol):
         """
         ...
 
-    async def forget_account(self, user: User) -> Account:
+    async def forget_account(
+        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
+    ) -> Account:
         """Delete all that is kept of a user; what they had has ended, and the log says so.
+
+        Args:
+            user: who.
+            rows: what is written into the audit table with it; without them nothing is deleted.
+            audited: the user as the audit table names them, whose rows are deleted; `user` by default.
 
         Returns:
             What the account is from now on: nothing, but for its next generations.
@@ -139,8 +146,12 @@ class DurableStore(Store, Protocol):
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
         ...
 
-    async def revoke(self, entry: Revocation) -> None:
-        """Append to the log, durably; what is there already is not written again."""
+    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+        """Append to the log, durably; what is there already is not written again.
+
+        `rows` are written with it. That the audit table cannot be written keeps nothing from ending: they are appended
+        later then.
+        """
         ...
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
@@ -162,10 +173,6 @@ class DurableStore(Store, Protocol):
 
     async def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""
-        ...
-
-    async def forget_audited(self, user: User) -> int:
-        """Delete what the audit table says of a user; how many rows there were."""
         ...
 
 

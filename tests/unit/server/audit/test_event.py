@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from support.wire_driver import URL
 from upstile.server import JsonLines
-from upstile.server.audit import KINDS, EventKind, Events, SecurityEvent
+from upstile.server.audit import KINDS, EventKind, Events, SecurityEvent, stored_subject
 from upstile.server.audit.__main__ import FIELDS, rewritten
+from upstile.server.audit._event import LONGEST
 from upstile.server.storage import AuditRow, User
 from upstile.server.storage.sqlite import SqliteStore
 
@@ -51,7 +54,9 @@ def test_a_quote_in_a_name_does_not_end_it_in_a_log_that_shows_messages_only(
 def test_a_name_of_10_000_characters_is_cut_to_its_column(name: str) -> None:
     row = event(user=User(URL, name), client_id=name, requirement=name, route=name, reason=name).row()
     assert {len(value) for value in row if isinstance(value, str) and value.endswith("…")} == {512}
-    assert row.subject == row.client_id == row.reason
+    assert row.client_id == row.reason
+    assert row.subject == stored_subject(name)
+    assert len(stored_subject(name)) == 512
 
 
 def test_an_ordinary_name_is_left_as_it_is() -> None:
@@ -69,3 +74,22 @@ def test_every_field_is_in_the_row_and_in_the_page() -> None:
 
 def test_the_page_is_as_the_code_says() -> None:
     assert PAGE.read_text() == rewritten(PAGE.read_text()), "run: python -m upstile.server.audit docs/events.md"
+
+
+_NAMES = st.text(st.sampled_from("ax0\\\n\u3000\U000e0001…")) | st.text()
+
+
+@settings(max_examples=500)
+@given(st.lists(_NAMES.map(lambda name: name * 40) | _NAMES, min_size=2, max_size=2, unique=True))
+@example(["ada\u3000l", "ada\\u3000l"])
+@example(["ada\nl\\", "ada\\x0al\\"])
+@example(["v" * 600, "v" * 512 + "w" * 88])
+@example(["v" * 600, stored_subject("v" * 600)])
+@example(["\n" * 300, "\\x0a" * 127 + "\\x0…"])
+def test_no_two_subjects_are_stored_as_one(names: list[str]) -> None:
+    stored = [stored_subject(name) for name in names]
+    assert stored[0] != stored[1]
+    for name, text in zip(names, stored, strict=True):
+        assert len(text) <= LONGEST
+        assert text.isprintable()
+        assert SecurityEvent(kind="login", user=User("i", name), at=1.0).row().subject == text

@@ -168,9 +168,11 @@ class PostgresStore:
         """
         return await self._in_thread(lambda ledger: ledger.change_account(user, decide, rows, spared=spared))
 
-    async def forget_account(self, user: User) -> Account:
+    async def forget_account(
+        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
+    ) -> Account:
         """Delete all that is kept of a user; what they had has ended."""
-        return await self._in_thread(lambda ledger: ledger.forget_account(user))
+        return await self._in_thread(lambda ledger: ledger.forget_account(user, rows, audited=audited))
 
     async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """The next authenticators of this issuer, in the order of their ids."""
@@ -180,9 +182,9 @@ class PostgresStore:
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
         return await self._in_thread(lambda ledger: ledger.change_signing_keys(decide))
 
-    async def revoke(self, entry: Revocation) -> None:
-        """Append to the log, durably; what is there already is not written again."""
-        await self._in_thread(lambda ledger: ledger.revoke(entry))
+    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+        """Append to the log, durably, and tell of it; what is there already is not written again."""
+        await self._in_thread(lambda ledger: ledger.revoke(entry, rows))
 
     def append(self, rows: Sequence[AuditRow]) -> None:
         """Have `tidy` write these to the audit table."""
@@ -191,10 +193,6 @@ class PostgresStore:
     async def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""
         return await self._in_thread(lambda ledger: ledger.audited(user))
-
-    async def forget_audited(self, user: User) -> int:
-        """Delete what the audit table says of a user; how many rows there were."""
-        return await self._in_thread(lambda ledger: ledger.forget_audited(user))
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
         """The live entries of this issuer with a higher number, in order. For a thread: it may wait."""

@@ -26,9 +26,9 @@ def of_user(connection: sa.Connection, user: User) -> list[AuditRow]:
     return [AuditRow(*row) for row in connection.execute(query)]
 
 
-def forget(connection: sa.Connection, user: User) -> int:
-    """Delete what there is of a user; how many rows."""
-    return connection.execute(sa.delete(tables.audit).where(*_is_of(user))).rowcount
+def forget(connection: sa.Connection, user: User) -> None:
+    """Delete what there is of a user."""
+    connection.execute(sa.delete(tables.audit).where(*_is_of(user)))
 
 
 def sweep(connection: sa.Connection, before: float) -> bool:

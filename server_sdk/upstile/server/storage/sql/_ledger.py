@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from upstile.server.storage._audit import WaitingRows
 from upstile.server.storage._records import (
@@ -88,14 +89,17 @@ class SqlLedger:
 
         return write(self._engine, work, lock_number("account", *user))
 
-    def forget_account(self, user: User) -> Account:
-        """Delete all that is kept of a user; what they had has ended when this returns."""
+    def forget_account(self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None) -> Account:
+        """Delete all that is kept of a user; what they had has ended when this returns, and rows are in the table."""
 
         def work(connection: sa.Connection) -> Account:
             before = _log.not_before(connection, self._read(connection, user, lock=True))
             after = Account(user=user, logins=before.logins + 1, proofs=before.proofs + 1)
             delete_account(connection, user)
             self._note(connection, before, after)
+            if self._has(connection, WITH_AUDIT):
+                _audit.forget(connection, audited or user)
+            self._tell(connection, rows)
             return after
 
         return write(self._engine, work, lock_number("account", *user))
@@ -140,10 +144,17 @@ class SqlLedger:
 
         return write(self._engine, work, SCHEMA_LOCK)
 
-    def revoke(self, entry: Revocation) -> None:
-        """Append to the log. What is there already is found without waiting for anybody."""
-        if not read(self._engine, lambda connection: _log.is_there(connection, self._issuer, entry)):
-            write(self._engine, lambda connection: _log.append(connection, self._issuer, [entry]))
+    def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+        """Append to the log, and tell of it. What is there already is found without waiting for anybody."""
+        new = not read(self._engine, lambda connection: _log.is_there(connection, self._issuer, entry))
+
+        def work(connection: sa.Connection) -> bool:
+            if new:
+                _log.append(connection, self._issuer, [entry])
+            return self._tells(connection, rows)
+
+        if (new or rows) and not write(self._engine, work):
+            self._waiting.add(rows)
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
         """The live entries of this issuer with a higher number, in order."""
@@ -170,10 +181,6 @@ class SqlLedger:
         """What the audit table says of a user, the oldest first."""
         return read(self._engine, lambda connection: _audit.of_user(connection, user))
 
-    def forget_audited(self, user: User) -> int:
-        """Delete what the audit table says of a user; how many rows there were."""
-        return write(self._engine, lambda connection: _audit.forget(connection, user))
-
     def tidy(self, now: float) -> None:
         """Delete some of what is dead; once a minute, sooner while there is more."""
         if abs(now - self._tidied) >= TIDY_EVERY and not write(self._engine, lambda connection: sweep(connection, now)):
@@ -190,6 +197,20 @@ class SqlLedger:
             self._waiting.add(rows)
             return
         _audit.append(connection, rows)
+
+    def _tells(self, connection: sa.Connection, rows: Sequence[AuditRow]) -> bool:
+        """Write rows with what must not fail with them; whether that worked."""
+        if not rows:
+            return True
+        if self._waiting.spares or not self._has(connection, WITH_AUDIT):
+            return False
+        try:
+            with connection.begin_nested():
+                _audit.append(connection, rows)
+        except SQLAlchemyError as error:
+            self._waiting.failed(error)
+            return False
+        return True
 
     def _read(self, connection: sa.Connection, user: User, *, lock: bool = False) -> Account:
         return read_account(connection, user, lock=lock, has_transports=self._has(connection, WITH_TRANSPORTS))

@@ -154,9 +154,11 @@ class SqliteStore:
         """
         return await asyncio.to_thread(self._here().ledger.change_account, user, decide, rows, spared=spared)
 
-    async def forget_account(self, user: User) -> Account:
+    async def forget_account(
+        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
+    ) -> Account:
         """Delete all that is kept of a user; what they had has ended."""
-        return await asyncio.to_thread(self._here().ledger.forget_account, user)
+        return await asyncio.to_thread(self._here().ledger.forget_account, user, rows, audited=audited)
 
     async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """The next authenticators of this issuer, in the order of their ids."""
@@ -166,9 +168,9 @@ class SqliteStore:
         """Read this issuer's signing keys, the newest first, decide, write."""
         return await asyncio.to_thread(self._here().ledger.change_signing_keys, decide)
 
-    async def revoke(self, entry: Revocation) -> None:
-        """Append to the log; what is there already is not written again."""
-        await asyncio.to_thread(self._here().ledger.revoke, entry)
+    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+        """Append to the log, and tell of it; what is there already is not written again."""
+        await asyncio.to_thread(self._here().ledger.revoke, entry, rows)
 
     async def secret(self, name: str, made: bytes) -> bytes:
         """A random value of this storage: `made`, or what another process made before."""
@@ -181,10 +183,6 @@ class SqliteStore:
     async def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""
         return await asyncio.to_thread(self._here().ledger.audited, user)
-
-    async def forget_audited(self, user: User) -> int:
-        """Delete what the audit table says of a user; how many rows there were."""
-        return await asyncio.to_thread(self._here().ledger.forget_audited, user)
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
         """The live entries of this issuer with a higher number, in order. For a thread: it may wait."""
