@@ -111,7 +111,9 @@ def test_a_transport_of_the_apps_own_is_bounded_too_and_not_closed() -> None:
         return httpx.Response(401, headers={"www-authenticate": 'Bearer error="insufficient_user_authentication"'})
 
     own = Own(slow)
-    with Client("https://api.example.com", client_id="cli", token="B", transport=own, timeout=0.1) as client:
+    options: dict[str, Any] = {"client_id": "cli", "token": "B", "transport": own, "timeout": 0.1}
+    options["prompter"] = ScriptedPrompter([])  # the terminal would be missed first, where there is none
+    with Client("https://api.example.com", **options) as client:
         with pytest.raises(CeremonyFailed):
             client.post("/pay")
         over.move(1)
@@ -127,6 +129,7 @@ def test_a_transport_that_is_awaited_is_bounded_too() -> None:
 
     async def call() -> None:
         options: dict[str, Any] = {"client_id": "cli", "token": "B", "transport": Slow(), "timeout": 0.1}
+        options["prompter"] = ScriptedPrompter([])
         async with AsyncClient("https://api.example.com", **options) as client:
             with pytest.raises(CeremonyFailed):
                 await client.post("/pay")
