@@ -19,7 +19,7 @@ OCCASION = Occasion(
     server="https://api.example.com", app="pay", account="ad••", reason=None, requirement=Requirement(acr="mfa")
 )
 URI = "otpauth://totp/Bank:ada?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Bank"
-END = "Continuing with totp.\r\n"
+END = "\r\n  Continuing with totp.\r\n"
 
 
 @pytest.fixture
