@@ -38,7 +38,7 @@ from upstile.protocol import (
 )
 from upstile.server import App
 from upstile.server._http import HttpRequest, HttpResponse
-from upstile.server.authorization._overload import Overload
+from upstile.server.authorization.ceremony._overload import Overload
 from upstile.server.authorization.methods import Purpose, WebAuthn
 from upstile.server.fastapi import StepUp
 from upstile.server.keys._secret_keys import new_key

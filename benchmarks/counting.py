@@ -16,8 +16,8 @@ import psycopg
 import redis
 
 from benchmarks.ceremony import URL, CeremonyApp, run_all
-from upstile.server.authorization._budgets import KNOWN_KEYS, remember_key
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.user._budgets import KNOWN_KEYS, remember_key
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuthenticatorRecord, User
 from upstile.server.storage.postgresql._link import Link
 from upstile.server.storage.redis import RedisStore

@@ -21,7 +21,7 @@ from upstile.client.methods import Moment
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 from upstile.protocol import EnrollResponse, Step
 from upstile.server._http import HttpResponse
-from upstile.server.authorization._overload import Overload
+from upstile.server.authorization.ceremony._overload import Overload
 
 
 class KeyApp(CeremonyApp):

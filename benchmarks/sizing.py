@@ -24,7 +24,7 @@ from benchmarks.interleaved import Ratio, Work, measure, ratio
 from examples.production.installed import found
 from examples.production.parts import free_ports, start_postgresql, start_redis
 from examples.production.processes import Processes
-from upstile.server.authorization._overload import Overload
+from upstile.server.authorization.ceremony._overload import Overload
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "operating.md"
 ROUNDS, TIMES = 15, 10

@@ -21,10 +21,10 @@ from fastapi import Depends, FastAPI
 from examples.bank.serving import free_port
 from upstile.protocol import es256_jwk, jwk_thumbprint
 from upstile.server import App, Authentication
-from upstile.server.authorization._budgets import remember_key
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._user_state import UserState
 from upstile.server.authorization.methods import Totp
+from upstile.server.authorization.user._budgets import remember_key
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.fastapi import StepUp
 from upstile.server.storage import Account, AuthenticatorRecord, User
 

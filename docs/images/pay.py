@@ -17,7 +17,7 @@ from support.bank_server import running_bank  # noqa: E402
 from support.pay_window import Payer  # noqa: E402
 from support.screenshots import picture_of  # noqa: E402
 from support.virtual_screen import virtual_screen  # noqa: E402
-from upstile.server.authorization import _overload  # noqa: E402
+from upstile.server.authorization.ceremony import _overload  # noqa: E402
 
 APART = 28
 GROUND = {"light": "#d9dee6", "dark": "#0a0b0e"}

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from upstile.server.authorization import _overload
+from upstile.server.authorization.ceremony import _overload
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from attacks.guessing import DAY, Scene, Tally, beside_an_owner, guess, scene, use_up_starts
-from upstile.server.authorization import _overload
+from upstile.server.authorization.ceremony import _overload
 
 PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"
 _HEAD = """\

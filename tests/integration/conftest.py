@@ -7,7 +7,7 @@ import pytest
 from support.ada import Ada
 from support.bank_server import BankServer
 from support.libraries import Library
-from upstile.server.authorization import _overload
+from upstile.server.authorization.ceremony import _overload
 
 
 @pytest.fixture

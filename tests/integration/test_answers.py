@@ -13,7 +13,8 @@ from support.tokens import claims_of, mint
 from support.wire_driver import Passkey, enrolled_app, new_key, with_passkey
 from upstile.protocol import base64url_encode
 from upstile.server import SecurityEvent, StorageUnavailable
-from upstile.server.authorization import _answer, _budgets
+from upstile.server.authorization.ceremony import _answer
+from upstile.server.authorization.user import _budgets
 from upstile.server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,8 @@ from support.audited import rows
 from support.own_app import OwnApp, own_app
 from support.wire_driver import URL, new_key
 from upstile.server import App, StorageUnavailable
-from upstile.server.authorization import _answer, _budgets
+from upstile.server.authorization.ceremony import _answer
+from upstile.server.authorization.user import _budgets
 from upstile.server.storage import User
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.wire_driver import WireApp, bank_app, enrolled_app, error_of, new_key, with_passkey
-from upstile.server.authorization._ends import Ends
+from upstile.server.authorization.user._ends import Ends
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("profile-8-bar")]
 PATH = "/stepup/authenticators"

@@ -8,8 +8,9 @@ import pytest
 
 from support.own_app import own_app
 from support.wire_driver import WireApp, enrolled_app, new_key
-from upstile.server.authorization import _answer, _budgets
+from upstile.server.authorization.ceremony import _answer
 from upstile.server.authorization.methods import Totp
+from upstile.server.authorization.user import _budgets
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,7 @@ ENVIRONMENT = {**os.environ, "COLUMNS": "80"}
 
 AT_THE_TERMINAL = """
 from examples.bank import __main__ as demo, person, story
-from upstile.server.authorization import _overload
+from upstile.server.authorization.ceremony import _overload
 _overload.LATE = float("inf")  # a busy machine must not refuse what a test starts
 story.CtapHidDevice.list_devices = list  # whatever is connected here stays out of it
 clock = demo.Clock()

@@ -18,8 +18,8 @@ from support.wire_driver import (
     new_key,
     with_passkey,
 )
-from upstile.server.authorization._answer import Answers
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._answer import Answers
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.fastapi import App, StepUp
 
 pytestmark = pytest.mark.anyio

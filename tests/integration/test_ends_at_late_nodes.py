@@ -10,8 +10,8 @@ from support.own_app import another_process
 from support.tokens import claims_of
 from support.wire_driver import WireApp, bank_app, enrolled_app, error_of, new_key, thumbprint, with_passkey
 from upstile.server import StorageUnavailable
-from upstile.server.authorization._closing import Closings
-from upstile.server.authorization._ends import Ends
+from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._ends import Ends
 from upstile.server.storage import Revocations, User
 
 pytestmark = pytest.mark.anyio

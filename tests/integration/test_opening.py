@@ -9,7 +9,7 @@ import pytest
 from support.own_app import OwnApp, another_process, own_app
 from support.wire_driver import WireApp, error_of, new_key, problem_of, with_passkey
 from upstile.server import SecurityEvent, StorageUnavailable
-from upstile.server.authorization._closing import Closings
+from upstile.server.authorization.user._closing import Closings
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"

@@ -5,7 +5,8 @@ import pytest
 from support.ada import Ada
 from upstile.client import NoMethodAvailable
 from upstile.client.testing import ScriptedPrompter
-from upstile.server.authorization import _answer, _budgets
+from upstile.server.authorization.ceremony import _answer
+from upstile.server.authorization.user import _budgets
 
 
 def test_the_owner_lets_new_devices_try_again(ada: Ada, monkeypatch: pytest.MonkeyPatch) -> None:

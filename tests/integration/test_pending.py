@@ -12,7 +12,7 @@ from support.stores import authenticator
 from support.totp import seed_in
 from support.wire_driver import Passkey, new_key, problem_of
 from upstile.server import SecurityEvent, StorageUnavailable
-from upstile.server.authorization._enrolment_rights import EnrolmentRights
+from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.storage import Account, User
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 
 from support.own_app import OwnApp, own_app
 from support.wire_driver import WireApp, enrolled_app, new_key
-from upstile.server.authorization import _budgets
+from upstile.server.authorization.user import _budgets
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 from support.own_app import OwnApp, another_process, own_app
 from support.wire_driver import new_key, problem_of
 from upstile.server import ConfigurationError
-from upstile.server.authorization._revocation import SIGN_OUTS, SIGN_OUTS_WINDOW
+from upstile.server.authorization.tokens._revocation import SIGN_OUTS, SIGN_OUTS_WINDOW
 
 pytestmark = pytest.mark.anyio
 

@@ -21,7 +21,7 @@ from support.terminal import Sitting
 from support.totp import code_at, seed_in
 from upstile.client import StepUpRequired, Totp
 from upstile.client.httpx2 import AsyncClient, Client, StepUpAuth
-from upstile.server.authorization import _overload
+from upstile.server.authorization.ceremony import _overload
 
 ROOT = Path(__file__).parents[2]
 FIRST = "First code that your authenticator app shows: "

@@ -17,7 +17,7 @@ from support.model_api import ANSWER, CLIENT_ID, WORDS, ModelApi
 from support.phone import PersonWithAPhone
 from upstile.client import OutcomeUnknown, StepUpCancelled, StepUpError, Totp
 from upstile.client.httpx2 import AsyncClient, Client, StepUpAuth
-from upstile.server.authorization import _overload
+from upstile.server.authorization.ceremony import _overload
 
 ASKED: dict[str, Any] = {"model": "small", "messages": [{"role": "user", "content": "Pay the invoice"}]}
 

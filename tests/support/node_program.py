@@ -22,7 +22,7 @@ from examples.bank.serving import free_port
 from support.clocks import SharedClock
 from support.node_faults import Fault, arm
 from upstile.server import _keeper
-from upstile.server.authorization import _overload
+from upstile.server.authorization.ceremony import _overload
 
 _IMPORTED_LATE = ("alembic.command", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.h11_impl")
 """What a node would import when it begins to serve."""

@@ -15,10 +15,10 @@ from upstile.server._http import HttpRequest
 from upstile.server._keeper import Keeper
 from upstile.server._route import Route
 from upstile.server.audit import Events, SecurityEvent, refused_call
-from upstile.server.authorization._help_desk import HelpDesk
 from upstile.server.authorization._possession import Possession, ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
-from upstile.server.authorization._tokens import ceremony_of
+from upstile.server.authorization.enrolment._help_desk import HelpDesk
+from upstile.server.authorization.tokens._tokens import ceremony_of
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._access_token import AccessToken

@@ -19,23 +19,23 @@ from upstile.server._replay import ReplaySet
 from upstile.server._settings import Origin
 from upstile.server.audit import Events
 from upstile.server.authorization._acr import OFFERED, SATISFIES
-from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._closing import Closings
-from upstile.server.authorization._codes import Codes
 from upstile.server.authorization._endpoints import Endpoints
-from upstile.server.authorization._ends import Ends
-from upstile.server.authorization._enrolment import Enrolment
-from upstile.server.authorization._enrolment_rights import EnrolmentRights
-from upstile.server.authorization._help_desk import HelpDesk, Users
 from upstile.server.authorization._possession import ProofOfPossession
-from upstile.server.authorization._revocation import Revoker
 from upstile.server.authorization._sign_in import SignIn
-from upstile.server.authorization._start import Starts
-from upstile.server.authorization._steps import Steps
-from upstile.server.authorization._subject import Subjects
-from upstile.server.authorization._tokens import TokenMint
+from upstile.server.authorization.ceremony._answer import Answers
+from upstile.server.authorization.ceremony._start import Starts
+from upstile.server.authorization.ceremony._steps import Steps
+from upstile.server.authorization.ceremony._subject import Subjects
+from upstile.server.authorization.enrolment._enrolment import Enrolment
+from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
+from upstile.server.authorization.enrolment._help_desk import HelpDesk, Users
 from upstile.server.authorization.methods import Method, Totp, WebAuthn
+from upstile.server.authorization.tokens._codes import Codes
+from upstile.server.authorization.tokens._revocation import Revoker
+from upstile.server.authorization.tokens._tokens import TokenMint
+from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._ends import Ends
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._guard import Guard

@@ -3,7 +3,7 @@
 from typing import Any
 
 from upstile.server._deployment import Deployment
-from upstile.server.authorization._help_desk import UserStatus
+from upstile.server.authorization.enrolment._help_desk import UserStatus
 
 
 class HelpDeskVerbs:

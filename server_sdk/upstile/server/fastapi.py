@@ -52,8 +52,8 @@ from upstile.server._starlette import EmbeddedRoutes, head
 from upstile.server._termination import on_termination
 from upstile.server.audit import Addresses, Events
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._help_desk import Users
 from upstile.server.authorization._lives import LOGIN_LIFE
+from upstile.server.authorization.enrolment._help_desk import Users
 from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared

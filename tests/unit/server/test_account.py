@@ -1,8 +1,8 @@
 """What may happen to a user's authenticators: plain functions over the account."""
 
 from support.stores import NOW, USER, authenticator
-from upstile.server.authorization._account import CONFIRM_TRIES, activated, added, tried
 from upstile.server.authorization.methods import Confirmed
+from upstile.server.authorization.user._account import CONFIRM_TRIES, activated, added, tried
 from upstile.server.storage import Account
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from upstile.protocol import Requirement
 from upstile.server._errors import Rejection
 from upstile.server.authorization._acr import BASE_MAX_AGE, OFFERED, SATISFIES, BaseFactors, Factor, Proof, reached
-from upstile.server.authorization._enrolment_rights import EnrolmentRights
-from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._offers import bar_for_changes
+from upstile.server.authorization.ceremony._offers import bar_for_changes
+from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.methods import Method
+from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._evaluate import Satisfied, evaluate
 from upstile.server.resource._guard import Guard, GuardedCall

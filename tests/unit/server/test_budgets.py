@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upstile.server.authorization._budgets import (
+from upstile.server.authorization._lives import KNOWN_FOR
+from upstile.server.authorization.user._budgets import (
     LAST_TRY,
     TRIES,
     Charged,
@@ -25,9 +26,8 @@ from upstile.server.authorization._budgets import (
     succeed,
     unlocked,
 )
-from upstile.server.authorization._lives import KNOWN_FOR
-from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._user_state import UserState
 
 NOW = 1_800_000_000.0
 LOGIN = BaseLogin(

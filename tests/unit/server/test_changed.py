@@ -7,9 +7,9 @@ import pytest
 
 from upstile.server._changed import changed
 from upstile.server.audit import SecurityEvent
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._user_state import KnownKey, Login, Row, UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._user_state import KnownKey, Login, Row, UserState
 from upstile.server.storage import User
 
 LOGIN = BaseLogin(sid="0.s", jti="j", subject="ada", client_id="cli", amr=("pwd",), auth_time=1, expires_at=2)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from upstile.server.authorization import _overload
-from upstile.server.authorization._overload import Overload
+from upstile.server.authorization.ceremony import _overload
+from upstile.server.authorization.ceremony._overload import Overload
 
 
 class Loop:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from upstile.server.authorization._budgets import Charged
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._sessions import Claim, Session
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.ceremony._sessions import Claim, Session
+from upstile.server.authorization.user._budgets import Charged
+from upstile.server.authorization.user._logins import BaseLogin
 
 NOW = 1_800_000_000.0
 LOGIN = BaseLogin(

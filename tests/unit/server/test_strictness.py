@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from upstile.protocol import base64url_decode, base64url_encode
 from upstile.server import App, ConfigurationError, Issuer, JWTVerifier, VerificationKeys
-from upstile.server.authorization._account import activated
 from upstile.server.authorization.methods import Confirmed
+from upstile.server.authorization.user._account import activated
 from upstile.server.fastapi import StepUp
 from upstile.server.resource._claims import InvalidToken
 from upstile.server.storage import Account, AuthenticatorRecord, User

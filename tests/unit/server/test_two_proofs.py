@@ -9,9 +9,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from upstile.server.authorization._acr import Factor, Proof
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._tokens import TokenMint
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.tokens._tokens import TokenMint
+from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.storage.sqlite import SqliteStore

@@ -17,17 +17,17 @@ from upstile.server._errors import AuthorizationError, Rejection, StorageUnavail
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
 from upstile.server._route import Route
 from upstile.server.audit import EventKind, Events, SecurityEvent, refused_call
-from upstile.server.authorization._answer import Answers
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._codes import Codes
-from upstile.server.authorization._enrolment import Enrolment
-from upstile.server.authorization._overload import Overload
 from upstile.server.authorization._page import METHODS, asked_by_apps
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._response import error_response, temporarily_unavailable, unavailable
-from upstile.server.authorization._revocation import RevocationRequest, Revoker
-from upstile.server.authorization._sessions import form_mark
-from upstile.server.authorization._start import Starts
+from upstile.server.authorization.ceremony._answer import Answers
+from upstile.server.authorization.ceremony._overload import Overload
+from upstile.server.authorization.ceremony._sessions import form_mark
+from upstile.server.authorization.ceremony._start import Starts
+from upstile.server.authorization.enrolment._enrolment import Enrolment
+from upstile.server.authorization.tokens._codes import Codes
+from upstile.server.authorization.tokens._revocation import RevocationRequest, Revoker
 from upstile.server.resource._refusal import Refusals, problem
 
 M = TypeVar("M")

@@ -8,14 +8,14 @@ from secrets import token_urlsafe
 from upstile.protocol import AUTHENTICATORS_SCOPE, TokenResponse
 from upstile.server._errors import ConfigurationError
 from upstile.server.audit import Events, SecurityEvent
-from upstile.server.authorization._account import at_least
 from upstile.server.authorization._acr import check_amr
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._lives import LOGIN_LIFE
-from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._tokens import TokenMint
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.tokens._tokens import TokenMint
+from upstile.server.authorization.user._account import at_least
+from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import LONGEST_NAME, Account, Found, Kept, Names, Revocations, Storage, User
 
 SKEW = 60

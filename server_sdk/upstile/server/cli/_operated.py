@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from upstile.server.audit import SecurityEvent
-from upstile.server.authorization._help_desk import HelpDesk
+from upstile.server.authorization.enrolment._help_desk import HelpDesk
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._issuer import Issuer

@@ -9,7 +9,7 @@ from typing import TypeVar
 import typer
 
 from upstile.protocol import UpstileError
-from upstile.server.authorization._help_desk import HelpDesk
+from upstile.server.authorization.enrolment._help_desk import HelpDesk
 from upstile.server.cli._load import CannotLoad, load
 from upstile.server.cli._operated import Operated
 

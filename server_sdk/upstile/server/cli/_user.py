@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from upstile.server.authorization._help_desk import HelpDesk, UserStatus
+from upstile.server.authorization.enrolment._help_desk import HelpDesk, UserStatus
 from upstile.server.cli import _report_user
 from upstile.server.cli._running import PROBLEM, at_the_desk, deployment
 

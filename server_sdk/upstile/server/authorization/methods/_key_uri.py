@@ -9,7 +9,7 @@ from base64 import b32encode
 from unicodedata import normalize
 from urllib.parse import quote
 
-from upstile.server.authorization._shown import shown
+from upstile.server.authorization.enrolment._shown import shown
 
 _NAMELESS = "account"
 

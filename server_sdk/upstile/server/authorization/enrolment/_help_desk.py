@@ -11,14 +11,14 @@ from typing import Any
 
 from upstile.server._errors import UnknownUser
 from upstile.server.audit import EventKind, Events, SecurityEvent, stored_subject
-from upstile.server.authorization._account import at_least, disabled, signed_out, unchanged
-from upstile.server.authorization._closing import Closings
-from upstile.server.authorization._ends import Ends
-from upstile.server.authorization._enrolment_rights import enrolment_code_for
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.authorization._sign_in import check_subject
-from upstile.server.authorization._spoken_code import compared, new_code
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.enrolment._enrolment_rights import enrolment_code_for
+from upstile.server.authorization.enrolment._spoken_code import compared, new_code
+from upstile.server.authorization.user._account import at_least, disabled, signed_out, unchanged
+from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._ends import Ends
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Account, AuthenticatorRecord, Names, Record, Revocations, Storage, User
 
 Users = Callable[[str], bool | Awaitable[bool]]

@@ -17,7 +17,10 @@ from upstile.protocol import (
 from upstile.server._errors import CredentialTaken, Rejection
 from upstile.server._http import HttpRequest, HttpResponse, json_response
 from upstile.server.audit import EventKind, Events, SecurityEvent, learn
-from upstile.server.authorization._account import (
+from upstile.server.authorization._lives import PENDING_LIFE
+from upstile.server.authorization.enrolment._enrolment_rights import Bar, BarMoved, EnrolmentRights, first_enrolment
+from upstile.server.authorization.methods import Method
+from upstile.server.authorization.user._account import (
     activated,
     added,
     beginner,
@@ -33,11 +36,8 @@ from upstile.server.authorization._account import (
     tried,
     unchanged,
 )
-from upstile.server.authorization._closing import Closings
-from upstile.server.authorization._ends import Ends, TokenEnded
-from upstile.server.authorization._enrolment_rights import Bar, BarMoved, EnrolmentRights, first_enrolment
-from upstile.server.authorization._lives import PENDING_LIFE
-from upstile.server.authorization.methods import Method
+from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._ends import Ends, TokenEnded
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, DecideAccount, DurableStore, User

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from upstile.protocol import TokenResponse, base64url_decode, base64url_encode
 from upstile.server.authorization._acr import token_amr
-from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._lives import LONGEST_TOKEN_LIFE, TOKEN_LIFE
-from upstile.server.authorization._logins import BaseLogin
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.keys._signing import SigningKeys
 
 

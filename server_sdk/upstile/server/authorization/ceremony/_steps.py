@@ -9,14 +9,14 @@ from upstile.protocol import Step
 from upstile.server._changed import changed
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.authorization._budgets import TRIES, Side, lock_of, starts_are_used_up
-from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._lives import SESSION_LIFE
-from upstile.server.authorization._logins import masked
-from upstile.server.authorization._offers import Plan, could_complete, open_to, plan_offers
-from upstile.server.authorization._sessions import Session
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.ceremony._offers import Plan, could_complete, open_to, plan_offers
+from upstile.server.authorization.ceremony._sessions import Session
 from upstile.server.authorization.methods import Method, Purpose
+from upstile.server.authorization.user._budgets import TRIES, Side, lock_of, starts_are_used_up
+from upstile.server.authorization.user._logins import masked
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuthenticatorRecord, Kept, Names
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from upstile.server._changed import changed
 from upstile.server.authorization._acr import BaseFactors, Proof, best_base, complete, reached
 from upstile.server.authorization._json import Json
-from upstile.server.authorization._logins import BaseLogin
+from upstile.server.authorization.user._logins import BaseLogin
 
 OUTLASTED = 30
 """Seconds for which a first factor is kept at least while a second one is asked for."""

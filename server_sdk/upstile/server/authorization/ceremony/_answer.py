@@ -13,20 +13,20 @@ from upstile.protocol import AnswerRequest, MalformedMessage
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.audit import EventKind, Events, SecurityEvent, in_words, learn
-from upstile.server.authorization._budgets import LAST_TRY, TRIES, left, succeed, whole_seconds
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._claim import Answer, Claimed, being_judged, claim, no_session
-from upstile.server.authorization._closing import Closings
-from upstile.server.authorization._codes import issued
 from upstile.server.authorization._lives import SESSION_LIFE
-from upstile.server.authorization._outcome import Outcome, UsedBefore, write_right, write_wrong
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._response import error_response
-from upstile.server.authorization._sessions import Session, open_reply
-from upstile.server.authorization._steps import Steps, temporarily_locked
-from upstile.server.authorization._subject import Subjects
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_judged, claim, no_session
+from upstile.server.authorization.ceremony._outcome import Outcome, UsedBefore, write_right, write_wrong
+from upstile.server.authorization.ceremony._sessions import Session, open_reply
+from upstile.server.authorization.ceremony._steps import Steps, temporarily_locked
+from upstile.server.authorization.ceremony._subject import Subjects
 from upstile.server.authorization.methods import Method, Verified
+from upstile.server.authorization.tokens._codes import issued
+from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, left, succeed, whole_seconds
+from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 
 _LOOKS = 2

@@ -1,10 +1,10 @@
 """Whose ceremony it is: the subject token names the user, and nothing else does (upstile profile §3 "Start")."""
 
 from upstile.server._errors import AuthorizationError
-from upstile.server.authorization._budgets import Side, is_lost
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.user._budgets import Side, is_lost
+from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._claims import InvalidToken
 from upstile.server.resource._jwt import Verifier

@@ -7,9 +7,9 @@ tries are left until then; who opens it begins the count anew.
 
 from collections.abc import Callable, Collection
 
-from upstile.server.authorization._account import with_closed
-from upstile.server.authorization._budgets import opened, unlocked
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.user._account import with_closed
+from upstile.server.authorization.user._budgets import opened, unlocked
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Account, Found, Kept, Names, Storage, User
 
 

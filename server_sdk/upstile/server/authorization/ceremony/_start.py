@@ -9,14 +9,14 @@ from upstile.server._http import HttpResponse
 from upstile.server.audit import Events, SecurityEvent, in_words, learn
 from upstile.server.authorization._acr import OFFERED
 from upstile.server.authorization._apps import Apps
-from upstile.server.authorization._budgets import Side, count_start, left, side_of
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._ends import caught_up
-from upstile.server.authorization._logins import BaseLogin
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._steps import Asked, Steps, slow_down, unmet
-from upstile.server.authorization._subject import Subjects, check_login, refused
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.ceremony._steps import Asked, Steps, slow_down, unmet
+from upstile.server.authorization.ceremony._subject import Subjects, check_login, refused
+from upstile.server.authorization.user._budgets import Side, count_start, left, side_of
+from upstile.server.authorization.user._ends import caught_up
+from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.storage import Account, Found, Kept, Names, OneTimeKey, Storage, User
 

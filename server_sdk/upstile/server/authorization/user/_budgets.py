@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from upstile.server._changed import changed
 from upstile.server.authorization._lives import KNOWN_FOR
-from upstile.server.authorization._logins import BaseLogin
-from upstile.server.authorization._user_state import KnownKey, Login, Row, UserState
+from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._user_state import KnownKey, Login, Row, UserState
 
 TRIES = 5
 """Wrong answers in a row: per ceremony, per side, and per base login by unknown keys."""

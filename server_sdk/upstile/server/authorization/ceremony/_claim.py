@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from upstile.server._errors import AuthorizationError
-from upstile.server.authorization._budgets import TRIES, Charged, Side, charge, lock_of, side_of
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._ends import caught_up
-from upstile.server.authorization._offers import active_of, open_to
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._sessions import Claim, Session
-from upstile.server.authorization._steps import slow_down, temporarily_locked
-from upstile.server.authorization._subject import check_login
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.ceremony._offers import active_of, open_to
+from upstile.server.authorization.ceremony._sessions import Claim, Session
+from upstile.server.authorization.ceremony._steps import slow_down, temporarily_locked
+from upstile.server.authorization.ceremony._subject import check_login
 from upstile.server.authorization.methods import Method
+from upstile.server.authorization.user._budgets import TRIES, Charged, Side, charge, lock_of, side_of
+from upstile.server.authorization.user._ends import caught_up
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, OneTimeKey
 
 

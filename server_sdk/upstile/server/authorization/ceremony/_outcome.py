@@ -7,13 +7,13 @@ one yields the next step or the end. It is written only while the session is sti
 from dataclasses import dataclass
 
 from upstile.server._http import HttpResponse
-from upstile.server.authorization._budgets import remember_key, succeed
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._claim import Answer, Claimed, being_judged, no_session
-from upstile.server.authorization._codes import has_ended
-from upstile.server.authorization._sessions import Session, seal_reply
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_judged, no_session
+from upstile.server.authorization.ceremony._sessions import Session, seal_reply
 from upstile.server.authorization.methods import Verified
+from upstile.server.authorization.tokens._codes import has_ended
+from upstile.server.authorization.user._budgets import remember_key, succeed
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Found, Kept, Rows, Storage, Use
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from upstile.server.authorization._acr import OFFERED, best_base, reaches
-from upstile.server.authorization._budgets import Side, closed_to
-from upstile.server.authorization._ceremony import Ceremony
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.methods import Method, Offered, Purpose
+from upstile.server.authorization.user._budgets import Side, closed_to
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuthenticatorRecord
 
 

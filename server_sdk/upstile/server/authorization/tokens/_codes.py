@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from upstile.protocol import TokenRequest, TokenResponse, code_verifier_matches
 from upstile.server._errors import AuthorizationError
 from upstile.server.audit import EventKind, Events, SecurityEvent, learn
-from upstile.server.authorization._ceremony import Ceremony
 from upstile.server.authorization._json import Json
 from upstile.server.authorization._lives import CODE_LIFE
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._tokens import TokenMint, lifetime, new_jti
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.ceremony._ceremony import Ceremony
+from upstile.server.authorization.tokens._tokens import TokenMint, lifetime, new_jti
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuditRow, Found, Kept, Names, OneTimeStore, Record, Revocations, generation_of
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_TOKEN_LIFE
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.storage import (
     Account,

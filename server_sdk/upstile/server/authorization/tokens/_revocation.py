@@ -7,11 +7,11 @@ from pydantic import Field
 from upstile.protocol import Message
 from upstile.server._errors import AuthorizationError
 from upstile.server.audit import Events, SecurityEvent, learn
-from upstile.server.authorization._budgets import Side, side_of, whole_seconds
 from upstile.server.authorization._lives import LONGEST_TOKEN_LIFE
 from upstile.server.authorization._response import temporarily_unavailable
-from upstile.server.authorization._tokens import ceremony_of
-from upstile.server.authorization._user_state import UserState
+from upstile.server.authorization.tokens._tokens import ceremony_of
+from upstile.server.authorization.user._budgets import Side, side_of, whole_seconds
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._claims import ExpiredToken, InvalidToken
 from upstile.server.resource._jwt import Verifier

@@ -17,10 +17,10 @@ from pydantic_core import from_json
 
 from upstile.protocol import json_compact
 from upstile.server._http import HttpResponse
-from upstile.server.authorization._budgets import Charged
-from upstile.server.authorization._ceremony import CEREMONY, Ceremony
 from upstile.server.authorization._json import Json
 from upstile.server.authorization._lives import CLAIM_LIFE, REPLY_KEPT, SESSION_LIFE
+from upstile.server.authorization.ceremony._ceremony import CEREMONY, Ceremony
+from upstile.server.authorization.user._budgets import Charged
 from upstile.server.storage import Record
 
 SKEW = 60

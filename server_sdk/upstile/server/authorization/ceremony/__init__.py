@@ -1,0 +1,1 @@
+"""A ceremony from start to outcome: who may begin, what is asked, what is counted, what follows."""

@@ -1,0 +1,1 @@
+"""What a ceremony yields: a code, the elevated token that it is redeemed for, and its revocation."""
