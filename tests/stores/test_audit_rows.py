@@ -11,7 +11,6 @@ from upstile.server.storage import AuditRow, Storage
 from upstile.server.storage import _audit as waiting
 from upstile.server.storage._records import Account, Revocation
 from upstile.server.storage._stores import Found, Kept
-from upstile.server.storage.schema import _upgrade, _version
 from upstile.server.storage.sql import postgresql_engine, sqlite_engine
 
 pytestmark = pytest.mark.anyio
@@ -225,22 +224,3 @@ async def test_a_forgotten_user_leaves_no_row_and_others_theirs(durable_place: P
         await storage.durable.forget_account(USER, rows("forgotten"))
         assert await told(storage) == ["forgotten"]
         assert [found.kind for found in await storage.durable.audited(USER._replace(subject="bob"))] == ["c"]
-
-
-async def test_on_the_schema_before_changes_go_on_and_their_rows_wait_for_the_upgrade(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While nodes are replaced one by one the table is not there yet."""
-    place = Place("postgresql", postgres_url)
-    with monkeypatch.context() as patch:
-        for module in (_version, _upgrade):
-            patch.setattr(module, "HEAD", 3)
-        async with place.opened():
-            pass
-    async with place.opened() as storage:
-        assert await storage.one_time.update_many([STATE], issue, NOW, lambda _: rows("a")) == "result"
-        await storage.durable.change_account(USER, unchanged, lambda _: rows("b"))
-        storage.durable.upgrade_schema()
-        storage.durable.tidy(NOW)
-        await storage.durable.change_account(USER, unchanged, lambda _: rows("c"))
-        assert await told(storage) == ["a", "b", "c"]

@@ -10,8 +10,6 @@ HEAD = 5
 """The version that this release writes."""
 TABLE = "upstile_schema"
 """Where alembic notes the version."""
-WITH_AUDIT = 4
-"""The first version with the audit table."""
 WITH_TRANSPORTS = 5
 """The first version in which an authenticator has transports."""
 _OLDEST = 2

@@ -20,7 +20,7 @@ from upstile.server.storage._records import (
 from upstile.server.storage._stores import DecideAccount, DecideKeys, Rows, no_rows
 from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
 from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.schema._version import WITH_AUDIT, WITH_TRANSPORTS, version
+from upstile.server.storage.schema._version import WITH_TRANSPORTS, version
 from upstile.server.storage.sql import _audit, _log
 from upstile.server.storage.sql._rows import delete_account, read_account, read_authenticators, write_account
 from upstile.server.storage.sql._sweep import sweep
@@ -84,7 +84,7 @@ class SqlLedger:
             if after is not before:
                 write_account(connection, found, after, has_transports=self._has(connection, WITH_TRANSPORTS))
             self._note(connection, before, after, spared)
-            self._tell(connection, rows(result))
+            _audit.append(connection, rows(result))
             return result
 
         return write(self._engine, work, lock_number("account", *user))
@@ -97,9 +97,8 @@ class SqlLedger:
             after = Account(user=user, logins=before.logins + 1, proofs=before.proofs + 1)
             delete_account(connection, user)
             self._note(connection, before, after)
-            if self._has(connection, WITH_AUDIT):
-                _audit.forget(connection, audited or user)
-            self._tell(connection, rows)
+            _audit.forget(connection, audited or user)
+            _audit.append(connection, rows)
             return after
 
         return write(self._engine, work, lock_number("account", *user))
@@ -188,21 +187,14 @@ class SqlLedger:
         kept_for = self._audit_kept_for
         if kept_for is None or abs(now - self._audit_swept) < TIDY_EVERY:
             return
-        if not write(self._engine, lambda c: self._has(c, WITH_AUDIT) and _audit.sweep(c, now - kept_for)):
+        if not write(self._engine, lambda connection: _audit.sweep(connection, now - kept_for)):
             self._audit_swept = now
-
-    def _tell(self, connection: sa.Connection, rows: Sequence[AuditRow]) -> None:
-        """Write rows with a change; that fails with them, except where the schema is one that has no table yet."""
-        if rows and not self._has(connection, WITH_AUDIT):
-            self._waiting.add(rows)
-            return
-        _audit.append(connection, rows)
 
     def _tells(self, connection: sa.Connection, rows: Sequence[AuditRow]) -> bool:
         """Write rows with what must not fail with them; whether that worked."""
         if not rows:
             return True
-        if self._waiting.spares or not self._has(connection, WITH_AUDIT):
+        if self._waiting.spares:
             return False
         try:
             with connection.begin_nested():

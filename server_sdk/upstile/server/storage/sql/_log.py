@@ -53,9 +53,6 @@ def append(connection: sa.Connection, issuer: str, entries: Sequence[Revocation]
     if entries:
         take_lock(connection, LOG_LOCK)
     for entry in entries:
-        if entry.below:  # said before of a user who was forgotten since: then it may be about to be swept
-            earlier = (*_same(issuer, entry), _log.expires_at < entry.expires_at)
-            connection.execute(sa.delete(tables.revocations).where(*earlier))
         if not is_there(connection, issuer, entry):
             values = {"kind": entry.kind, "name": entry.name, "below": entry.below, "expires_at": entry.expires_at}
             connection.execute(sa.insert(tables.revocations), {"issuer": issuer, **values})
