@@ -88,6 +88,7 @@ class TkDialogue:
 
     def show_key_uri(self, uri: str, reply: Reply) -> None:
         """Show a key URI until the person has added it."""
+        self.enrolling("totp")
         page = self._new_page(reply)
         if not is_key_uri(uri):
             self._text("The key URI is malformed.")
