@@ -118,19 +118,22 @@ def test_the_command_line_stays_signed_in(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     person = Person()
     monkeypatch.setattr(adapter, "TerminalPrompter", lambda: person.prompter)
-    monkeypatch.setattr("getpass.getpass", lambda: "correct horse")
+    passwords = iter(["wrong horse", "correct horse"])
+    monkeypatch.setattr("getpass.getpass", lambda: next(passwords))
     url = f"http://localhost:{(folder / 'port').read_text()}"
     source = (ROOT / "examples/readme/pay.py").read_text().replace("https://api.example.com", url)
     module: dict[str, Any] = {"__name__": "pay"}
     exec(compile(source, "pay.py", "exec"), module)  # noqa: S102
     pay = module["pay"]
     with _api(folder):
+        assert pay("login", "ada") == "The bank refused the sign-in: status 403."
         assert pay("login", "ada") == "You are signed in as ada."
         with Client(url, client_id="bank-cli", store=FileStore("pay")) as client:
             client.authenticators.enroll(Totp(), "phone")
         assert pay("send") == '{"sent":"50.00","by":"ada"}'
         assert pay("logout") == "You are signed out."
         assert pay("send").startswith("You are not signed in. Sign in first.")
+    assert pay("send").startswith("The bank cannot be reached.")
     assert list((folder / "state/pay/upstile").glob("*.json"))
 
 
