@@ -52,7 +52,7 @@ def _recorded() -> str:
     desk.first("call", challenged(json=problem), httpx.Response(200, json={"done": True}))
     desk.always("start", lambda sent: desk.step(sent, account="ad••@example.com"))
     client = desk.client(client_id="pay", methods=[Totp()], prompter=TerminalPrompter(terminal.device))
-    client.step_up_auth.session._last_code.sent()  # a code was used a moment ago
+    client.step_up_auth.session._last_code.sent("318264")  # a code was used a moment ago
     Thread(target=_types, args=(terminal, ["49218", "492 187"]), daemon=True).start()
     client.post("/transfers")
     terminal.sees("Confirmed.")

@@ -3,6 +3,8 @@
 # README: pay
 from getpass import getpass
 
+import httpx
+
 from upstile.client import Client, FileStore, StepUpError
 
 
@@ -18,6 +20,10 @@ def pay(command: str, user: str = "") -> str:
             return client.post("/transfers", json={"to": "ACME", "amount": "50.00"}).text
         except StepUpError as error:  # "Your sign-in has ended. Sign in again.", for one
             return error.diagnostics()
+        except httpx.HTTPStatusError as error:  # your own /login said no
+            return f"The bank refused the sign-in: status {error.response.status_code}."
+        except httpx.HTTPError:
+            return "The bank cannot be reached. Look whether you are online, then try again."
 
 
 # README: end

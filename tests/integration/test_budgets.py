@@ -25,6 +25,19 @@ async def test_five_wrong_codes_lock_for_thirty_seconds_over_all_sessions(tmp_pa
         assert (await app.answer(await app.start(), otp=app.code())).status_code == 200
 
 
+async def test_wrong_first_codes_of_a_new_app_are_no_wrong_answers(tmp_path: Path) -> None:
+    async with enrolled_app(tmp_path) as app:
+        token = await app.elevate(scope="authenticators", max_age="60")
+        new = (
+            await app.call("POST", "/stepup/authenticators", token=token, json={"method": "totp", "name": "b"})
+        ).json()
+        for _ in range(3):
+            verify = f"/stepup/authenticators/{new['id']}/verify"
+            assert (await app.call("POST", verify, token=token, json={"otp": "000000"})).status_code == 400
+        statuses = [(await app.answer(await app.start(), otp="000000")).status_code for _ in range(5)]
+        assert statuses == [403, 403, 403, 403, 429]
+
+
 async def test_an_answer_during_a_lock_is_not_counted_and_the_session_lives(tmp_path: Path) -> None:
     async with enrolled_app(tmp_path) as app:
         await app.elevate()

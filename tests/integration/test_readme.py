@@ -36,7 +36,9 @@ def test_every_block_is_checked_code_of_the_examples() -> None:
     assert len(files) + len(parts) == README.count("```python")
     for file, code in files.items():
         assert code == (ROOT / file).read_text(), file
-    for (file, part), code in parts.items():
+    desktop = PART.findall((ROOT / "docs" / "desktop.md").read_text())
+    assert [part for _, part, _ in desktop] == ["desktop"]
+    for (file, part), code in [*parts.items(), *(((file, part), code) for file, part, code in desktop)]:
         _, _, rest = (ROOT / file).read_text().partition(f"# README: {part}\n")
         example = rest.partition("# README: end")[0].rstrip(" ")
         assert code.strip() == dedent(example).strip(), part
@@ -73,7 +75,7 @@ def test_the_two_files_of_the_readme_run_as_pasted_and_a_person_confirms_a_trans
             seed = seed_in(first.sees("\n").replace(" ", "").strip())
             _types_codes(first, seed)
             assert first.ends() == 0
-        assert re.search(r"The API says:\s+│ Confirm this transfer\s", first.shown)
+        assert re.search(r"The service says:\s+│ Confirm this transfer\s", first.shown)
         assert "Confirmed." in first.shown
         with closing(Sitting(["app.py"], cwd=folder)) as again:  # enrolled already: no second secret
             again.types("correct horse\n", after="Ada's password: ")
@@ -116,19 +118,22 @@ def test_the_command_line_stays_signed_in(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     person = Person()
     monkeypatch.setattr(adapter, "TerminalPrompter", lambda: person.prompter)
-    monkeypatch.setattr("getpass.getpass", lambda: "correct horse")
+    passwords = iter(["wrong horse", "correct horse"])
+    monkeypatch.setattr("getpass.getpass", lambda: next(passwords))
     url = f"http://localhost:{(folder / 'port').read_text()}"
     source = (ROOT / "examples/readme/pay.py").read_text().replace("https://api.example.com", url)
     module: dict[str, Any] = {"__name__": "pay"}
     exec(compile(source, "pay.py", "exec"), module)  # noqa: S102
     pay = module["pay"]
     with _api(folder):
+        assert pay("login", "ada") == "The bank refused the sign-in: status 403."
         assert pay("login", "ada") == "You are signed in as ada."
         with Client(url, client_id="bank-cli", store=FileStore("pay")) as client:
             client.authenticators.enroll(Totp(), "phone")
         assert pay("send") == '{"sent":"50.00","by":"ada"}'
         assert pay("logout") == "You are signed out."
         assert pay("send").startswith("You are not signed in. Sign in first.")
+    assert pay("send").startswith("The bank cannot be reached.")
     assert list((folder / "state/pay/upstile").glob("*.json"))
 
 

@@ -39,7 +39,7 @@ def test_the_app_was_refused_and_now_asks_and_pays(bank_server: BankServer) -> N
         after.types("correct horse\n", after=PASSWORD)
         after.types(f"{code_at(ada.seed, int(time()) // 30)}\n", after=CODE)
         assert after.ends() == 0
-    assert "The API says:" in after.shown
+    assert "The service says:" in after.shown
     assert "200 {'sent': '50.00'" in after.shown
 
 

@@ -140,7 +140,7 @@ def test_the_documented_command_asks_at_the_terminal() -> None:
             person.writes(f"{code_at(seed, int(time()) // 30 - seen.endswith(FIRST))}\n")
         assert person.ends() == 0
     assert "The bank has the tools balance, send_money." in person.shown
-    assert re.search(r"The API says:\s+│ Send 50 EUR to ACME", person.shown)
+    assert re.search(r"The service says:\s+│ Send 50 EUR to ACME", person.shown)
 
 
 def _answer(place: Place, **request: Any) -> str:

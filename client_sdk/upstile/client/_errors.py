@@ -47,6 +47,7 @@ class StepUpError(UpstileError):
     code = "step_up"
     next_step = "Try again. If it fails again, tell the people who run the service."
     hint = "the message says what happened, and response is what the API sent"
+    _support_could_help = True
 
     def __init__(
         self,
@@ -75,6 +76,11 @@ class StepUpError(UpstileError):
         except MalformedMessage:
             return None
 
+    @property
+    def support_reference(self) -> str | None:
+        """What to name to the API's support: `correlation_id`, unless the person only has to sign in or to go on."""
+        return self.correlation_id if self._support_could_help else None
+
     def for_caller(self, response: Incoming | None) -> "StepUpError":
         """The same for one of several callers: with the caller's own challenge, and no trace of the others."""
         own = copy(self).with_traceback(None)
@@ -87,8 +93,8 @@ class StepUpError(UpstileError):
         parts = [f"{message}."]
         if self.next_step.rstrip(".").casefold() not in message.casefold():
             parts.append(self.next_step)
-        if self.correlation_id is not None:
-            parts.append(f"If you ask for help, name {self.correlation_id}.")
+        if self.support_reference is not None:
+            parts.append(f"If you ask for help, name {self.support_reference}.")
         return " ".join(parts)
 
 
@@ -137,6 +143,7 @@ class StepUpCancelled(StepUpError):
     code = "step_up_cancelled"
     next_step = TABLE["cancelled"].next_step
     hint = "the person, the prompter or the app cancelled; nothing was sent"
+    _support_could_help = False
 
 
 class StepUpTimeout(StepUpCancelled):
@@ -235,6 +242,7 @@ class NotSignedIn(StepUpError):
     code = "not_signed_in"
     next_step = TABLE["not-signed-in"].next_step
     hint = TABLE["not-signed-in"].hint
+    _support_could_help = False
 
     def __init__(self, message: str = TABLE["not-signed-in"].title, *, response: Incoming | None = None) -> None:
         super().__init__(message, response=response)
@@ -246,6 +254,7 @@ class SignInExpired(StepUpError):
     code = "sign_in_expired"
     next_step = TABLE["sign-in-ended"].next_step
     hint = TABLE["sign-in-ended"].hint
+    _support_could_help = False
 
     def __init__(self, message: str = TABLE["sign-in-ended"].title, *, response: Incoming | None = None) -> None:
         super().__init__(message, response=response)

@@ -1,6 +1,7 @@
 """Fixtures of the client's tests."""
 
 import tempfile
+import tkinter as tk
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,10 @@ import respx
 
 import upstile.client.adapters._spool as spooling
 from support.mocked_api import API, CODED, STEPPED, TOKEN, guarded_reply
+from support.tk_person import TkPerson
+
+_kept: list[tk.Tk] = []
+"""Tk aborts the process when it is freed in another thread, so it is not freed at all."""
 
 
 @pytest.fixture
@@ -42,3 +47,20 @@ def files(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(spooling, "TemporaryFile", make)
     return made
+
+
+@pytest.fixture(scope="module")
+def root(screen: str) -> Iterator[tk.Tk]:
+    """The window of an app on Tk."""
+    made = tk.Tk(screenName=screen)
+    _kept.append(made)
+    yield made
+    made.destroy()
+
+
+@pytest.fixture
+def person(root: tk.Tk) -> Iterator[TkPerson]:
+    """Who sits in front of it, and of the windows above it."""
+    yield TkPerson(root)
+    for window in root.winfo_children():
+        window.destroy()

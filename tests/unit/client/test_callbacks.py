@@ -11,6 +11,7 @@ import pytest
 
 from support.desk import Desk
 from upstile.client import CallbackPrompter, ConfigurationError, StepUpCancelled, StepUpTimeout, Totp
+from upstile.client.methods import LastCode
 
 
 def _blocking(seen: Event) -> Callable[[str], str | None]:
@@ -141,7 +142,8 @@ def test_who_never_types_a_code_is_not_asked_for_ever() -> None:
 def test_who_used_the_code_of_this_moment_is_told_when_the_next_one_is_there() -> None:
     desk, told = Desk(), list[float]()
     desk.clock.move(13 - desk.clock() % 30)
-    prompter = CallbackPrompter(code=lambda label: "123456", next_code=told.append)
+    codes = iter(["123456", "234567", "345678"])
+    prompter = CallbackPrompter(code=lambda label: next(codes), next_code=told.append)
     with desk.client(prompter=prompter) as bank:
         bank.step_up(acr="mfa")
         assert told == []
@@ -150,6 +152,34 @@ def test_who_used_the_code_of_this_moment_is_told_when_the_next_one_is_there() -
         desk.clock.move(17)
         bank.step_up(acr="mfa", max_age=0)
         assert told == [17]
+
+
+@pytest.mark.parametrize(("later", "asked"), [(0, 2), (30, 2), (60, 1)])
+def test_the_code_that_was_just_used_costs_no_try_for_as_long_as_it_could_be_taken(later: int, asked: int) -> None:
+    desk, labels, codes = Desk(), list[str](), iter(["123456", "123 456", "234567"])
+
+    def code(label: str) -> str:
+        labels.append(label)
+        return next(codes)
+
+    with desk.client(prompter=CallbackPrompter(code=code)) as bank:
+        bank.step_up(acr="mfa")
+        desk.clock.move(later)
+        bank.step_up(acr="mfa", max_age=0)
+    assert len(labels) == 1 + asked
+    assert [sent.form["otp"] for sent in desk.at("answer")] == ["123456", "234567" if asked == 2 else "123456"]
+    assert labels[2:] == ["That code was used already. Code from your authenticator app"][: asked - 1]
+
+
+def test_the_used_code_is_in_no_text_of_what_remembers_it() -> None:
+    last = LastCode(lambda: 1_800_000_000.0)
+    last.sent("123456")
+    assert last.was("123456")
+    assert not last.was("234567")
+    assert "123456" not in repr(last)
+    last.forget()
+    assert not last.was("123456")
+    assert not last.was("")
 
 
 def test_a_refused_code_was_not_used() -> None:

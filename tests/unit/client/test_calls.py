@@ -121,12 +121,12 @@ def test_a_dead_elevated_token_takes_no_other_along(server: respx.MockRouter) ->
 def test_what_one_user_proved_serves_no_other(server: respx.MockRouter) -> None:
     server["challenge"].mock(side_effect=[STEPPED, CODED, STEPPED, CODED])
     server.post(f"{API}/login").respond(json={"access_token": "BOB", "token_type": "Bearer"})
-    thinking, asked = threading.Event(), threading.Event()
+    thinking, asked, codes = threading.Event(), threading.Event(), iter(["123456", "234567"])
 
     def code(label: str) -> str:
         asked.set()
         thinking.wait(5)
-        return "123456"
+        return next(codes)
 
     with client(CallbackPrompter(code=code)) as bank:
         waiting = threading.Thread(target=lambda: bank.post("/transfers"))

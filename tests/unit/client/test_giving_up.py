@@ -1,6 +1,7 @@
 """Errors and second thoughts: told once, to those who asked, and without a trace on the terminal."""
 
 import asyncio
+import json
 import os
 import pty
 import subprocess
@@ -19,12 +20,15 @@ from upstile.client import (
     CeremonyFailed,
     Client,
     NoMethodAvailable,
+    NotSignedIn,
+    SignInExpired,
     StepUpCancelled,
     StepUpError,
     StepUpTimeout,
     Totp,
     WebAuthn,
 )
+from upstile.client._exchange import Incoming
 from upstile.client.testing import ScriptedPrompter, VirtualKey
 
 API = "https://api.example.com"
@@ -135,13 +139,33 @@ def test_closing_the_client_ends_its_ceremony() -> None:
         try:
             client.step_up(acr="mfa")
         except StepUpCancelled as error:
-            ended.append(error.code)
+            ended.append(error.diagnostics())
 
     waiting = Thread(target=call)
     waiting.start()
     client.close()
     waiting.join(5)
-    assert ended == ["step_up_cancelled"]
+    assert ended == ["The app was closed meanwhile. Nothing was done. Start the app again."]
+
+
+def test_the_person_is_given_no_name_for_support_after_what_they_did_themselves() -> None:
+    response = Incoming(status=401, url=API, method="GET", headers=(), body=json.dumps(PROBLEM).encode())
+    for own in (StepUpCancelled("x"), StepUpTimeout("x"), NotSignedIn(), SignInExpired(), CeremonyFailed("x")):
+        own.response = response
+        assert own.correlation_id == "urn:uuid:1"
+        names = "If you ask for help, name urn:uuid:1." in own.diagnostics()
+        assert names == (type(own) is CeremonyFailed)
+
+
+def test_who_cancels_an_enrolment_reads_that_nothing_was_added() -> None:
+    transport = httpx.MockTransport(_enrolling())
+    cancelling = CallbackPrompter(code=lambda label: None)
+    changed = options(prompter=cancelling, transport=transport)
+    with Client(API, **changed) as client, pytest.raises(StepUpCancelled) as caught:
+        client.authenticators.enroll(Totp(), "phone")
+    assert caught.value.diagnostics() == (
+        "You cancelled before an authenticator app was added. Nothing was added. Start again when you want to."
+    )
 
 
 ENROLLED = {"id": "a", "method": "totp", "name": "phone", "created": 1, "state": "active"}

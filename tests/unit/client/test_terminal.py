@@ -59,7 +59,7 @@ def test_the_prompt_names_account_app_and_server_and_quotes_the_api_on_rows_of_i
         "https://api.example.com asks bank-cli to confirm it is you.",
         "  Account:",
         "  │ ad••@example.com",
-        "  The API says:",
+        "  The service says:",
         "  │ Confirm this transfer",
         "  Continuing with totp.",
         "",

@@ -57,7 +57,7 @@ def test_no_reason_and_no_account_leave_their_rows_behind_the_bar(
     terminal.is_wide(columns)
     shown = _shown(terminal, replace(OCCASION, reason=reason, account=reason))
     head = shown.index("  Account:")
-    middle = shown.index("  The API says:")
+    middle = shown.index("  The service says:")
     for row in [*shown[head + 1 : middle], *shown[middle + 1 : -1]]:
         assert row.startswith("  │ ")
         assert len(row) + sum(character in "支🔑" for character in row) < columns

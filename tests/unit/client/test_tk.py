@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import tkinter as tk
-from collections.abc import Iterator
 from threading import Event, Thread, Timer
 from time import monotonic, sleep
 
@@ -29,26 +28,6 @@ OCCASION = Occasion(
     reason="Send 50 EUR to ACME",
     requirement=Requirement(acr="mfa"),
 )
-URI = "otpauth://totp/Bank:ada?secret=JBSWY3DPEHPK3PXP&issuer=Bank"
-
-
-_kept: list[tk.Tk] = []
-"""Tk aborts the process when it is freed in another thread, so it is not freed at all."""
-
-
-@pytest.fixture(scope="module")
-def root(screen: str) -> Iterator[tk.Tk]:
-    made = tk.Tk(screenName=screen)
-    _kept.append(made)
-    yield made
-    made.destroy()
-
-
-@pytest.fixture
-def person(root: tk.Tk) -> Iterator[TkPerson]:
-    yield TkPerson(root)
-    for window in root.winfo_children():
-        window.destroy()
 
 
 def test_a_code_is_asked_for_in_a_window_that_says_why_and_goes_when_it_is_over(person: TkPerson) -> None:
@@ -61,7 +40,7 @@ def test_a_code_is_asked_for_in_a_window_that_says_why_and_goes_when_it_is_over(
 
     with Desk().client(prompter=prompter, client_id="pay") as bank:
         assert person.plays([(CODE, types)], lambda: bank.post("/transfers").status_code) == 200
-    assert "https://api.example.com asks pay." in seen[0]
+    assert "https://api.example.com asks pay to confirm it is you." in seen[0]
     person.plays([], lambda: sleep(0.2))
     assert person.sees() == ""
 
@@ -130,16 +109,16 @@ def test_a_used_code_has_a_countdown(person: TkPerson) -> None:
     assert person.plays(steps, lambda: prompter.code("Code", Event())) == "123456"
 
 
-def test_a_key_uri_is_shown_with_its_secret_until_the_person_goes_on(person: TkPerson) -> None:
-    prompter, secrets = TkPrompter(person.root), list[str]()
-
-    def look(who: TkPerson) -> None:
-        assert who.sees().startswith("Add an authenticator app\n")
-        secrets.append(who.line().get())
-        who.presses("Next")
-
-    person.plays([("Scan this", look)], lambda: prompter.show_key_uri(URI))
-    assert secrets == ["JBSW Y3DP EHPK 3PXP"]
+def test_the_code_that_was_just_used_is_not_sent_again_while_the_next_one_is_waited_for(person: TkPerson) -> None:
+    desk = Desk()
+    steps = [
+        (CODE, lambda who: who.types("111111")),
+        ("wait 30 s for the next", lambda who: who.types("111 111")),
+        ("That code was used already.", lambda who: who.types("222222")),
+    ]
+    with desk.client(prompter=TkPrompter(person.root), interaction="required") as bank:
+        person.plays(steps, lambda: [bank.post("/transfers"), bank.post("/transfers")])
+    assert [sent.form["otp"] for sent in desk.at("answer")] == ["111111", "222222"]
 
 
 @pytest.mark.parametrize(

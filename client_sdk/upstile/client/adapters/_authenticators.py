@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from upstile.client._errors import CeremonyFailed
+from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._flight import Ticket
 from upstile.client.methods import Looks, Method, MethodUnavailable, Moment, none_left, why_not
-from upstile.client.prompts import refuse_dead_lock
-from upstile.client.words import said
+from upstile.client.prompts import enrolling, refuse_dead_lock
+from upstile.client.words import TABLE, said, spoken
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     Authenticator,
@@ -182,6 +182,7 @@ def _proving(auth: StepUpFlow, method: Method, pending: EnrollResponse, left: in
     """Have the person set the new authenticator up; giving up cancels it."""
 
     def work(moment: Moment) -> dict[str, Any]:
+        enrolling(moment.prompter, method.name)
         if left < _TRIES:
             moment.last_code.forget()
             moment.prompter.rejected(left)
@@ -191,12 +192,21 @@ def _proving(auth: StepUpFlow, method: Method, pending: EnrollResponse, left: in
             return dict(method.enroll(pending, moment))
         except MethodUnavailable as error:
             raise none_left([error]) from error
+        except StepUpCancelled as error:
+            raise _not_added(error, method) from error
 
     ticket = auth.session.ask(work)
     try:
         yield ticket
     finally:
         ticket.give_back()
+
+
+def _not_added(error: StepUpCancelled, method: Method) -> StepUpCancelled:
+    """What a cancellation means here: prompters speak of a confirmation."""
+    rows = {TABLE["cancelled"].title: "not-added", TABLE["person-cancelled"].title: "person-did-not-add"}
+    row = rows.get(str(error))
+    return error if row is None else StepUpCancelled(**said(row, what=spoken(method.name)))
 
 
 def _may_try_again(pending: EnrollResponse, reply: Any, left: int) -> bool:

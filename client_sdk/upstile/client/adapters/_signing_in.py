@@ -39,7 +39,8 @@ class SignIn(HasSignIn):
             request: what else `post` takes.
 
         Raises:
-            HTTPStatusError: the sign-in was refused.
+            HTTPStatusError: the API refused the sign-in; the error is the HTTP library's, and so no `StepUpError`.
+            TransportError: the API cannot be reached (`ConnectError`) or did not answer; the library's, too.
             CeremonyFailed: the response holds no token.
             StoreError: the sign-in could not be kept.
         """

@@ -86,9 +86,9 @@ def _of_ours(error: Any, code: str, login: str) -> Ending:
     if exit_code == SIGN_IN:
         steps = [f"Run `{login}`."]
     steps += [f"Run `upstile authenticators add {kind}`." for kind in _to_add(error)]
-    correlation = getattr(error, "correlation_id", None)
-    if correlation is not None:
-        steps.append(f"If you ask for help, name {correlation}.")
+    reference = getattr(error, "support_reference", None)
+    if reference is not None:
+        steps.append(f"If you ask for help, name {reference}.")
     return Ending(str(error), " ".join(filter(None, steps)), code=exit_code, hint=getattr(error, "hint", None))
 
 

@@ -28,6 +28,7 @@ class Flight(Generic[T]):
     Attributes:
         future: its outcome, the same for all who wait.
         cancel: is set when nobody waits any more.
+        closed: whether that is because the client was closed.
         failed_at: when it failed, by the monotonic clock.
     """
 
@@ -35,6 +36,7 @@ class Flight(Generic[T]):
         self.future: Future[T] = Future()
         self.future.set_running_or_notify_cancel()  # one caller's cancellation must not cancel it for all
         self.cancel = Event()
+        self.closed = False
         self.waiters = 0
         self.failed_at: float | None = None
         self._turn = turn
@@ -45,8 +47,12 @@ class Flight(Generic[T]):
         """Wait until no other flight prompts; raises `StepUpCancelled` when nobody waits for this one any more."""
         while not self._turn.acquire(timeout=_POLL):
             if self.cancel.is_set():
-                raise StepUpCancelled(**said("cancelled"))
+                raise self.told(StepUpCancelled(**said("cancelled")))
         self._has_turn = True
+
+    def told(self, error: StepUpCancelled) -> StepUpCancelled:
+        """What a cancellation is called: prompters do not know that it was the client that was closed."""
+        return StepUpCancelled(**said("client-closed")) if self.closed else error
 
     def settle(self, error: BaseException | None, outcome: T | None = None) -> None:
         """Give those who wait their outcome, and the next flight its turn; only the first outcome counts.
@@ -116,9 +122,10 @@ class Flights(Generic[T]):
             return Ticket(self, flight)
 
     def cancel(self) -> None:
-        """Cancel all ceremonies that are under way."""
+        """Cancel all ceremonies that are under way, because the client is closed."""
         with self._lock:
             for flight in self._under_way.values():
+                flight.closed = True
                 flight.cancel.set()
 
     def _started(self, key: Hashable | None, ceremony: Callable[[Flight[T]], T]) -> Flight[T]:

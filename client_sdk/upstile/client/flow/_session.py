@@ -266,7 +266,7 @@ class Session:
     def _human_time(self, flight: Flight[Any]) -> Generator[Callable[[StepUpCancelled], StepUpCancelled]]:
         """Cancel the ceremony when the person's time is up, and give it up if the prompter does not even notice.
 
-        Yields what tells a time-out from another cancellation.
+        Yields what tells a time-out, and the end of the client, from another cancellation.
         """
         late = StepUpTimeout(**said("nobody-answered", seconds=round(self.human_timeout)))
         expired = Event()
@@ -284,7 +284,7 @@ class Session:
             timer.start()
         try:
             opened(self.prompter, flight.cancel)
-            yield lambda error: late if expired.is_set() else error
+            yield lambda error: late if expired.is_set() else flight.told(error)
         finally:
             ended(self.prompter, flight.cancel)
             for timer in timers:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
 from upstile.client.methods._method import Moment
-from upstile.client.prompts import is_key_uri, next_code
+from upstile.client.prompts import counts_down, is_key_uri, next_code
 from upstile.client.words import said
 from upstile.protocol import plain_code
 
@@ -52,7 +52,10 @@ class Totp:
 
 
 def _typed(moment: Moment, label: str) -> str:
-    """A code that may be right: what cannot be one is asked for again, before it costs a try."""
+    """A code that may be right: what cannot be one is asked for again, before it costs a try.
+
+    So is the one that was used a moment ago, where the person was told to wait for the next.
+    """
     asked = label
     for _ in range(_MOST_TYPED):
         wait = moment.last_code.wait()
@@ -62,8 +65,9 @@ def _typed(moment: Moment, label: str) -> str:
         if not plain_code(typed):
             raise StepUpCancelled(**said("no-code-given"))
         code = plain_code(typed)
-        if _CODE.fullmatch(code):
-            moment.last_code.sent()
+        used = counts_down(moment.prompter) and moment.last_code.was(code)
+        if _CODE.fullmatch(code) and not used:
+            moment.last_code.sent(code)
             return code
-        asked = f"Not six digits. {label}"
+        asked = f"{'That code was used already' if used else 'Not six digits'}. {label}"
     raise StepUpCancelled(**said("no-likely-code", times=_MOST_TYPED))

@@ -1,6 +1,14 @@
 """How the person is asked: the protocol, the terminal, and callbacks."""
 
-from upstile.client.prompts._abilities import ended, missing, next_code, opened, refuse_dead_lock
+from upstile.client.prompts._abilities import (
+    counts_down,
+    ended,
+    enrolling,
+    missing,
+    next_code,
+    opened,
+    refuse_dead_lock,
+)
 from upstile.client.prompts._callback import CallbackPrompter
 from upstile.client.prompts._key_uri import is_key_uri
 from upstile.client.prompts._prompter import Occasion, Prompter
@@ -11,7 +19,9 @@ __all__ = [
     "Occasion",
     "Prompter",
     "TerminalPrompter",
+    "counts_down",
     "ended",
+    "enrolling",
     "is_key_uri",
     "missing",
     "next_code",

@@ -35,6 +35,15 @@ class CountsDown(Protocol):
 
 
 @runtime_checkable
+class Enrols(Protocol):
+    """Has other words for setting up an authenticator than for a confirmation."""
+
+    def enrolling(self, method: str) -> None:
+        """What is asked until `ended` sets up a new authenticator of this method."""
+        ...
+
+
+@runtime_checkable
 class Partial(Protocol):
     """Cannot ask for everything."""
 
@@ -72,6 +81,17 @@ def next_code(prompter: Prompter, seconds: float) -> None:
     """Say when the next one-time code is there."""
     if isinstance(prompter, CountsDown):
         prompter.next_code(seconds)
+
+
+def counts_down(prompter: Prompter) -> bool:
+    """Whether the person is told when the next one-time code is there."""
+    return isinstance(prompter, CountsDown)
+
+
+def enrolling(prompter: Prompter, method: str) -> None:
+    """Say that an authenticator is set up, and nothing confirmed."""
+    if isinstance(prompter, Enrols):
+        prompter.enrolling(method)
 
 
 def missing(prompter: Prompter, question: Question) -> str | None:

@@ -60,7 +60,7 @@ class TerminalPrompter:
         """Say why, and offer to change the method."""
         self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
         self._quote("Account:", occasion.account)
-        self._quote("The API says:", occasion.reason)
+        self._quote("The service says:", occasion.reason)
         if not others:
             self._tell(f"Continuing with {method}.")
             return method

@@ -4,6 +4,7 @@ import logging
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, get_ident
 
@@ -29,7 +30,7 @@ class TkPrompter:
 
     Args:
         parent: the app's window, or a widget in it. When it is destroyed, the prompter is closed.
-        dark: the look; by default that of the app's window.
+        dark: the look; by default light or dark as the background of the app's window when the dialogue opens.
     """
 
     def __init__(self, parent: tk.Misc, *, dark: bool | None = None) -> None:
@@ -39,8 +40,7 @@ class TkPrompter:
         self._closed = Event()
         self._lock = Lock()
         self._cancel: Event | None = None
-        look = Look(parent, DARK if (is_dark(parent) if dark is None else dark) else LIGHT)
-        self._dialogue = TkDialogue(parent, look, self._give_up)
+        self._dialogue = TkDialogue(parent, partial(_look, parent, dark), self._give_up)
         self._timer = parent.after(_INBOX, self._read_inbox)
         parent.bind("<Destroy>", self._on_destroy, add=True)
 
@@ -80,6 +80,10 @@ class TkPrompter:
     def finished(self, accepted: bool) -> None:
         """Take the window away."""
         self._later(self._dialogue.hide)
+
+    def enrolling(self, method: str) -> None:
+        """The pages up to the end add an authenticator."""
+        self._later(lambda: self._dialogue.enrolling(method))
 
     def next_code(self, seconds: float) -> None:
         """Count down above the next question."""
@@ -154,3 +158,7 @@ class TkPrompter:
     def _on_destroy(self, event: "tk.Event[tk.Misc]") -> None:
         if event.widget is self._parent:
             self.close()
+
+
+def _look(parent: tk.Misc, dark: bool | None) -> Look:
+    return Look(parent, DARK if (is_dark(parent) if dark is None else dark) else LIGHT)

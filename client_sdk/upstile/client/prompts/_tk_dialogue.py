@@ -9,7 +9,8 @@ from time import monotonic
 from upstile.client._text import harmless
 from upstile.client.prompts._key_uri import is_key_uri, picture_of, secret_in
 from upstile.client.prompts._prompter import Occasion
-from upstile.client.prompts._tk_look import WIDTH, Look
+from upstile.client.prompts._tk_look import WIDTH, Look, place_above
+from upstile.client.words import spoken
 
 Reply = Callable[[str | None], None]
 """Takes what the person typed or chose; `None` is "cancel"."""
@@ -24,23 +25,26 @@ class TkDialogue:
 
     Args:
         parent: a widget of the app.
-        look: makes the widgets.
+        look: makes what makes the widgets, each time that the window opens.
         give_up: is called when the person cancels while no question is open.
     """
 
-    def __init__(self, parent: tk.Misc, look: Look, give_up: Callable[[], None]) -> None:
-        self._look = look
+    def __init__(self, parent: tk.Misc, look: Callable[[], Look], give_up: Callable[[], None]) -> None:
+        self._parent = parent
+        self._new_look = look
+        self._look = look()
         self._give_up = give_up
         self._reply: Reply | None = None
         self._occasion: Occasion | None = None
+        self._adding: str | None = None
         self._warning = ""
         self._next_code_at: float | None = None
-        self._window = tk.Toplevel(parent, bg=look.palette.ground, padx=24, pady=20)
+        self._window = tk.Toplevel(parent, padx=24, pady=20)
         self._window.withdraw()
         self._window.resizable(width=False, height=False)
         self._window.protocol("WM_DELETE_WINDOW", self.cancel)
         self._window.bind("<Escape>", lambda event: self.cancel())
-        self._page = tk.Frame(self._window, bg=look.palette.ground)
+        self._page = tk.Frame(self._window)
 
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], reply: Reply) -> None:
         """Say why, and let the person choose where there is a choice."""
@@ -64,7 +68,7 @@ class TkDialogue:
         self._text(label)
         entry = self._look.entry(page, hidden=hidden)
         entry.bind("<Return>", lambda event: self._go_on(entry.get()))
-        self._buttons("Confirm", entry.get)
+        self._buttons("Confirm" if self._adding is None else "Continue" if hidden else "Add", entry.get)
         self._show()
         entry.focus_set()
 
@@ -78,15 +82,22 @@ class TkDialogue:
         self._buttons(None, str)
         self._show()
 
+    def enrolling(self, method: str) -> None:
+        """What follows adds an authenticator."""
+        self._adding = f"Add {spoken(method)}"
+
     def show_key_uri(self, uri: str, reply: Reply) -> None:
         """Show a key URI until the person has added it."""
-        page = self._new_page(reply, head="Add an authenticator app")
+        self.enrolling("totp")
+        page = self._new_page(reply)
         if not is_key_uri(uri):
             self._text("The key URI is malformed.")
         else:
-            self._text("Scan this with your authenticator app, or type the secret into it:")
             picture = picture_of(uri)
-            if picture is not None:
+            if picture is None:
+                self._text("Type this secret into your authenticator app:")
+            else:
+                self._text("Scan this with your authenticator app, or type the secret into it:")
                 self._look.picture(page, picture).pack(pady=(8, 4))
             secret = self._look.entry(page, hidden=False)
             secret.insert(0, secret_in(uri))
@@ -104,7 +115,7 @@ class TkDialogue:
 
     def hide(self) -> None:
         """Nothing is asked any more."""
-        self._reply = self._occasion = self._next_code_at = None
+        self._reply = self._occasion = self._adding = self._next_code_at = None
         self._warning = ""
         with suppress(tk.TclError):
             self._page.destroy()
@@ -132,19 +143,23 @@ class TkDialogue:
         self._answer(text)
         self.say("One moment …")
 
-    def _new_page(self, reply: Reply | None, *, head: str = "Confirm it is you") -> tk.Frame:
+    def _new_page(self, reply: Reply | None) -> tk.Frame:
         self._answer(None)  # a question that nobody answers any more
+        if self._window.state() == "withdrawn":
+            self._look = self._new_look()
+            self._window.configure(bg=self._look.palette.ground)
         self._page.destroy()
         self._reply = reply
         self._page = page = tk.Frame(self._window, bg=self._look.palette.ground)
         page.pack(fill="both", expand=True)
         tk.Frame(page, width=WIDTH, bg=page["background"]).pack()  # pages differ in height only
         occasion, muted = self._occasion, self._look.palette.muted
-        self._look.label(page, head, kind="head").pack(fill="x")
+        self._look.label(page, self._adding or "Confirm it is you", kind="head").pack(fill="x")
         if occasion is not None:
-            asks = f"{occasion.server} asks {occasion.app}."
+            asks = f"{occasion.server} asks {occasion.app} to confirm it is you."
             self._look.label(page, asks, kind="small", colour=muted).pack(fill="x", pady=(2, 10))
-            for whose, text in (("Account", harmless(occasion.account)), ("The API says", harmless(occasion.reason))):
+            for whose, words in (("Account", occasion.account), ("The service says", occasion.reason)):
+                text = harmless(words)
                 if text:
                     self._look.quote(page, whose, text).pack(fill="x", pady=(0, 8))
         if self._warning:
@@ -172,7 +187,10 @@ class TkDialogue:
 
     def _show(self) -> None:
         window, occasion = self._window, self._occasion
-        window.title(f"{occasion.app}: confirm it is you" if occasion else "Confirm it is you")
+        head = self._adding or "Confirm it is you"
+        window.title(f"{occasion.app}: {head[0].lower()}{head[1:]}" if occasion else head)
+        if window.state() == "withdrawn":
+            place_above(window, self._parent.winfo_toplevel())
         window.deiconify()
         window.tk.call("raise", str(window))
 

@@ -52,6 +52,25 @@ def is_dark(parent: tk.Misc) -> bool:
     return red * 0.299 + green * 0.587 + blue * 0.114 < 0x8000
 
 
+def place_above(window: tk.Toplevel, owner: tk.Misc) -> None:
+    """Make a window, before it is shown, belong to another one, in whose middle it opens, all of it on the screen.
+
+    Where the other one is not to be seen, such as an icon, the window stands for itself: else it were hidden, too.
+    """
+    window.update_idletasks()  # it knows how large it will be
+    if not owner.winfo_viewable():
+        window.tk.call("wm", "transient", str(window), "")
+        return
+    window.tk.call("wm", "transient", str(window), str(owner))
+    width, height = window.winfo_reqwidth(), window.winfo_reqheight()
+    x = owner.winfo_rootx() + (owner.winfo_width() - width) // 2
+    y = owner.winfo_rooty() + (owner.winfo_height() - height) // 2
+    left, top = owner.winfo_vrootx(), owner.winfo_vrooty()
+    x = max(left, min(x, left + owner.winfo_vrootwidth() - width))
+    y = max(top, min(y, top + owner.winfo_vrootheight() - height))
+    window.geometry(f"+{x}+{y}")
+
+
 class Look:
     """Makes widgets of one palette.
 

@@ -20,12 +20,24 @@ CALLS = {
         "StepUpCancelled",
         "The confirmation was cancelled",
         "Nothing was done. Start again when you want to.",
-        "nobody waits for it any more: the person gave up, or the caller did, or the client was closed",
+        "nobody waits for it any more: the person gave up, or the caller did",
     ),
     "person-cancelled": Words(
         "StepUpCancelled",
         "You cancelled the confirmation",
         "Nothing was done. Start again when you want to.",
+        "the dialogue was closed, or the prompter returned None",
+    ),
+    "not-added": Words(
+        "StepUpCancelled",
+        "It was cancelled before {what} was added",
+        "Nothing was added. Start again when you want to.",
+        "nobody waits for it any more: the person gave up, or the caller did",
+    ),
+    "person-did-not-add": Words(
+        "StepUpCancelled",
+        "You cancelled before {what} was added",
+        "Nothing was added. Start again when you want to.",
         "the dialogue was closed, or the prompter returned None",
     ),
     "client-closed": Words(
