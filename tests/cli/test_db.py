@@ -11,6 +11,7 @@ from upstile.server.storage.schema import HEAD
 FITS = f"version {HEAD} of the schema: this release works on it\n"
 
 
+@pytest.mark.long
 def test_a_file_is_made_by_upgrade_and_by_nothing_else(folder: Folder) -> None:
     assert "there is no file" in folder.run("db", "check").sentence(1)
     assert folder.files() == ["bank.py"]
@@ -19,6 +20,7 @@ def test_a_file_is_made_by_upgrade_and_by_nothing_else(folder: Folder) -> None:
     assert folder.run("db", "upgrade").code == 0
 
 
+@pytest.mark.long
 def test_a_schema_of_a_later_release_is_refused_by_all_commands(folder: Folder) -> None:
     assert folder.run("db", "upgrade").code == 0
     database = sqlite3.connect(folder.path / "bank.db")

@@ -4,6 +4,8 @@ import re
 import signal
 import sqlite3
 
+import pytest
+
 from cli.conftest import SEEDS
 from support.command import NEW, NOW, OLD, Folder
 from upstile.server.keys._rotation import PUBLISHED_AHEAD, VERIFIES_AFTER
@@ -39,6 +41,7 @@ def test_a_secret_key_is_retired_with_what_status_says(used: Folder) -> None:
     assert (used.path / "events.txt").read_text() == "secrets-resealed\nsigning-key-rotated\n"
 
 
+@pytest.mark.long
 def test_a_reseal_that_is_interrupted_says_so_and_goes_on_the_next_time(used: Folder) -> None:
     process = used.start("keys", "reseal", keys=BOTH)
     assert process.stderr is not None
@@ -60,6 +63,7 @@ def test_a_removed_secret_key_is_missed_by_name_and_nothing_is_opened(used: Fold
     assert f"{OLD_NAME} is needed by {SEEDS + 1} values and is not configured: put it back" in status.out
 
 
+@pytest.mark.long
 def test_with_a_wrong_secret_key_a_reseal_leaves_everything_and_says_which_it_needs(used: Folder) -> None:
     done = used.run("keys", "reseal", keys=new_key().decode())
     assert done.code == 1
@@ -91,6 +95,7 @@ def test_no_secret_is_ever_printed(used: Folder) -> None:
         assert all(secret not in done.out + done.error for secret in (OLD, NEW, *sealed))
 
 
+@pytest.mark.long
 def test_a_storage_that_is_locked_is_told(used: Folder) -> None:
     database = sqlite3.connect(used.path / "bank.db", isolation_level=None)
     database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -106,6 +111,7 @@ def test_a_storage_that_is_no_database_is_told(used: Folder) -> None:
     assert "not an SQLite database" in used.run("keys", "status").sentence(1)
 
 
+@pytest.mark.long
 def test_a_storage_without_a_signing_key_is_told(folder: Folder) -> None:
     assert folder.run("db", "upgrade").code == 0
     status = folder.run("keys", "status")

@@ -24,7 +24,7 @@ def test_a_body_that_can_be_read_once_is_refused_before_anybody_is_asked(ada: Ad
     }
     with ada.app() as client, pytest.raises(UnreplayableBody) as caught:
         client.post("/transfers", **content[kind]())
-    assert "step_up=" in caught.value.diagnostics()
+    assert "step_up=" in str(caught.value.hint)
     assert ada.person.occasions == []
 
 

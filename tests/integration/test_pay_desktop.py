@@ -56,7 +56,7 @@ def test_who_cancels_reads_what_it_means_and_can_go_on(ada: Payer) -> None:
     ada.sends("50", "ACME")
     ada.waits_for(CODE)
     ada.presses("Cancel")
-    ada.waits_to_read("The person cancelled. Nothing was done.")
+    ada.waits_to_read("You cancelled the confirmation. Nothing was done.")
     ada.sends("50", "ACME")
     ada.waits_for(CODE)
     ada.types(ada.code())
