@@ -5,8 +5,10 @@ from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 
+from upstile import client
+from upstile.client import ConfigurationError, StepUpError
 from upstile.client.cli._command import command
-from upstile.client.cli._ending import MEANINGS
+from upstile.client.cli._ending import CODES, MEANINGS, PROBLEM
 
 PAGE = Path(__file__).parent / "cli.md"
 BEGIN, END = "<!-- reference: made from the help -->", "<!-- reference: end -->"
@@ -35,9 +37,18 @@ def help_of(name: str) -> str:
 
 def reference() -> str:
     """Exit codes, then the help of each command."""
-    exits = "\n".join(f"| {code} | {meaning} |" for code, meaning in MEANINGS.items())
+    exits = "\n".join(f"| {code} | {meaning} | {_errors(code)} |" for code, meaning in MEANINGS.items())
     helps = "\n\n".join(f"### `{f'upstile {name}'.strip()}`\n```\n{help_of(name)}\n```" for name in commands())
-    return f"## Exit codes\n\n| code | meaning |\n|---|---|\n{exits}\n\n## The commands\n\n{helps}\n"
+    head = "| code | meaning | `error.code` of the SDK |\n|---|---|---|"
+    return f"## Exit codes\n\n{head}\n{exits}\n\n## The commands\n\n{helps}\n"
+
+
+def _errors(exit_code: int) -> str:
+    """The codes of the SDK's errors that end so."""
+    public = [getattr(client, name) for name in client.__all__]
+    kinds = [kind for kind in public if isinstance(kind, type) and issubclass(kind, StepUpError | ConfigurationError)]
+    codes = [kind.code for kind in kinds if kind is not StepUpError and CODES.get(kind.code, PROBLEM) == exit_code]
+    return ", ".join(f"`{code}`" for code in sorted(codes))
 
 
 def page_with(part: str, page: str) -> str:

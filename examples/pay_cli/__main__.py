@@ -15,10 +15,11 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from upstile.client import Client, FileStore, StepUpError, TerminalPrompter, Totp
+from upstile.client import Client, ConfigurationError, FileStore, StepUpError, TerminalPrompter, Totp
 
-SIGN_IN, STEP_UP, CANCELLED = 3, 4, 5
+USAGE, SIGN_IN, STEP_UP, CANCELLED = 2, 3, 4, 5
 EXIT_CODES = {
+    "configuration": USAGE,
     "not_signed_in": SIGN_IN,
     "sign_in_expired": SIGN_IN,
     "step_up_required": STEP_UP,
@@ -37,7 +38,7 @@ def bank() -> Generator[Client]:
     try:
         with Client(api, client_id="bank-cli", store=FileStore("pay"), profile=profile) as client:
             yield client
-    except StepUpError as error:
+    except (StepUpError, ConfigurationError) as error:
         typer.echo(f"pay: {error.diagnostics()}", err=True)
         raise typer.Exit(EXIT_CODES.get(error.code, 1)) from None
     except httpx.HTTPStatusError as error:

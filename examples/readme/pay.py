@@ -5,12 +5,12 @@ from getpass import getpass
 
 import httpx
 
-from upstile.client import Client, FileStore, StepUpError
+from upstile.client import Client, ConfigurationError, FileStore, StepUpError
 
 
 def pay(command: str, user: str = "") -> str:
-    with Client("https://api.example.com", client_id="bank-cli", store=FileStore("pay")) as client:
-        try:
+    try:
+        with Client("https://api.example.com", client_id="bank-cli", store=FileStore("pay")) as client:
             if command == "login":
                 who = client.sign_in("/login", subject=user, json={"username": user, "password": getpass()})
                 return f"You are signed in as {who.subject}." if who else ""
@@ -18,12 +18,12 @@ def pay(command: str, user: str = "") -> str:
                 client.sign_out()
                 return "You are signed out."
             return client.post("/transfers", json={"to": "ACME", "amount": "50.00"}).text
-        except StepUpError as error:  # "Your sign-in has ended. Sign in again.", for one
-            return error.diagnostics()
-        except httpx.HTTPStatusError as error:  # your own /login said no
-            return f"The bank refused the sign-in: status {error.response.status_code}."
-        except httpx.HTTPError:
-            return "The bank cannot be reached. Look whether you are online, then try again."
+    except (StepUpError, ConfigurationError) as error:  # "Your sign-in has ended. Sign in again.", for one
+        return error.diagnostics()
+    except httpx.HTTPStatusError as error:  # your own /login said no
+        return f"The bank refused the sign-in: status {error.response.status_code}."
+    except httpx.HTTPError:
+        return "The bank cannot be reached. Look whether you are online, then try again."
 
 
 # README: end

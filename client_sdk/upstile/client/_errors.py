@@ -61,7 +61,8 @@ class StepUpError(UpstileError):
         self.response = response
         self.next_step = harmless(next_step) or self.next_step
         self.hint = harmless(hint, longest=_LONGEST_HINT) or self.hint
-        self.add_note(self.next_step)
+        if not self._says_next_step:
+            self.add_note(self.next_step)
         self.add_note(f"For developers: {self.hint}")
 
     @property
@@ -87,12 +88,14 @@ class StepUpError(UpstileError):
         own.response = self.response or response
         return own
 
+    @property
+    def _says_next_step(self) -> bool:
+        """Whether the message says already what to do."""
+        return self.next_step.rstrip(".").casefold() in str(self).casefold()
+
     def diagnostics(self) -> str:
         """What happened and what to do next, in sentences for the person at the terminal."""
-        message = str(self)
-        parts = [f"{message}."]
-        if self.next_step.rstrip(".").casefold() not in message.casefold():
-            parts.append(self.next_step)
+        parts = [f"{self}."] if self._says_next_step else [f"{self}.", self.next_step]
         if self.support_reference is not None:
             parts.append(f"If you ask for help, name {self.support_reference}.")
         return " ".join(parts)
@@ -130,9 +133,17 @@ class StepUpRequired(StepUpError):
     next_step = TABLE["needs-you"].next_step
     hint = "call client.step_up(...) when the person is ready, then repeat the call"
 
-    def __init__(self, requirement: Requirement, methods: Sequence[str], *, response: Incoming | None) -> None:
-        able = ", ".join(methods) or "nothing"
-        super().__init__(**said("needs-you", asked=requirement, able=able), response=response)
+    def __init__(
+        self,
+        requirement: Requirement,
+        methods: Sequence[str],
+        *,
+        response: Incoming | None = None,
+        hint: str | None = None,
+    ) -> None:
+        words = said("needs-you", asked=requirement, able=", ".join(methods) or "nothing")
+        words["hint"] = hint or words["hint"]
+        super().__init__(**words, response=response)
         self.requirement = requirement
         self.methods = tuple(methods)
 

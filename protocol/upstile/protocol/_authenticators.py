@@ -16,6 +16,13 @@ class Authenticator(Message):
     """One enrolled credential of a user, as its owner sees it; times are epoch seconds.
 
     Attributes:
+        id: names it in requests.
+        method: its kind: `totp` or `webauthn`.
+        name: what the user calls it.
+        created: when it was added.
+        last_used: when it last proved something; absent where it never did.
+        state: `pending` until it is proved, then `active`; `disabled` by the operator.
+        expires_in: seconds after which a pending one goes.
         closed: a hundred wrong codes from unknown devices closed it to them; absent where it is open.
     """
 

@@ -66,9 +66,9 @@ class Requirement:
         strength = " or ".join(self.acr) or "any authentication"
         if self.max_age is None:
             return strength
-        return (
-            f"{strength} for this very call" if self.for_this_call else f"{strength} of the last {self.max_age} seconds"
-        )
+        if self.for_this_call:
+            return f"{strength} for this very call"
+        return f"{strength} of the last {'second' if self.max_age == 1 else f'{self.max_age} seconds'}"
 
 
 def _names(member: str, values: Iterable[str]) -> tuple[str, ...]:

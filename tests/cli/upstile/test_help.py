@@ -43,8 +43,8 @@ def test_each_error_of_the_sdk_has_an_exit_code_that_is_documented() -> None:
     from upstile.client import _errors
 
     codes = {error.code for error in vars(_errors).values() if isinstance(error, type) and hasattr(error, "code")}
-    assert set(_ending._CODES) <= codes
-    assert set(_ending._CODES.values()) <= set(_ending.MEANINGS)
+    assert set(_ending.CODES) <= codes
+    assert set(_ending.CODES.values()) <= set(_ending.MEANINGS)
 
 
 @pytest.mark.parametrize("hidden", ["typer", "fido2", "httpx"])

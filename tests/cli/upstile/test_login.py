@@ -73,6 +73,7 @@ def test_after_logout_the_api_takes_the_token_no_more_and_with_forget_nothing_is
     assert bank.exchanges[-1] == ("POST", "/stepup/revoke", 200)
     assert "Run `upstile login`." in shell.run("request", "GET", "/balance").sentence(3)
     assert key in shell.files()
+    assert shell.run("logout").error == "You were not signed in.\n"
     assert shell.run("logout", "--forget").code == 0
     assert shell.files() == ""
 
@@ -82,6 +83,9 @@ def test_the_api_says_why_it_refuses_a_sign_in_and_nothing_is_remembered(shell: 
     assert "Unknown user or wrong password" in done.sentence(1)
     assert "wrong\n" not in shell.terminal.shown
     assert shell.files() == ""
+    assert "name what it asks for, such as --field" not in done.error
+    where = ["--api", bank.url, "--client-id", "bank-cli", "--path", "/login"]
+    assert "name what it asks for, such as --field username" in shell.run("login", *where).sentence(1)
     assert "no sign-in there" in login(shell, bank, "--path", "/nowhere").sentence(1)
 
 
@@ -98,6 +102,60 @@ def test_profiles_have_sign_ins_of_their_own(shell: Shell, bank: BankServer) -> 
         "Run `upstile login --profile other`."
         in shell.run("status", "-p", "other", "--api", bank.url, "--client-id", "x").error
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--api", "example.com"], "--api 'example.com' lacks its beginning. Write https://example.com."),
+        (["--api", "localhost:8000"], "--api 'localhost:8000' lacks its beginning. Write http://localhost:8000."),
+        (["--api", "http://api.example.com/v1"], "http is for this machine only. Write https://api.example.com/v1."),
+        (["--api", "ftp://example.com"], "is no address. Write one as https://api.example.com."),
+        (["--api", "https://[::"], "is no address. Write one as https://api.example.com."),
+        (["--api", "https://a@example.com"], "'https://a@example.com' must be an https URL"),
+        (["--issuer", "login.example.com"], "Write https://login.example.com."),
+        (["--interaction", "nonsense"], "--interaction is auto, never or required, not 'nonsense'."),
+    ],
+)
+def test_who_mistypes_an_option_is_told_how_to_write_it(shell: Shell, typed: list[str], said: str) -> None:
+    shell.set(UPSTILE_API="https://api.example.com", UPSTILE_CLIENT_ID="my-app")
+    sentence = shell.run(*typed, "status").sentence(2)
+    assert said in sentence
+    assert "makers" not in sentence
+
+
+def test_an_app_that_the_api_does_not_know_is_the_option_that_names_it(shell: Shell, bank: BankServer) -> None:
+    login(shell, bank, "--client-id", "bank-kli")
+    assert shell.run("step-up", "--acr", "mfa").sentence(1) == (
+        "The service does not know this app. Look whether --client-id is the name under which the API knows this app."
+    )
+    assert "Not confirmed" not in shell.terminal.shown
+
+
+def test_a_question_ends_as_one_and_one_second_is_one(shell: Shell, bank: BankServer) -> None:
+    login(shell, bank)
+    assert shell.run("step-up").sentence(2) == "What is to be confirmed? Say it, such as --acr mfa."
+    assert "mfa of the last second is not confirmed here" in shell.run("status", "--acr", "mfa", "--max-age", "1").error
+
+
+def test_an_error_as_json_has_a_stable_code_and_developers_words_only_where_they_are_wanted(
+    shell: Shell, bank: BankServer
+) -> None:
+    login(shell, bank)
+    shell.run("logout")
+    told = json.loads(shell.run("authenticators", "list", "--json").error)
+    assert told.pop("next_step").startswith("Run `upstile login`.")
+    assert told == {"error": "You are not signed in", "code": "not_signed_in", "exit_code": 3}
+    verbose = shell.run("authenticators", "list", "--json", "--verbose")
+    assert "missing-token" in json.loads(verbose.error.splitlines()[-1])["hint"]
+
+
+def test_an_unknown_profile_is_3_except_where_signing_in_would_be_what_makes_it_known(shell: Shell) -> None:
+    for command in (["status"], ["request", "GET", "/"], ["step-up", "--acr", "mfa"], ["authenticators", "list"]):
+        assert "Sign in first, or say --api and --client-id." in shell.run("-p", "new", *command).sentence(3)
+    assert "Say --api and --client-id." in shell.run("login", "-p", "new").sentence(2)
+    shell.set(UPSTILE_TOKEN="T")
+    assert "Say --api and --client-id, too" in shell.run("request", "GET", "/").sentence(3)
 
 
 def test_a_password_is_no_option(shell: Shell, bank: BankServer) -> None:
@@ -151,9 +209,15 @@ def test_a_token_of_the_environment_goes_before_and_nothing_is_kept(shell: Shell
 
 
 def test_where_nobody_may_be_asked_nobody_is(shell: Shell, bank: BankServer) -> None:
-    assert "This needs you: run it in a terminal." in login(shell, bank, "--interaction", "never", typed=[]).sentence(4)
+    assert login(shell, bank, "--interaction", "never", typed=[]).sentence(4) == "This needs you: run it in a terminal."
     assert shell.terminal.shown == ""
-    assert shell.run("--interaction", "perhaps", "--api", bank.url, "--client-id", "x", "request", "GET", "/").code == 2
+    shell.set(UPSTILE_INTERACTION="never", UPSTILE_API=bank.url, UPSTILE_CLIENT_ID="bank-cli")
+    shell.set(UPSTILE_TOKEN=token_of(bank))
+    before = len(bank.exchanges)
+    assert shell.run("authenticators", "add", "totp").sentence(4) == "This needs you: run it in a terminal."
+    assert len(bank.exchanges) == before
+    assert shell.run("step-up", "--acr", "mfa").sentence(4) == "This needs you: run it in a terminal."
+    assert shell.terminal.shown == ""
 
 
 def test_no_command_prints_a_token_or_a_key(shell: Shell, bank: BankServer) -> None:

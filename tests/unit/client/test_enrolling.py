@@ -1,14 +1,17 @@
 """Enrolling and removing from the app: nonsense is one typed error, and a name stays a name."""
 
+import asyncio
+import pickle
 import re
 
 import httpx
 import pytest
 import respx
 
+from support.libraries import current
 from support.mocked_api import API, client
-from upstile.client import CeremonyFailed, NoMethodAvailable, WebAuthn
-from upstile.client.testing import VirtualKey
+from upstile.client import CeremonyFailed, Method, NoMethodAvailable, StepUpRequired, Totp, WebAuthn
+from upstile.client.testing import ScriptedPrompter, VirtualKey
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -37,6 +40,29 @@ def test_no_key_at_enrolment_says_so(server: respx.MockRouter) -> None:
     with client() as bank, pytest.raises(NoMethodAvailable) as caught:
         bank.authenticators.enroll(WebAuthn(list), "key")
     assert caught.value.diagnostics() == "No security key is connected. Plug in your security key and try again."
+    assert not server.calls
+
+
+@pytest.mark.parametrize("method", [Totp(), WebAuthn(lambda: [VirtualKey()])])
+def test_where_nobody_may_be_asked_nothing_is_begun(server: respx.MockRouter, method: Method) -> None:
+    person = ScriptedPrompter(["123456"])
+    with client(person, interaction="never") as bank, pytest.raises(StepUpRequired) as caught:
+        bank.authenticators.enroll(method, "phone")
+    assert caught.value.diagnostics() == "This needs you: run it in a terminal."
+    assert "enroll()" in caught.value.hint
+    assert caught.value.methods == (method.name,)
+    assert pickle.loads(pickle.dumps(caught.value)).hint == caught.value.hint  # noqa: S301
+    assert not server.calls
+    assert not person.labels
+
+
+def test_nor_in_async_code(server: respx.MockRouter) -> None:
+    async def enrol() -> None:
+        async with current().clients.AsyncClient(API, client_id="cli", token="T", interaction="never") as bank:
+            await bank.authenticators.enroll(Totp(), "phone")
+
+    with pytest.raises(StepUpRequired):
+        asyncio.run(enrol())
     assert not server.calls
 
 

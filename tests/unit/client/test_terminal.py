@@ -109,6 +109,18 @@ def test_what_is_said_begins_each_line_at_its_beginning(terminal: Terminal, mode
     assert terminal.sees("\n") == "  Confirmed.\r\n"
 
 
+def test_who_was_not_asked_is_not_told_that_it_is_not_confirmed(terminal: Terminal) -> None:
+    prompter = TerminalPrompter(terminal.device)
+    prompter.finished(accepted=False)
+    prompter.begin(OCCASION, "totp", [], Event())
+    prompter.finished(accepted=False)
+    prompter.finished(accepted=False)
+    prompter.touch("end")
+    shown = terminal.sees("  end\r\n")
+    assert shown.startswith("https://api.example.com asks")
+    assert shown.count("Not confirmed.") == 1
+
+
 def test_a_code_is_read_from_the_terminal(terminal: Terminal, capfd: pytest.CaptureFixture[str]) -> None:
     typing = terminal.types(" 123456 \n", after="Code: ")
     assert TerminalPrompter(terminal.device).code("Code", Event()) == "123456"

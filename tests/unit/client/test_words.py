@@ -76,6 +76,7 @@ def test_where_nobody_may_be_asked_the_person_is_told_where_and_the_developer_ho
     with desk.client(interaction="never") as bank, pytest.raises(StepUpRequired) as caught:
         bank.post("/transfers")
     assert caught.value.diagnostics() == "This needs you: run it in a terminal."
+    assert "Run it in a terminal." not in caught.value.__notes__
     assert "client.step_up(...)" in caught.value.hint
     assert "mfa of the last 300 seconds" in caught.value.hint
     assert "could do: totp" in caught.value.hint

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from upstile.client._errors import CeremonyFailed, StepUpCancelled
+from upstile.client._errors import CeremonyFailed, StepUpCancelled, StepUpRequired
 from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._flight import Ticket
@@ -20,6 +20,7 @@ from upstile.protocol import (
     MalformedMessage,
     Message,
     Problem,
+    Requirement,
     hides_something,
     well_known_url,
 )
@@ -57,6 +58,7 @@ class Authenticators:
 
         Raises:
             ValueError: the name hides something, or has nothing to see.
+            StepUpRequired: nobody may be asked (`interaction="never"`); nothing was begun.
             StepUpError: the confirmation did not succeed.
             CeremonyFailed: the server refused.
             ConfigurationError: this is the thread that would have to show the dialogue.
@@ -171,7 +173,10 @@ def _fit(name: str) -> str:
 
 
 def _may_ask(auth: StepUpFlow, method: Method) -> None:
-    """Begin nothing on the server, and confirm nothing, for what the app cannot ask, or this machine not do."""
+    """Begin nothing on the server, and confirm nothing, for what may not or cannot be asked, or done here."""
+    if auth.session.interaction == "never":
+        words = TABLE["needs-you-to-set-up"]
+        raise StepUpRequired(Requirement(), [method.name], hint=words.hint)
     reason = why_not(method, auth.session.prompter)
     if reason is not None:
         raise none_left([reason])

@@ -1,6 +1,6 @@
 """`upstile authenticators`: what you prove yourself with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -97,7 +97,11 @@ def remove(here: Here, which: Which, yes: Yes = False) -> None:
       upstile authenticators remove "old phone" --yes
     """
     with here.client() as client:
-        one = _found(client, which)
+        entries = client.authenticators.list()
+        one = _named(entries, which)
+        if one.state != "pending" and not any(other.state == "active" for other in entries if other.id != one.id):
+            step = "Add another first, with `upstile authenticators add`."
+            raise Ending(f'"{_clean(one.name)}" is the last one, and stays', step, code=PROBLEM)
         _be_sure(here, yes, f'Remove "{_clean(one.name)}" ({one.method})?')
         client.authenticators.remove(one.id)
     _done(here, f'"{_clean(one.name)}" is removed.', one)
@@ -113,7 +117,10 @@ def _method(kind: str) -> "Method":
 
 
 def _found(client: "Client", which: str) -> "Authenticator":
-    entries = client.authenticators.list()
+    return _named(client.authenticators.list(), which)
+
+
+def _named(entries: "Sequence[Authenticator]", which: str) -> "Authenticator":
     found = [one for one in entries if one.id == which] or [one for one in entries if one.name == which]
     if len(found) == 1:
         return found[0]

@@ -12,8 +12,8 @@ REFUSED, INTERRUPTED, BROKEN_PIPE, TERMINATED = 22, 130, 141, 143
 MEANINGS = {
     DONE: "done",
     PROBLEM: "it failed; the message says why and what to do",
-    USAGE: "the command was written wrongly, or does not know which API it is about",
-    SIGN_IN: "sign in: nobody is signed in, or the sign-in has ended",
+    USAGE: "the command was written wrongly",
+    SIGN_IN: "sign in: nobody is signed in, the sign-in has ended, or nothing is known of the profile",
     STEP_UP: "step up: a confirmation is needed, and nobody could be asked for it",
     CANCELLED: "the person said no, or did not answer in time; nothing was done",
     OUTCOME_UNKNOWN: "the connection broke after the call was confirmed; it may have been carried out",
@@ -25,9 +25,11 @@ MEANINGS = {
 }
 """What each exit code means; the help and docs/cli.md say the same."""
 
-_CODES = {
+NOT_SIGNED_IN = "not_signed_in"
+
+CODES = {
     "configuration": USAGE,
-    "not_signed_in": SIGN_IN,
+    NOT_SIGNED_IN: SIGN_IN,
     "sign_in_expired": SIGN_IN,
     "step_up_required": STEP_UP,
     "no_method_available": STEP_UP,
@@ -46,11 +48,20 @@ class Ending(Exception):
         next_step: what to do next, in sentences.
         code: the exit code.
         hint: what is said to developers.
+        error: the code of the SDK's error that it was.
     """
 
-    def __init__(self, message: str, next_step: str = "", *, code: int = USAGE, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        next_step: str = "",
+        *,
+        code: int = USAGE,
+        hint: str | None = None,
+        error: str | None = None,
+    ) -> None:
         super().__init__(message)
-        self.next_step, self.code, self.hint = next_step, code, hint
+        self.next_step, self.code, self.hint, self.error = next_step, code, hint, error
 
 
 class NothingKnown(Ending):
@@ -81,15 +92,24 @@ def ending_of(error: Exception, http: ModuleType | None, login: str) -> Ending:
 
 
 def _of_ours(error: Any, code: str, login: str) -> Ending:
-    exit_code = _CODES.get(code, PROBLEM)
-    steps = [getattr(error, "next_step", "")]
+    exit_code = CODES.get(code, PROBLEM)
+    steps = [step for step in [getattr(error, "next_step", "")] if _lower(step) not in _lower(str(error))]
+    if exit_code == USAGE:
+        steps = ["See `upstile --help`."]
+    if getattr(error, "error", None) == "invalid_client":
+        steps = ["Look whether --client-id is the name under which the API knows this app."]
     if exit_code == SIGN_IN:
         steps = [f"Run `{login}`."]
     steps += [f"Run `upstile authenticators add {kind}`." for kind in _to_add(error)]
     reference = getattr(error, "support_reference", None)
     if reference is not None:
         steps.append(f"If you ask for help, name {reference}.")
-    return Ending(str(error), " ".join(filter(None, steps)), code=exit_code, hint=getattr(error, "hint", None))
+    step, hint = " ".join(filter(None, steps)), getattr(error, "hint", None)
+    return Ending(str(error), step, code=exit_code, hint=hint, error=code)
+
+
+def _lower(sentence: str) -> str:
+    return sentence.rstrip(".").casefold()
 
 
 def _to_add(error: Any) -> list[str]:
@@ -110,12 +130,19 @@ def _unreachable(error: Any, http: ModuleType) -> Ending:
 
 
 def tell(ending: Ending, *, as_json: bool, verbose: bool) -> None:
-    """Say on standard error how the command ended."""
+    """Say on standard error how the command ended; developers' words only where they were asked for."""
     if as_json:
-        members = {"error": str(ending), "next_step": ending.next_step, "hint": ending.hint, "exit_code": ending.code}
+        members = {
+            "error": str(ending),
+            "code": ending.error,
+            "next_step": ending.next_step,
+            "hint": ending.hint if verbose else None,
+            "exit_code": ending.code,
+        }
         sys.stderr.write(json.dumps({name: value for name, value in members.items() if value}) + "\n")
         return
     sentence = str(ending).rstrip(".")
-    sys.stderr.write(f"upstile: {sentence}. {ending.next_step}".rstrip() + "\n")
+    stop = "" if sentence.endswith("?") else "."
+    sys.stderr.write(f"upstile: {sentence}{stop} {ending.next_step}".rstrip() + "\n")
     if verbose and ending.hint:
         sys.stderr.write(f"upstile: for developers: {ending.hint}\n")

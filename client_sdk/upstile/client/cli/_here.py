@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from upstile.client.cli._ending import BROKEN_PIPE, INTERRUPTED, STEP_UP, Ending, NothingKnown, ending_of, tell
+from upstile.client.cli._ending import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    NOT_SIGNED_IN,
+    SIGN_IN,
+    STEP_UP,
+    Ending,
+    NothingKnown,
+    ending_of,
+    tell,
+)
+from upstile.client.cli._mistyped import check_address, check_interaction
 from upstile.client.cli._profiles import APP, Profile, Profiles, store_kind
 
 if TYPE_CHECKING:
@@ -89,13 +100,20 @@ class Here:
         api, client_id = said.api or (known and known.api), said.client_id or (known and known.client_id)
         if not api or not client_id:
             lacking = [flag for flag, value in (("--api", api), ("--client-id", client_id)) if not value]
-            step = f"Sign in first, or say {' and '.join(lacking)}. Run `upstile login --help`."
-            others = ", ".join(name for name in Profiles().all() if name != self.name)
-            known_ones = f" There are profiles: {others}." if others else ""
-            raise NothingKnown(f"Nothing is known of the profile {self.name!r} yet", step + known_ones)
+            raise self._unknown(lacking)
         base = known or Profile(api=api, client_id=client_id)
         store = base.store if said.store is None else store_kind(said.store)
         return replace(base, api=api, client_id=client_id, issuer=said.issuer or base.issuer, store=store)
+
+    def _unknown(self, lacking: list[str]) -> NothingKnown:
+        flags = " and ".join(lacking)
+        step = f"Sign in first, or say {flags}. Run `upstile login --help`."
+        if os.environ.get(TOKEN):
+            step = f"Say {flags}, too: {TOKEN} is a token alone."
+        others = ", ".join(name for name in Profiles().all() if name != self.name)
+        known_ones = f" There are profiles: {others}." if others else ""
+        said = f"Nothing is known of the profile {self.name!r} yet"
+        return NothingKnown(said, step + known_ones, code=SIGN_IN, error=NOT_SIGNED_IN)
 
     @property
     def token(self) -> "BaseToken | None":
@@ -110,6 +128,9 @@ class Here:
         from upstile.client import Client, TerminalPrompter
 
         profile, token = self.profile, self.token
+        check_address("--api", profile.api)
+        check_address("--issuer", profile.issuer)
+        check_interaction(self.options.interaction)
         options: dict[str, Any] = {"store": self._store(profile)} if token is None else {"token": token}
         if self.options.interaction is not None:
             options["interaction"] = self.options.interaction
@@ -135,7 +156,8 @@ class Here:
         from upstile.client import TerminalPrompter
 
         if self.options.interaction == "never":
-            raise Ending(_NEVER, code=STEP_UP, hint="UPSTILE_INTERACTION=never, or --interaction never")
+            hint = "UPSTILE_INTERACTION=never, or --interaction never"
+            raise Ending(_NEVER, code=STEP_UP, hint=hint, error="step_up_required")
         return TerminalPrompter().ask(label, hidden=hidden)
 
     def note(self, text: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from upstile.client.cli._ending import PROBLEM, STEP_UP, Ending
+from upstile.client.cli._ending import PROBLEM, STEP_UP, USAGE, Ending, NothingKnown
 from upstile.client.cli._here import TOKEN, Here, base_token
 from upstile.client.cli._profiles import Profile, Profiles
 from upstile.client.cli._time import until
@@ -75,7 +75,7 @@ def login(
     given = [text.partition("=") for text in field or ()]
     if any("=" in name for name in secret or ()):
         raise Ending("--secret takes no value: it would be seen by others", "Leave it out, and type it when asked.")
-    profile = _changed(here.profile, path, [name for name, _, _ in given], secret, form)
+    profile = _changed(_known(here), path, [name for name, _, _ in given], secret, form)
     with here.client() as client:
         if token_stdin:
             signed_in = client.sign_in_with(base_token(_piped(), "What was piped in", subject), expires_in=expires_in)
@@ -101,13 +101,32 @@ def logout(here: Here, forget: Forget = False) -> None:
         raise Ending(f"{TOKEN} is set: that sign-in ends where it came from", f"Unset {TOKEN}, or revoke it there.")
     try:
         with here.client() as client:
+            was_signed_in = _is_signed_in(client)
             client.sign_out(forget=forget)
     finally:
         if forget:
             Profiles().remember(here.name, None)
-    here.note("You are signed out.")
+    here.note("You are signed out." if was_signed_in else "You were not signed in.")
     if here.options.as_json:
         here.show("", {"profile": here.name, "signed_in": False})
+
+
+def _is_signed_in(client: "Client") -> bool:
+    """Whether there is something to end; what cannot be read is."""
+    from upstile.client import StoreError
+
+    try:
+        return client.signed_in is not None
+    except StoreError:
+        return True
+
+
+def _known(here: Here) -> Profile:
+    """What is known before: to sign in is what a profile begins with, so that here it is not what is lacking."""
+    try:
+        return here.profile
+    except NothingKnown as ending:
+        raise Ending(str(ending), ending.next_step.replace("Sign in first, or say", "Say"), code=USAGE) from None
 
 
 def _changed(known: Profile, path: str | None, fields: list[str], secrets: list[str] | None, form: bool) -> Profile:
@@ -131,11 +150,15 @@ def _signed_in(
     try:
         return client.sign_in(profile.path, subject=whose, **body)
     except client.http.HTTPStatusError as error:
-        raise _refused(error.response) from None
+        raise _refused(error.response, named=bool(sent)) from None
 
 
-def _refused(response: Any) -> Ending:
-    """What the API said, in its own words."""
+def _refused(response: Any, *, named: bool) -> Ending:
+    """What the API said, in its own words.
+
+    Args:
+        named: whether a field was named to be sent.
+    """
     from upstile.client import harmless
 
     try:
@@ -148,7 +171,10 @@ def _refused(response: Any) -> Ending:
     quoted = f": {harmless(said)}" if harmless(said) else ""
     if response.status_code == 404:
         return Ending(f"The API has no sign-in there ({status})", "Look at --api and --path.", code=PROBLEM)
-    return Ending(f"The API refused the sign-in ({status}){quoted}", "Try again.", code=PROBLEM)
+    step = "Try again."
+    if not named and response.is_client_error:
+        step = "Nothing was sent: name what it asks for, such as --field username --secret password."
+    return Ending(f"The API refused the sign-in ({status}){quoted}", step, code=PROBLEM)
 
 
 def _piped() -> str:

@@ -75,8 +75,8 @@ _SHARED = {
     ),
     "interaction": _Shared(
         flags=("--interaction",),
-        metavar="auto|never",
-        help="`never` asks nobody, as in CI: what needs a person ends with 4.",
+        metavar="auto|never|required",
+        help="`never` asks nobody, as in CI: what needs a person ends with 4. `required` asks for each such call.",
         envvar="UPSTILE_INTERACTION",
         rare=True,
     ),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from upstile.client.cli._ending import SIGN_IN, STEP_UP, USAGE, Ending, NothingKnown
+from upstile.client.cli._ending import NOT_SIGNED_IN, SIGN_IN, STEP_UP, USAGE, Ending
 from upstile.client.cli._here import TOKEN, Here, requirement
 from upstile.client.cli._time import ago, at, until
 
@@ -35,10 +35,7 @@ def status(here: Here, acr: Acr = None, max_age: MaxAge = None, scope: Scope = N
       upstile status --acr mfa --max-age 60 || upstile step-up --acr mfa --max-age 60
     """
     asked = requirement(acr, max_age, scope)
-    try:
-        profile = here.profile
-    except NothingKnown as ending:
-        raise Ending(str(ending), ending.next_step, code=SIGN_IN) from None
+    profile = here.profile
     with here.client() as client:
         signed_in = client.signed_in
         found = client.confirmations() if signed_in is not None else ()
@@ -56,7 +53,8 @@ def status(here: Here, acr: Acr = None, max_age: MaxAge = None, scope: Scope = N
     }
     here.show("\n".join(_rows(members, signed_in, found)), members)
     if signed_in is None:
-        raise Ending("You are not signed in, or the sign-in has ended", f"Run `{here.login_command}`.", code=SIGN_IN)
+        ended, step = "You are not signed in, or the sign-in has ended", f"Run `{here.login_command}`."
+        raise Ending(ended, step, code=SIGN_IN, error=NOT_SIGNED_IN)
     if lacking:
         raise Ending(f"{asked} is not confirmed here", "A call that needs it asks you.", code=STEP_UP)
 

@@ -35,6 +35,7 @@ class TerminalPrompter:
     def __init__(self, device: str | None = None, *, screen: Screen | None = None) -> None:
         self._screen = screen or (PosixTerminal(device) if device else _own_screen())
         self._next_code_at: float | None = None
+        self._began = False
 
     def opened(self, cancel: Event) -> None:
         """There must be a terminal before anything is begun on a server."""
@@ -58,6 +59,7 @@ class TerminalPrompter:
 
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
         """Say why, and offer to change the method."""
+        self._began = True
         self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
         self._quote("Account:", occasion.account)
         self._quote("The service says:", occasion.reason)
@@ -115,8 +117,10 @@ class TerminalPrompter:
         self._tell(f"That was not right. A code works once: the next one may do. Attempts left: {attempts_left}.")
 
     def finished(self, accepted: bool) -> None:
-        """Say how it ended."""
-        self._tell("Confirmed." if accepted else "Not confirmed.")
+        """Say how it ended; a failure before anybody was asked is the app's to tell."""
+        began, self._began = self._began, False
+        if accepted or began:
+            self._tell("Confirmed." if accepted else "Not confirmed.")
 
     def _quote(self, whose: str, text: str | None) -> None:
         """What somebody else says, row by row behind a bar."""

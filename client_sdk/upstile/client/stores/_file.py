@@ -20,7 +20,9 @@ class FileStore:
     Another program of the same user can read them, too: `KeyringStore` makes that harder on some systems (SECURITY.md).
 
     Args:
-        app: the name of the app; its files lie in a folder of this name where the system keeps the state of programs.
+        app: the name of the app; its files lie in `APP/upstile` where the system keeps the state of programs. On Linux
+            that is `~/.local/state` or `XDG_STATE_HOME`, on macOS `~/Library/Application Support`, on Windows
+            `%LOCALAPPDATA%`.
         folder: another folder; it has to be closed to other users.
 
     Raises:

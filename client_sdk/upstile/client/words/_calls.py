@@ -16,6 +16,13 @@ CALLS = {
         'the API asks for {asked}, and interaction="never" forbids to ask: call client.step_up(...) when the person is'
         " ready, then repeat the call; this client could do: {able}",
     ),
+    "needs-you-to-set-up": Words(
+        "StepUpRequired",
+        "This needs you: run it in a terminal",
+        "Run it in a terminal.",
+        'interaction="never" forbids to ask, and nobody sets up an authenticator unasked: call enroll() of a client'
+        " that may ask",
+    ),
     "cancelled": Words(
         "StepUpCancelled",
         "The confirmation was cancelled",
