@@ -113,6 +113,8 @@ def test_a_missing_key_is_said_so(ada: Ada) -> None:
 
 
 def test_never_asks_nobody_and_says_what_would_be_asked(ada: Ada) -> None:
+    with ada.app():
+        pass
     with ada.app(interaction="never") as client, pytest.raises(StepUpRequired) as caught:
         client.post("/transfers", json=ORDER)
     assert caught.value.requirement == Requirement(acr="mfa", max_age=300)
