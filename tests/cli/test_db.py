@@ -31,6 +31,7 @@ def test_a_schema_of_a_later_release_is_refused_by_all_commands(folder: Folder) 
         assert "version 99 of the schema, and this release knows" in folder.run(*command).sentence(1)
 
 
+@pytest.mark.long
 def test_an_empty_postgresql_is_told_and_then_upgraded(folder: Folder, postgres_url: str) -> None:
     folder.storage = postgres_url
     for command in (["db", "check"], ["keys", "status"]):

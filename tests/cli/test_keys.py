@@ -73,6 +73,7 @@ def test_with_a_wrong_secret_key_a_reseal_leaves_everything_and_says_which_it_ne
     assert used.run("keys", "status").code == 0
 
 
+@pytest.mark.long
 def test_a_signing_key_is_rotated_once_and_status_follows_it(used: Folder) -> None:
     assert rows(used.run("keys", "status").out)[0][2] == "signs"
     published = rows(used.run("keys", "rotate").out)

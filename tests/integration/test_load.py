@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.load.deployment import PARSERS
 from benchmarks.load.rows import Bench
 
 
-@pytest.mark.parametrize("loop", PARSERS)
+@pytest.mark.parametrize("loop", ["asyncio", pytest.param("uvloop", marks=pytest.mark.long)])
 def test_a_little_load_goes_through(tmp_path: Path, loop: str) -> None:
     load = Bench(tmp_path, 2.0).load("little", rate=10, loop=loop)
     assert len(load.step_ups.done) == 20

@@ -36,6 +36,7 @@ async def test_of_64_uses_with_one_counter_one_is_the_first(durable_place: Place
     assert won.count(True) == 1
 
 
+@pytest.mark.long
 async def test_of_three_processes_with_one_counter_one_is_the_first(durable_place: Place) -> None:
     async with durable_place.opened() as storage:
         await enrol(storage, authenticator())
@@ -56,6 +57,7 @@ async def test_an_authenticator_that_is_disabled_meanwhile_is_used_no_more(durab
         assert (await storage.durable.account(USER)).authenticators[0].state == "disabled"
 
 
+@pytest.mark.long
 async def test_racing_processes_make_a_secret_once(durable_place: Place) -> None:
     said = await asyncio.to_thread(durable_place.together, 3, "secret")
     assert len({lines[0] for lines in said}) == 1
@@ -66,6 +68,7 @@ async def test_racing_processes_make_the_first_signing_key_once(durable_place: P
     assert len({lines[0] for lines in said}) == 1
 
 
+@pytest.mark.long
 async def test_no_signing_key_of_racing_processes_is_lost(durable_place: Place) -> None:
     said = await asyncio.to_thread(durable_place.together, 3, "more-keys")
     async with durable_place.opened() as storage:

@@ -56,6 +56,7 @@ async def test_of_three_processes_one_uses_a_thing(place: Place) -> None:
     assert sorted(lines[0] for lines in said) == ["0", "0", "1"]
 
 
+@pytest.mark.long
 async def test_no_increment_of_three_processes_is_lost(place: Place) -> None:
     said = await asyncio.to_thread(place.together, 3, "increment")
     assert sorted(int(line) for lines in said for line in lines) == list(range(1, 3 * CROWD + 1))

@@ -108,6 +108,7 @@ async def test_a_server_that_falls_silent_is_unavailable_and_nobody_waits_for_ev
             assert await store.secret("names", b"other") == b"made"
 
 
+@pytest.mark.long
 async def test_a_thread_does_not_wait_for_ever_for_a_server_that_falls_silent(postgres_url: str) -> None:
     with proxied(postgres_url) as (proxy, url):
         async with opened(url) as store:

@@ -31,6 +31,7 @@ def strict_url(postgres_url: str) -> str:
     return postgres_url
 
 
+@pytest.mark.long
 async def test_no_increment_of_three_processes_is_lost_whatever_the_role_prefers(strict_url: str) -> None:
     printed = await asyncio.to_thread(Place("postgresql", strict_url).together, 3, "increment")
     numbers = sorted(int(line) for lines in printed for line in lines)

@@ -50,4 +50,5 @@ def test_an_error_arrives_whole(error: UpstileError, carried: Any) -> None:
     if isinstance(error, StepUpError) and isinstance(arrived, StepUpError):
         assert arrived.diagnostics() == error.diagnostics()
         assert (arrived.hint, arrived.next_step) == (error.hint, error.next_step)
-        assert arrived.__notes__ == [error.next_step, f"For developers: {error.hint}"]
+        assert arrived.__notes__ == error.__notes__
+        assert arrived.__notes__[-1] == f"For developers: {error.hint}"
