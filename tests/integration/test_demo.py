@@ -23,7 +23,7 @@ DEMO = [sys.executable, "-m", "examples.bank"]
 ENVIRONMENT = {**os.environ, "COLUMNS": "80"}
 
 AT_THE_TERMINAL = """
-from examples.bank import __main__ as demo, person, story
+from examples.bank import demo, person, story
 from upstile.server.authorization.ceremony import _overload
 _overload.LATE = float("inf")  # a busy machine must not refuse what a test starts
 story.CtapHidDevice.list_devices = list  # whatever is connected here stays out of it
@@ -182,6 +182,23 @@ def test_ctrl_c_has_one_ending_and_leaves_the_terminal_as_it_was(sitting: AtTheD
     sitting.types("\x03", after="Code from your authenticator app: ")
     assert sitting.ends() == 130
     assert sitting.shown.replace("\r", "").partition("Code from your authenticator app: ")[2] == "^C\nStopped.\n"
+
+
+STOPPED_WHILE_LOADING = """
+import runpy, sys
+class Stop:
+    def find_spec(self, name, *rest):
+        if name == "httpx":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+runpy.run_module("examples.bank", run_name="__main__")
+"""
+
+
+def test_ctrl_c_before_it_has_begun_ends_it_without_a_traceback() -> None:
+    command = [sys.executable, "-c", STOPPED_WHILE_LOADING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_a_wrong_argument_is_explained() -> None:
