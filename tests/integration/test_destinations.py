@@ -149,3 +149,16 @@ async def test_the_app_says_which_language_the_person_reads(tmp_path: Path) -> N
             app.http.headers["accept-language"] = said
             await begin(app)
             assert box.messages[-1].language == heard
+
+
+async def test_who_has_only_mailed_codes_moves_to_another_address_with_a_fresh_sign_in(tmp_path: Path) -> None:
+    box = Mailbox()
+    async with own_app(tmp_path, methods=[EmailCode(box)]) as app:
+        await app.sign_in()
+        old = f"/stepup/authenticators/{await enroll(app, box)}"
+        assert problem_of(await app.call("DELETE", old)) == "last-authenticator"
+        await enroll(app, box, "new@example.com")
+        app.clock.now += 600
+        assert problem_of(await app.call("DELETE", old)) == "first-enrolment"
+        await app.sign_in()
+        assert (await app.call("DELETE", old)).status_code == 204

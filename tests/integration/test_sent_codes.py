@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from support.mailbox import ADDRESS, Mailbox, answer, enroll, send, start
-from support.own_app import OwnApp, own_app
+from support.own_app import BANK_CLI, OwnApp, own_app
 from support.wire_driver import new_key
-from upstile.server import SecurityEvent
+from upstile.server import App, SecurityEvent
 from upstile.server.authorization.methods import _code_message
 from upstile.server.methods import EmailCode, SmsCode, Totp
 
@@ -66,18 +66,20 @@ async def test_a_code_is_good_for_600_s(tmp_path: Path, after: int) -> None:
         assert reply.status_code == (200 if after < 600 else 400)
 
 
-async def test_a_code_that_expired_is_wrong_in_a_session_that_a_resend_renewed(tmp_path: Path) -> None:
+async def test_a_code_that_expired_is_wrong_in_a_session_that_lives_on(tmp_path: Path) -> None:
     box = Mailbox()
     async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)]) as app:
         await app.sign_in()
         id = await enroll(app, box)
         started = await start(app)
         await send(app, started, id)
-        old = box.code
-        app.clock.now += 500
-        assert (await send(app, started, id)).json()["result"] == "sent"
-        assert (await answer(app, started, id, old)).json()["result"] == "rejected"
-        app.clock.now += 500
+        app.clock.now += 590
+        assert (await answer(app, started, id, "a guess")).json()["expires_in"] == 300
+        app.clock.now += 9
+        assert (await answer(app, started, id, "a guess")).json()["result"] == "rejected"
+        app.clock.now += 1
+        assert (await answer(app, started, id, box.code)).json()["result"] == "rejected"
+        await send(app, started, id)
         assert (await answer(app, started, id, box.code)).status_code == 200
 
 
@@ -99,8 +101,8 @@ async def test_a_resend_kills_the_old_code_and_comes_no_sooner_than_said(tmp_pat
 
 
 async def test_a_code_counts_only_where_and_for_whom_it_was_sent(tmp_path: Path) -> None:
-    box = Mailbox()
-    async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)]) as app:
+    box, apps = Mailbox(), (BANK_CLI, App("other"))
+    async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)], clients=apps) as app:
         await app.sign_in()
         home = await enroll(app, box)
         work = await enroll(app, box, "work@example.com", token=await _elevated(app, box, home))
@@ -111,6 +113,8 @@ async def test_a_code_counts_only_where_and_for_whom_it_was_sent(tmp_path: Path)
         another = replace(app, key=new_key())  # another device
         stolen = await another.answer(one, authn_method="otp", authn_id=home, otp=box.code)
         assert stolen.json()["error"] == "invalid_session"
+        other_app = await app.as_client("other").answer(one, authn_method="otp", authn_id=home, otp=box.code)
+        assert other_app.json()["error"] == "invalid_session"
         eve = replace(app, key=new_key())  # another user
         await eve.sign_in("eve")
         hers = await enroll(eve, box, "eve@example.com")

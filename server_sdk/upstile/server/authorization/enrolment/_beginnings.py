@@ -109,6 +109,8 @@ class Beginnings:
         method = next((method for method in self._methods if method.traits.key == record.method), None)
         if method is None or not method.traits.backup:
             raise invalid("only recovery codes can be regenerated")
+        if not bar:
+            raise first_enrolment()
         wanted = Wanted(user=user_of(call), id=record.id, account=await self._rights.account(call, now))
         enrolled = await method.enroll(wanted)
         event = self._changes.event("recovery-codes-regenerated", call, record, now)
