@@ -1,6 +1,6 @@
 """What may happen to a user's authenticators: pure functions over the account, one transaction each."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from upstile.server.authorization.methods import Confirmed
@@ -90,7 +90,11 @@ def tried(account: Account, id: str, now: float) -> tuple[Account, tuple[Authent
 
 
 def activated(
-    account: Account, id: str, confirmed: Confirmed, now: float
+    account: Account,
+    id: str,
+    confirmed: Confirmed,
+    now: float,
+    is_still_first: Callable[[Sequence[AuthenticatorRecord], float], bool],
 ) -> tuple[Account, AuthenticatorRecord | None]:
     """The pending one is active; one caller succeeds, and a first one only while it would be the first.
 
@@ -102,7 +106,8 @@ def activated(
         return account, None
     if is_full(account):
         return account, None
-    if record.first and any(other.state == "active" or _is_by_code(other) for other in live(account, now)):
+    records = live(account, now)
+    if record.first and (any(map(_is_by_code, records)) or not is_still_first(records, now)):
         return account, None
     active = replace(
         record,
@@ -128,8 +133,10 @@ def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, 
     return _replaced(account, changed), changed
 
 
-def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
-    """One less, if another active one remains or it was pending; whether it was removed.
+def removed(
+    account: Account, id: str, who: str, is_a_way: Callable[[AuthenticatorRecord], bool]
+) -> tuple[Account, bool]:
+    """One less, if another one that is a way to confirm remains or it was pending; whether it was removed.
 
     All proofs up to now have ended with it, unless it never was one; and what they let begin, but for what the
     beginner `who` has begun, who removes it, and what an enrolment code let begin.
@@ -140,7 +147,7 @@ def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
         return account, False
     if gone.state == "pending":
         return _with(account, others), True
-    if all(other.state != "active" for other in others):
+    if not any(map(is_a_way, others)):
         return account, False
     others = [other for other in others if _stays(other, who)]
     return replace(_with(account, others), proofs=account.proofs + 1), True
