@@ -76,7 +76,7 @@ async def test_what_is_no_address_is_refused_and_nothing_is_sent(tmp_path: Path,
         await app.sign_in()
         refused = await begin(app, destination)
         assert (refused.status_code, problem_of(refused)) == (400, "invalid-request")
-        assert box.tried == 0
+        assert box.tried == []
 
 
 async def test_who_has_only_a_weak_way_adds_a_stronger_one_as_if_it_were_the_first(tmp_path: Path) -> None:

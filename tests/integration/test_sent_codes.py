@@ -155,15 +155,15 @@ async def test_what_cannot_be_sent_says_so_and_costs_nothing(
             started = await start(app)
             assert (await send(app, started, id)).json()["result"] == "sent"
         started, box.fault = await start(app), fault
-        for _ in range(3):
-            failed = await send(app, started, id)
+        for failed in [await send(app, started, id) for _ in range(3)]:
             assert (failed.status_code, failed.json()["result"], failed.json()["attempts_left"]) == (403, "not_sent", 5)
             assert "resend_after" not in failed.json()
-        assert failed.json()["authn_methods"][0]["method"] == "otp"
+            assert failed.json()["authn_methods"][0]["method"] == "otp"
         box.fault = None
         assert (await send(app, started, id)).json()["result"] == "sent"
         assert (await answer(app, started, id, box.code)).status_code == 200
-        assert not any(code in caplog.text for code in (message.code for message in box.messages))
+        assert "the deliver hook" in caplog.text
+        assert not any(code in caplog.text for code in box.tried)
 
 
 async def test_a_hook_that_says_it_failed_floods_nobody(tmp_path: Path) -> None:
@@ -171,13 +171,13 @@ async def test_a_hook_that_says_it_failed_floods_nobody(tmp_path: Path) -> None:
     async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)]) as app:
         await app.sign_in()
         id = await enroll(app, box)
-        box.fault, before = "raises", box.tried
+        box.fault, before = "raises", len(box.tried)
         for _ in range(12):
             started = await start(app)
             if started.reply.status_code == 403:
                 await app.post("/stepup/challenge", app.answer_form(started, authn_method="otp", authn_id=id))
             app.clock.now += 60
-        assert box.tried - before == 5
+        assert len(box.tried) - before == 5
 
 
 async def test_five_sends_by_a_thief_leave_the_owners_known_device_its_own_five(tmp_path: Path) -> None:
@@ -190,18 +190,16 @@ async def test_five_sends_by_a_thief_leave_the_owners_known_device_its_own_five(
         assert (await answer(app, started, id, box.code)).status_code == 200  # known from now on
         app.clock.now += 3600
         thief, before = replace(app, key=new_key()), len(box.messages)
-        for _ in range(8):
-            await thief.sign_in()
-            stolen = await start(thief)
-            if stolen.reply.status_code == 403:
-                await send(thief, stolen, id)
-        assert stolen.reply.json()["error"] == "slow_down"
-        assert len(box.messages) - before == 5
         for _ in range(5):
-            await app.sign_in()
-            owners = await start(app)
-            assert (await send(app, owners, id)).json()["result"] == "sent"
-        assert (await answer(app, owners, id, box.code)).status_code == 200
+            await thief.sign_in()
+            assert (await send(thief, await start(thief), id)).json()["result"] == "sent"
+        await thief.sign_in()
+        assert (await start(thief)).reply.json()["error"] == "slow_down"
+        assert len(box.messages) - before == 5
+        await app.sign_in()
+        owners = [await start(app) for _ in range(5)]
+        assert [(await send(app, each, id)).json()["result"] for each in owners] == ["sent"] * 5
+        assert (await answer(app, owners[-1], id, box.code)).status_code == 200
         assert len(box.messages) - before == 10
 
 
