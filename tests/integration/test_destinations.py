@@ -7,6 +7,7 @@ import pytest
 from support.mailbox import ADDRESS, Mailbox, begin, enroll, send, start
 from support.own_app import own_app
 from support.wire_driver import URL, problem_of
+from upstile.server import SecurityEvent
 from upstile.server.keys._sealed import needs, reseal
 from upstile.server.keys._secret_keys import new_key
 from upstile.server.methods import EmailCode, RecoveryCodes, SmsCode, Totp, WebAuthn
@@ -162,3 +163,11 @@ async def test_who_has_only_mailed_codes_moves_to_another_address_with_a_fresh_s
         assert problem_of(await app.call("DELETE", old)) == "first-enrolment"
         await app.sign_in()
         assert (await app.call("DELETE", old)).status_code == 204
+
+
+async def test_the_owner_hears_of_a_beginning_whose_code_could_not_be_sent(tmp_path: Path) -> None:
+    box, told = Mailbox(fault="raises"), list[SecurityEvent]()
+    async with own_app(tmp_path, methods=[EmailCode(box)], notify=told.append) as app:
+        await app.sign_in()
+        assert problem_of(await begin(app)) == "not-sent"
+        assert "enrolment-begun" in [event.kind for event in told]

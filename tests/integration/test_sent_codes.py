@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread
+from time import sleep
 
 import pytest
 
@@ -10,7 +12,7 @@ from support.own_app import BANK_CLI, OwnApp, own_app
 from support.wire_driver import new_key
 from upstile.server import App, SecurityEvent
 from upstile.server.authorization.methods import _code_message
-from upstile.server.methods import EmailCode, SmsCode, Totp
+from upstile.server.methods import CodeMessage, EmailCode, SmsCode, Totp
 
 pytestmark = pytest.mark.anyio
 
@@ -239,3 +241,20 @@ async def _elevated(app: OwnApp, box: Mailbox, id: str) -> str:
     await send(app, started, id)
     code = (await answer(app, started, id, box.code)).json()["authorization_code"]
     return str((await app.redeem(started, code)).json()["access_token"])
+
+
+async def test_a_plain_hook_has_a_thread_of_its_own_and_a_slow_one_is_waited_for(tmp_path: Path) -> None:
+    box, threads = Mailbox(), list[str]()
+
+    def deliver(message: CodeMessage) -> None:
+        threads.append(current_thread().name)
+        sleep(0.05)
+        box.messages.append(message)
+
+    async with own_app(tmp_path, methods=[EmailCode(deliver, reaches_mfa=True)]) as app:
+        await app.sign_in()
+        id = await enroll(app, box)
+        started = await start(app)
+        assert (await send(app, started, id)).json()["result"] == "sent"
+        assert (await answer(app, started, id, box.code)).status_code == 200
+        assert threads == ["upstile deliver"] * 2

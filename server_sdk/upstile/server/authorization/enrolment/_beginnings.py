@@ -156,11 +156,11 @@ class Beginnings:
 
         if not await self._changes.change(call, decide, now, event, bar):
             raise first_enrolment()
+        await self._events.tell(event, written=True)
         if sends is not None:
             await self._first_codes.send(call, record, sends, sender.account, now)
         if code is not None:  # only now, so that a storage or a mail server that fails does not cost the code
             await self._use_code(call, code, record.id, now)
-        await self._events.tell(event, written=True)
 
     async def _use_code(self, call: GuardedCall, code: str, id: str, now: float) -> None:
         """Use the enrolment code up for what it let begin; of two who have begun with it, one keeps what they began."""
