@@ -12,7 +12,7 @@ from upstile.server.audit._event import SecurityEvent
 from upstile.server.audit._kinds import KINDS
 from upstile.server.audit._notifier import Notifier, Notify
 from upstile.server.audit._telemetry import Telemetry
-from upstile.server.storage import AuditRow, Rows, Storage, no_rows
+from upstile.server.storage import Row, Rows, Storage, no_rows
 
 T = TypeVar("T")
 _log = logging.getLogger("upstile.server.audit")
@@ -56,7 +56,7 @@ class Events:
         rows = self.rows(*events)
         return lambda _: rows
 
-    def rows(self, *events: SecurityEvent) -> Sequence[AuditRow]:
+    def rows(self, *events: SecurityEvent) -> Sequence[Row]:
         """What a durable change writes into the table with the rest; `tell(…, written=True)` next."""
         return [event.row() for event in map(completed, events) if event.is_stored]
 
