@@ -15,6 +15,7 @@ from upstile.protocol import (
     well_known_url,
 )
 from upstile.server._deployment import Deployment
+from upstile.server._notices import Notices
 from upstile.server._replay import ReplaySet
 from upstile.server._settings import Origin
 from upstile.server.audit import Events
@@ -68,6 +69,7 @@ class Settings:
         users: knows who exists, for the help desk.
         clock: the time in epoch seconds.
         events: is told what happens.
+        notices: sends people mails about it; `None`: nobody does.
     """
 
     origin: Origin
@@ -86,6 +88,7 @@ class Settings:
     users: Users | None
     clock: Callable[[], float]
     events: Events
+    notices: Notices | None
 
     @property
     def url(self) -> str:
@@ -143,6 +146,7 @@ def embedded(settings: Settings) -> Deployment:
         revocations=parts.revocations,
         events=settings.events,
         clock=settings.clock,
+        notices=settings.notices,
     )
 
 

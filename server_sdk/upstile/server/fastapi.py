@@ -40,6 +40,7 @@ from upstile.server._fastapi_application import (
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._no_store import NoStore, token_goes_out
+from upstile.server._notices import Notices
 from upstile.server._settings import (
     check_choice,
     check_login_life,
@@ -92,6 +93,7 @@ class StepUp(HelpDeskVerbs):
         shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
+        notices: Notices | None = None,
         trusted_proxies: Iterable[str] = (),
         audit_kept_for: float | None = AUDIT_KEPT_FOR,
         clock: Callable[[], float] = time,
@@ -126,6 +128,7 @@ class StepUp(HelpDeskVerbs):
             allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent` that concerns a person; a reply waits for it for a second at
                 most. A plain function is called in a thread.
+            notices: sends people mails about what happens with their account.
             trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
                 `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
             audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
@@ -170,7 +173,8 @@ class StepUp(HelpDeskVerbs):
             login_life=check_login_life(login_life),
             users=users,
             clock=clock,
-            events=Events(kept, notify, Addresses(trusted_proxies)),
+            events=Events(kept, notify, Addresses(trusted_proxies), () if notices is None else notices.kinds),
+            notices=notices,
         )
         return cls(embedded(settings))
 

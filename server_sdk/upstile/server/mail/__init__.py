@@ -14,6 +14,7 @@ from upstile.server.mail._errors import MailDeferred, MailError, MailRefused, Ma
 from upstile.server.mail._mail import Mail  # noqa: E402
 from upstile.server.mail._mailer import Mailer  # noqa: E402
 from upstile.server.mail._texts import Texts  # noqa: E402
+from upstile.server.mail.notices import Notices  # noqa: E402
 
 __all__ = [
     "CodeMails",
@@ -24,5 +25,6 @@ __all__ = [
     "MailRefused",
     "MailServerAway",
     "Mailer",
+    "Notices",
     "Texts",
 ]

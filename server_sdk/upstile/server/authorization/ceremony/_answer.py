@@ -193,11 +193,15 @@ class Answers:
             after = succeed(claimed.user, proved.login, side, verified.authenticator.id, charged, now)
             outcome = self._next(answer, claimed, proved, after, now, "accepted")
         self._check_claim(claimed)
-        event = self._event("ceremony-succeeded" if outcome.ends else "answer-accepted", answer, now)
-        rows = self._events.in_phase(event)
+        kinds: list[EventKind] = ["ceremony-succeeded" if outcome.ends else "answer-accepted"]
+        if outcome.ends and claimed.side is None and proved.jkt is not None:
+            kinds.append("device-known")
+        events = [self._event(kind, answer, now) for kind in kinds]
+        rows = self._events.in_phase(*events)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)
         self._events.telemetry.human_time(answer.method.name, now - answer.asked_at)
-        await self._events.tell(event, in_phase=True)
+        for event in events:
+            await self._events.tell(event, in_phase=True)
         return outcome.reply
 
     async def _wrong(self, answer: Answer, claimed: Claimed, now: float, *, closes: bool) -> HttpResponse:
