@@ -1,11 +1,12 @@
 """The queue of notices, in every database: what waits is one row, one process sends it, and nobody is flooded."""
 
-from typing import TypeVar
+import asyncio
+from collections.abc import Sequence
 
 import pytest
 import sqlalchemy as sa
 
-from support.stores import ISSUER, NOW, USER, Place, key, live
+from support.stores import ISSUER, NOW, USER, Place, go, key, live, said, stop
 from upstile.server import ConfigurationError
 from upstile.server.storage import AuditRow, ClaimedNotice, NoticeRow, Row, Storage
 from upstile.server.storage import _notice_rules as rules
@@ -15,7 +16,6 @@ from upstile.server.storage.schema import _upgrade, _version
 from upstile.server.storage.sql import postgresql_engine, sqlite_engine
 
 pytestmark = pytest.mark.anyio
-T = TypeVar("T")
 STATE = key("state")
 TRIED, REMOVED = "ceremony-started", "authenticator-removed"
 
@@ -118,6 +118,51 @@ async def test_a_claim_is_one_process_s_own_until_its_lease_is_over_and_its_mail
         assert later is not None
         assert (later.times, later.at) == (1, NOW + 5)
         assert later.id != first.id
+
+
+async def test_a_notice_of_a_process_that_is_killed_is_sent_by_another(durable_place: Place) -> None:
+    async with durable_place.opened() as storage:
+        await tell(storage, notice())
+        (process,) = durable_place.started(1, "claim-notice")
+        try:
+            go(process)
+            taken = said(process)
+            assert claim(storage, NOW) is None
+            process.kill()  # after the claim, before the mail
+            process.wait()
+            assert claim(storage, NOW + rules.LEASE - 1) is None
+            claimed = claim(storage, NOW + rules.LEASE)
+        finally:
+            stop(process)
+    assert claimed is not None
+    assert (claimed.id, claimed.tries) == (taken, 2)
+
+
+async def test_three_processes_send_each_notice_once(durable_place: Place) -> None:
+    names = [f"user{number}" for number in range(40)]
+    async with durable_place.opened() as storage:
+        await tell(storage, *(notice(subject=name) for name in names))
+    sent = durable_place.together(3, "send-notices")
+    assert sorted(name for one in sent for name in one) == sorted(names)
+    assert sum(bool(one) for one in sent) > 1
+
+
+async def test_ceremonies_and_senders_do_not_lock_each_other_out(durable_place: Place) -> None:
+    async with durable_place.opened() as storage:
+
+        async def tells(kinds: Sequence[str]) -> None:
+            for number in range(30):
+                await storage.durable.change_account(
+                    USER._replace(subject=kinds[0]),
+                    lambda account: (account, None),
+                    lambda _, at=NOW + number: [notice(kind, at=at) for kind in kinds],  # type: ignore[misc]
+                )
+
+        sending = asyncio.to_thread(lambda: [send(storage, NOW + 700 * number) for number in range(30)])
+        done = await asyncio.gather(tells([TRIED, REMOVED]), tells([REMOVED, TRIED]), sending)
+        rest = [send(storage, NOW + 10**6 + 700 * number) for number in range(40)]
+    told = [found for found in (*done[2], *rest) if found is not None]
+    assert sum(found.times for found in told) == 120
 
 
 async def test_what_failed_is_tried_again_when_it_is_due(durable_place: Place) -> None:

@@ -22,11 +22,11 @@ _SHAPES = {
 _GERMAN_ZONES = {"CET": "MEZ", "CEST": "MESZ"}
 _METHODS = {
     "en": {
-        "webauthn": "security key or passkey",
-        "totp": "authenticator app",
-        "otp": "one-time code",
-        "recovery_code": "recovery code",
-        "password": "password",
+        "webauthn": "Security key or passkey",
+        "totp": "Authenticator app",
+        "otp": "One-time code",
+        "recovery_code": "Recovery code",
+        "password": "Password",
     },
     "de": {
         "webauthn": "Sicherheitsschlüssel oder Passkey",
