@@ -51,6 +51,7 @@ async def test_a_challenge_its_ceremony_and_the_repeated_call_share_their_instan
         "ceremony-started",
         "answer-rejected",
         "ceremony-succeeded",
+        "device-known",
         "token-issued",
         "call-repeated",
     ]

@@ -1,6 +1,7 @@
 """One-time codes by mail: the hook `deliver` of a method that sends codes."""
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
 
 from upstile.server.authorization.user._logins import masked
 from upstile.server.mail._mail import Mail
@@ -9,18 +10,18 @@ from upstile.server.mail._texts import Rendered, Texts
 
 
 class CodeMessage(Protocol):
-    """What a mail with a code is made of.
+    """What a mail with a code is made of: the message that the method hands over.
 
     Attributes:
         destination: the mail address.
         code: digits; they are good once.
-        app: through which app it was asked for.
+        service: the name of the deployment.
+        app: the `client_id` of the app that asks.
         account: what the user calls the account; it is shown masked.
+        purpose: `confirm` something, or `enrol` this address.
         language: the reader's (RFC 5646); `None` where it is not known.
-        purpose: what it is for, in words of the service: `Send 50.00 EUR to ACME`.
-        at: when it was asked for (epoch seconds).
+        requested_at: when it was asked for (epoch seconds).
         address: from where, masked: `192.0.2.0/24`.
-        place: the same in words, where somebody knows.
         expires_in: seconds for which the code is good.
     """
 
@@ -29,21 +30,21 @@ class CodeMessage(Protocol):
     @property
     def code(self) -> str: ...
     @property
+    def service(self) -> str: ...
+    @property
     def app(self) -> str: ...
     @property
     def account(self) -> str | None: ...
     @property
+    def purpose(self) -> Literal["confirm", "enrol"]: ...
+    @property
     def language(self) -> str | None: ...
     @property
-    def purpose(self) -> str | None: ...
-    @property
-    def at(self) -> float: ...
+    def requested_at(self) -> float: ...
     @property
     def address(self) -> str | None: ...
     @property
-    def place(self) -> str | None: ...
-    @property
-    def expires_in(self) -> float: ...
+    def expires_in(self) -> int: ...
 
 
 class CodeMails:
@@ -51,14 +52,23 @@ class CodeMails:
 
     Args:
         mailer: sends them.
-        service: who writes, as people know it; the name beside the mailer's sender by default, or its domain.
         texts: the templates, the time zone and the languages.
+        apps: what people call an app, by its client_id.
+        place: where a masked address such as `192.0.2.0/24` is, in words, or `None`.
     """
 
-    def __init__(self, mailer: Mailer, *, service: str | None = None, texts: Texts | None = None) -> None:
+    def __init__(
+        self,
+        mailer: Mailer,
+        *,
+        texts: Texts | None = None,
+        apps: Mapping[str, str] | None = None,
+        place: Callable[[str], str | None] | None = None,
+    ) -> None:
         self._mailer = mailer
-        self._service = service or mailer.sender.name or mailer.sender.domain
         self._texts = texts or Texts()
+        self._apps = dict(apps or {})
+        self._place = place
 
     async def __call__(self, message: CodeMessage) -> None:
         """Send a code.
@@ -73,15 +83,16 @@ class CodeMails:
 
     def render(self, message: CodeMessage) -> Rendered:
         """The mail without its envelope."""
+        place, address = self._place, message.address
         facts = {
-            "service": self._service,
+            "service": message.service,
             "code": message.code,
             "minutes": max(1, int(message.expires_in // 60)),
-            "app": message.app,
+            "app": self._apps.get(message.app, message.app),
             "account": masked(message.account),
             "purpose": message.purpose,
-            "at": message.at,
-            "address": message.address,
-            "place": message.place,
+            "at": message.requested_at,
+            "address": address,
+            "place": None if place is None or address is None else place(address),
         }
         return self._texts.render("code", message.language, facts)

@@ -7,7 +7,7 @@ from upstile.server.mail._texts import Rendered, Texts
 
 _NOON = 1_796_122_680.0  # 2026-12-01 10:58 UTC
 _SAMPLES: dict[str, dict[str, Any]] = {
-    "code": {"code": "40387161", "minutes": 10, "purpose": "Send 50.00 EUR to ACME", "account": "ad••@example.com"},
+    "code": {"code": "40387161", "minutes": 10, "purpose": "confirm", "account": "ad••@example.com"},
     "attempt": {"count": 1},
     "success": {"count": 1, "method": "webauthn"},
     "lock": {"count": 3, "since": _NOON - 660},
@@ -16,7 +16,6 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     "recovery_codes_low": {"count": 1, "left": 3},
     "new_device": {"count": 1, "method": "totp"},
 }
-_PURPOSES = {"de": "50,00 EUR an ACME senden"}
 _PLACES = {"de": "Hamburg, Deutschland"}
 
 
@@ -32,8 +31,6 @@ def samples(texts: Texts, service: str = "Example Bank") -> Iterator[Sample]:
     common = {"service": service, "app": "Pay", "at": _NOON, "address": "192.0.2.0/24"}
     for mail in texts.mails:
         for language in texts.languages:
-            own = dict(_SAMPLES.get(mail, {}))
-            if "purpose" in own:
-                own["purpose"] = _PURPOSES.get(language, own["purpose"])
+            own = _SAMPLES.get(mail, {})
             facts = {**common, "place": _PLACES.get(language, "Hamburg, Germany"), **own}
             yield Sample(mail, texts.render(mail, language, facts))
