@@ -20,13 +20,7 @@ except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
 from upstile.protocol import TokenResponse
-from upstile.server import (
-    App,
-    Authentication,
-    ConfigurationError,
-    Notify,
-    Rejection,
-)
+from upstile.server import App, Authentication, ConfigurationError, Notify, Rejection
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._fastapi_application import (
     answer_errors,
