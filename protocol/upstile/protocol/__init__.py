@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         EnrollRequest,
         EnrollResponse,
         RenameRequest,
+        RestoreResponse,
         VerifyRequest,
     )
     from upstile.protocol._binding import bound_challenge
@@ -96,6 +97,7 @@ __all__ = [
     "RenameRequest",
     "Requirement",
     "ResourceMetadata",
+    "RestoreResponse",
     "ServerMetadata",
     "StartRequest",
     "Step",
@@ -147,6 +149,7 @@ _ON_FIRST_USE = {
         "EnrollRequest",
         "EnrollResponse",
         "RenameRequest",
+        "RestoreResponse",
         "VerifyRequest",
     ),
     "_ceremony": (

@@ -33,12 +33,14 @@ from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.enrolment._first_codes import FirstCodes
 from upstile.server.authorization.enrolment._help_desk import HelpDesk, Users
+from upstile.server.authorization.enrolment._restoring import Restoring
 from upstile.server.authorization.methods import Method, MethodContext, Secrets, configured
 from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import Revoker
 from upstile.server.authorization.tokens._tokens import TokenMint
 from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._ends import Ends
+from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._guard import Guard
@@ -126,6 +128,7 @@ def embedded(settings: Settings) -> Deployment:
         names=parts.names,
         revocations=parts.revocations,
         events=settings.events,
+        restore_cancels=_restore_cancels(settings, parts),
         life=settings.login_life,
     )
     ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
@@ -204,7 +207,11 @@ def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
     )
 
 
-def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment, Beginnings]:
+def _restore_cancels(settings: Settings, parts: _Parts) -> RestoreCancels:
+    return RestoreCancels(storage=settings.storage, names=parts.names, events=settings.events)
+
+
+def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment, Beginnings, Restoring]:
     storage, methods, events = settings.storage, parts.methods, settings.events
     rights = EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names)
     changes = Changes(guard=parts.guard, rights=rights, durable=storage.durable, ends=ends, events=events)
@@ -212,6 +219,7 @@ def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment
     return (
         Enrolment(changes=changes, rights=rights, methods=methods, closings=parts.closings, events=events),
         Beginnings(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
+        Restoring(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
     )
 
 
@@ -239,6 +247,7 @@ def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects
         sending=Sending(storage=storage, next_steps=next_steps, events=events),
         next_steps=next_steps,
         closings=parts.closings,
+        restore_cancels=_restore_cancels(settings, parts),
         events=events,
         clock=settings.clock,
         refuse_copies=settings.refuse_copies,
@@ -248,7 +257,7 @@ def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects
 def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Endpoints:
     url, storage, events, names = settings.url, settings.storage, settings.events, parts.names
     revocations, verifier = parts.revocations, parts.verifier
-    enrolment, beginnings = _enrolment(settings, parts, ends)
+    enrolment, beginnings, restoring = _enrolment(settings, parts, ends)
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=parts.methods, enrollment_uri=enrollment_uri)
@@ -271,6 +280,7 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=enrolment,
         beginnings=beginnings,
+        restoring=restoring,
         refusals=parts.guard.refusals,
         events=events,
     )

@@ -38,6 +38,7 @@ from upstile.server.authorization.methods import Method, Sends, Verified
 from upstile.server.authorization.tokens._codes import issued
 from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, whole_seconds
 from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 
 VERIFY_WITHIN = 5.0
@@ -59,6 +60,7 @@ class Answers:
         sending: sends codes.
         next_steps: asks again.
         closings: closes what was guessed at too often.
+        restore_cancels: ends a way back by mail that is not needed.
         events: is told.
         clock: the time in epoch seconds; a process may have been stopped since it claimed an answer.
         refuse_copies: whether a right answer is wrong whose authenticator's counter went back.
@@ -75,6 +77,7 @@ class Answers:
         sending: Sending,
         next_steps: NextSteps,
         closings: Closings,
+        restore_cancels: RestoreCancels,
         events: Events,
         clock: Callable[[], float],
         refuse_copies: bool,
@@ -87,6 +90,7 @@ class Answers:
         self._sending = sending
         self._next_steps = next_steps
         self._closings = closings
+        self._restore_cancels = restore_cancels
         self._events = events
         self._clock = clock
         self._refuse_copies = refuse_copies
@@ -218,6 +222,8 @@ class Answers:
             after = after_right(answer, claimed, claimed.user, proved, verified.authenticator.id, now)
             outcome = self._next_steps.after(answer, claimed, proved, after, now, "accepted")
         self._check_claim(claimed)
+        account, app = answer.account, answer.ceremony.client_id
+        await self._restore_cancels.answered(account, claimed.side, app, now, is_success=is_success(answer))
         kinds: list[EventKind] = [*verified.tells, "ceremony-succeeded" if outcome.ends else "answer-accepted"]
         if outcome.ends and claimed.side is None and proved.jkt is not None and proved.succeeded:
             kinds.append("device-known")

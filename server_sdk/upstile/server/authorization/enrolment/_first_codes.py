@@ -63,7 +63,8 @@ class FirstCodes:
         )
         outcome = await sends.send(order)
         if outcome is None:
-            raise await self._given_back(call, record, now)
+            await self._changes.change(call, lambda account: discarded(account, record.id), now)
+            raise await self.given_back(call, record, now)
         await self._remember(call, record, outcome, now)
 
     async def _remember(self, call: GuardedCall, record: AuthenticatorRecord, sent: Sent, now: float) -> None:
@@ -77,7 +78,8 @@ class FirstCodes:
             raise not_found()
         await self._events.tell(event, written=True)
 
-    async def _given_back(self, call: GuardedCall, record: AuthenticatorRecord, now: float) -> Rejection:
+    async def given_back(self, call: GuardedCall, record: AuthenticatorRecord, now: float) -> Rejection:
+        """What is answered where nothing could be sent; the send is not counted."""
         key = self._names("user", call.token.subject)
 
         def decide(found: Found) -> tuple[Kept, None]:
@@ -86,6 +88,5 @@ class FirstCodes:
 
         await self._store.update_many([key], decide, now)
         event = self._changes.event("code-not-sent", call, record, now)
-        await self._changes.change(call, lambda account: discarded(account, record.id), now)
         await self._events.tell(event)
         return problem("not-sent", 503, retry_after=_AGAIN)

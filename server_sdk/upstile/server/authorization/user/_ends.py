@@ -64,7 +64,8 @@ class Ends:
             await asyncio.to_thread(self._revocations.look, now)
             before, after, result = await self._change(token, decide, rows)
         if after.proofs > before.proofs:
-            await self.spread(after, now, gone=_active(before) - _active(after), spared=token.jti)
+            gone = None if after.logins > before.logins else _active(before) - _active(after)
+            await self.spread(after, now, gone=gone, spared=token.jti)
         return result
 
     async def spread(

@@ -14,6 +14,10 @@ MAILS: dict[EventKind, str] = {
     "authenticator-disabled": "change",
     "sign-count-went-back": "change",
     "enrolment-code-issued": "change",
+    "restore-asked": "restore_asked",
+    "restore-cancelled": "change",
+    "restore-code-sent": "change",
+    "account-restored": "change",
     "sessions-ended": "change",
     "user-unlocked": "change",
 }
