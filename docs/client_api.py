@@ -17,7 +17,7 @@ _ENTRY = re.compile(r"^ {4}(\w[\w, ]*): ", re.MULTILINE)
 GROUPS = {
     "Clients": ["Client", "AsyncClient", "StepUpAuth", "ClientOptions"],
     "What is asked, and what is known": [
-        *("Requirement", "SignedIn", "Confirmation", "BaseToken", "Authenticator", "Occasion", "Event"),
+        *("Requirement", "SignedIn", "Confirmation", "BaseToken", "Authenticator", "Occasion", "Way", "Event"),
     ],
     "Where a sign-in is kept": ["MemoryStore", "FileStore", "KeyringStore", "Store", "EntryName"],
     "Ways to confirm, and how the person is asked": [

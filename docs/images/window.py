@@ -15,6 +15,7 @@ sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 from support.screenshots import picture_of  # noqa: E402
 from support.virtual_screen import virtual_screen  # noqa: E402
+from support.ways import APP, KEY  # noqa: E402
 from upstile.client import Occasion, Requirement, StepUpCancelled  # noqa: E402
 from upstile.client.tk import TkPrompter  # noqa: E402
 
@@ -29,19 +30,19 @@ OCCASION = Occasion(
 
 def ask_for_a_code(prompter: TkPrompter) -> None:
     """The question that most people see."""
-    prompter.begin(OCCASION, "totp", [], Event())
+    prompter.begin(OCCASION, APP, [], Event())
     prompter.next_code(17)
     prompter.code("Code from your authenticator app", Event())
 
 
 def offer_methods(prompter: TkPrompter) -> None:
     """Where there is a choice."""
-    prompter.begin(OCCASION, "webauthn", ["totp"], Event())
+    prompter.begin(OCCASION, KEY, [APP], Event())
 
 
 def ask_for_a_touch(prompter: TkPrompter) -> None:
     """A security key waits."""
-    prompter.begin(OCCASION, "webauthn", [], Event())
+    prompter.begin(OCCASION, KEY, [], Event())
     prompter.touch("Touch your security key now")
 
 

@@ -29,7 +29,7 @@ from upstile.client.adapters._options import ClientOptions
 from upstile.client.flow._confirmations import Confirmation
 from upstile.client.flow._logins import BaseToken, SignedIn
 from upstile.client.methods import Method, Totp, WebAuthn
-from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter
+from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter, Way
 from upstile.client.stores import EntryName, FileStore, KeyringStore, MemoryStore, Store
 from upstile.protocol import Requirement, UpstileError
 
@@ -74,6 +74,7 @@ __all__ = [
     "UnreplayableBody",
     "UntrustedChallenge",
     "UpstileError",
+    "Way",
     "WebAuthn",
     "harmless",
 ]

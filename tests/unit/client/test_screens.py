@@ -7,6 +7,7 @@ from time import monotonic
 import pytest
 
 from support.screens import PosixSitting, Sitting, WindowsSitting
+from support.ways import APP, KEY
 from upstile.client import NoMethodAvailable, Occasion, Requirement, StepUpCancelled, TerminalPrompter
 from upstile.client.prompts._windows import WindowsConsole
 
@@ -50,8 +51,8 @@ def test_an_empty_line_is_asked_again(sitting: Sitting) -> None:
 
 
 def test_another_method_can_be_chosen(sitting: Sitting) -> None:
-    sitting.types(f"2{sitting.enter}", after="2 totp: ")
-    assert TerminalPrompter(screen=sitting.screen).begin(OCCASION, "webauthn", ["totp"], Event()) == "totp"
+    sitting.types(f"2{sitting.enter}", after="with a number: ")
+    assert TerminalPrompter(screen=sitting.screen).begin(OCCASION, KEY, [APP], Event()) == APP
 
 
 def test_a_prompt_that_is_cancelled_while_it_waits_returns_within_a_second(sitting: Sitting) -> None:

@@ -1,7 +1,7 @@
 """The ways to prove who one is: one small module each, all with the same verbs."""
 
 from upstile.client.methods._last_code import LastCode
-from upstile.client.methods._method import Looks, Method, MethodUnavailable, Moment, none_left, ready, why_not
+from upstile.client.methods._method import Looks, Method, MethodUnavailable, Moment, none_left, ready, way_of, why_not
 from upstile.client.methods._totp import Totp
 from upstile.client.methods._webauthn import WebAuthn
 
@@ -15,5 +15,6 @@ __all__ = [
     "WebAuthn",
     "none_left",
     "ready",
+    "way_of",
     "why_not",
 ]

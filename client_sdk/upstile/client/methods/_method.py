@@ -6,9 +6,10 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from upstile.client._errors import NoMethodAvailable
+from upstile.client._text import harmless
 from upstile.client.methods._last_code import LastCode
-from upstile.client.prompts import Prompter, missing
-from upstile.client.words import said
+from upstile.client.prompts import Prompter, Way, missing
+from upstile.client.words import said, spoken
 
 if TYPE_CHECKING:
     from upstile.protocol import EnrollResponse, Offer
@@ -91,6 +92,23 @@ class Looks(Protocol):
     def look_at_new(self, pending: "EnrollResponse", moment: Moment) -> None:
         """Look at what a new authenticator is to be set up with; raises the same."""
         ...
+
+
+@runtime_checkable
+class HasDestinations(Protocol):
+    """A step may offer it several times, each for another destination."""
+
+    def words(self, offer: "Offer") -> str:
+        """What this one is called, with what the server says of the destination."""
+        ...
+
+
+def way_of(method: Method, offer: "Offer") -> Way:
+    """An offer as the person may choose it."""
+    if isinstance(method, HasDestinations):
+        words = harmless(method.words(offer)) or spoken(method.name)
+        return Way(id=f"{method.name}:{offer.id}", method=method.name, words=words)
+    return Way(id=method.name, method=method.name, words=spoken(method.name))
 
 
 def why_not(method: Method, prompter: Prompter) -> MethodUnavailable | None:

@@ -11,7 +11,7 @@ from upstile.client.prompts._abilities import (
 )
 from upstile.client.prompts._callback import CallbackPrompter
 from upstile.client.prompts._key_uri import is_key_uri
-from upstile.client.prompts._prompter import Occasion, Prompter
+from upstile.client.prompts._prompter import Occasion, Prompter, Way
 from upstile.client.prompts._terminal import TerminalPrompter
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Occasion",
     "Prompter",
     "TerminalPrompter",
+    "Way",
     "counts_down",
     "ended",
     "enrolling",

@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 from upstile.client._errors import ConfigurationError, StepUpCancelled
 from upstile.client.prompts._abilities import Question
-from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.words import said
 
 _log = logging.getLogger("upstile.client")
@@ -27,7 +27,7 @@ class CallbackPrompter:
         code: given a label, returns the one-time code, or `None` to cancel.
         pin: given a label and the tries left, returns the PIN, or `None` to cancel.
         touch: told that a security key waits; returns at once.
-        begin: given the occasion, the method and the other ones; returns a name, or `None` to cancel.
+        begin: given the occasion, the way to confirm and the other ones; returns one of them, or `None` to cancel.
         show_key_uri: shows the key URI of a new authenticator app; returns at once.
         rejected: told that an answer was wrong, and how many attempts are left.
         finished: told that the ceremony is over, and whether it succeeded.
@@ -44,7 +44,7 @@ class CallbackPrompter:
         code: Callable[[str], str | None] | None = None,
         pin: Callable[[str, int | None], str | None] | None = None,
         touch: Callable[[str], None] | None = None,
-        begin: Callable[[Occasion, str, Sequence[str]], str | None] | None = None,
+        begin: Callable[[Occasion, Way, Sequence[Way]], Way | str | None] | None = None,
         show_key_uri: Callable[[str], None] | None = None,
         rejected: Callable[[int], None] | None = None,
         finished: Callable[[bool], None] | None = None,
@@ -69,13 +69,13 @@ class CallbackPrompter:
         callback, name = (self._code, "code") if question == "code" else (self._pin, "pin")
         return f"CallbackPrompter has no {name}=" if callback is None else None
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and let the app change the method."""
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way | str:
+        """Say why, and let the app choose another way."""
         if self._begin is None:
-            return method
+            return way
         with self._dismissed_by(cancel):
-            chosen = self._begin(occasion, method, others)
-        return _unless(cancel, chosen, "begin")
+            chosen = self._begin(occasion, way, others)
+        return _unless(cancel, chosen.id if isinstance(chosen, Way) else chosen, "begin")
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code."""

@@ -13,7 +13,7 @@ from time import monotonic
 from upstile.client._text import harmless, rows
 from upstile.client.prompts._key_uri import in_half_blocks, is_key_uri, picture_of, secret_in
 from upstile.client.prompts._posix import PosixTerminal
-from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.prompts._screen import Above, Screen, in_colour
 from upstile.client.prompts._windows import WindowsConsole
 from upstile.protocol import plain_code
@@ -57,21 +57,21 @@ class TerminalPrompter:
         """
         return self._ask(f"{harmless(label) or ''}: ", Event(), hidden=hidden)
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and offer to change the method."""
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way:
+        """Say why, and offer to change the way."""
         self._began = True
         self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
         self._quote("Account:", occasion.account)
         self._quote("The service says:", occasion.reason)
         if not others:
-            self._tell(f"Continuing with {method}.")
-            return method
-        names = [method, *others]
-        numbered = ", ".join(f"{n} {name}" for n, name in enumerate(names, 1))
-        choices = {"": method, **{str(n): name for n, name in enumerate(names, 1)}, **{name: name for name in names}}
+            self._tell(f"Continuing with {way.words}.")
+            return way
+        choices = {"": way}
+        for number, each in enumerate((way, *others), 1):
+            self._tell(f"{number} {each.words}")
+            choices |= {str(number): each, each.id: each}
         while True:
-            prompt = f"  Continuing with {method}; Enter, or change with {numbered}: "
-            answer = self._ask(prompt, cancel, hidden=False).strip()
+            answer = self._ask("  Continuing with 1; Enter, or change with a number: ", cancel, hidden=False).strip()
             if answer in choices:
                 return choices[answer]
 

@@ -10,7 +10,7 @@ from threading import Event, Lock, get_ident
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.prompts._abilities import refuse_dead_lock
-from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.prompts._tk_dialogue import Reply, TkDialogue
 from upstile.client.prompts._tk_look import DARK, LIGHT, Look, is_dark
 from upstile.client.words import said
@@ -44,9 +44,9 @@ class TkPrompter:
         self._timer = parent.after(_INBOX, self._read_inbox)
         parent.bind("<Destroy>", self._on_destroy, add=True)
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and offer to change the method."""
-        return self._asked(lambda reply: self._dialogue.begin(occasion, method, others, reply), cancel)
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way | str:
+        """Say why, and offer to change the way."""
+        return self._asked(lambda reply: self._dialogue.begin(occasion, way, others, reply), cancel)
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code; it is shown while it is typed, because it is good once."""

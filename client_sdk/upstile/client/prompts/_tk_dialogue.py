@@ -8,14 +8,13 @@ from time import monotonic
 
 from upstile.client._text import harmless
 from upstile.client.prompts._key_uri import is_key_uri, picture_of, secret_in
-from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.prompts._tk_look import WIDTH, Look, place_above
 from upstile.client.words import spoken
 
 Reply = Callable[[str | None], None]
 """Takes what the person typed or chose; `None` is "cancel"."""
 
-_NAMES = {"webauthn": "Security key", "totp": "Code from an authenticator app"}
 _PULSE = 600
 _CHOSEN = "upstile_chosen"  # by its name in Tcl: a StringVar calls Tk in whatever thread frees it
 
@@ -46,18 +45,19 @@ class TkDialogue:
         self._window.bind("<Escape>", lambda event: self.cancel())
         self._page = tk.Frame(self._window)
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], reply: Reply) -> None:
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], reply: Reply) -> None:
         """Say why, and let the person choose where there is a choice."""
         self._occasion, self._warning = occasion, ""
         if not others:
             self.say("One moment …")
-            reply(method)
+            reply(way.id)
             return
         page = self._new_page(reply)
-        self._window.setvar(_CHOSEN, method)
+        self._window.setvar(_CHOSEN, way.id)
         self._text("How do you want to confirm it?")
-        for name in (method, *others):
-            self._look.choice(page, _NAMES.get(name, name), name, _CHOSEN).pack(fill="x", pady=2)
+        for each in (way, *others):
+            words = f"{each.words[:1].upper()}{each.words[1:]}"
+            self._look.choice(page, words, each.id, _CHOSEN).pack(fill="x", pady=2)
         self._buttons("Continue", self._chosen)
         self._show()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 
 from upstile.client._errors import StepUpCancelled
-from upstile.client.prompts import Occasion
+from upstile.client.prompts import Occasion, Way
 
 
 class ScriptedPrompter:
@@ -15,7 +15,7 @@ class ScriptedPrompter:
             person cancels.
         pin: the PIN of the security key; without one the person cancels.
         hold: if set, the person thinks until it is set, or until the ceremony is cancelled.
-        choose: the method that the person changes to, if it is offered.
+        choose: the way that the person changes to, by its id or its method, if it is offered.
 
     Attributes:
         occasions: why they were asked, each time.
@@ -43,10 +43,10 @@ class ScriptedPrompter:
         self.key_uris: list[str] = []
         self.outcomes: list[bool] = []
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Note the occasion, change the method if the script says so."""
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way:
+        """Note the occasion, change the way if the script says so."""
         self.occasions.append(occasion)
-        return method if self._choose is None or self._choose not in others else self._choose
+        return next((other for other in others if self._choose in (other.id, other.method)), way)
 
     def code(self, label: str, cancel: Event) -> str:
         """The next code."""
