@@ -21,7 +21,8 @@ GROUPS = {
     ],
     "Where a sign-in is kept": ["MemoryStore", "FileStore", "KeyringStore", "Store", "EntryName"],
     "Ways to confirm, and how the person is asked": [
-        *("Totp", "WebAuthn", "Method", "TerminalPrompter", "CallbackPrompter", "Prompter", "harmless"),
+        *("Totp", "WebAuthn", "Otp", "RecoveryCode", "Password", "Method"),
+        *("TerminalPrompter", "CallbackPrompter", "Prompter", "AnotherWay", "SendAgain", "harmless"),
     ],
 }
 """The public names, but for the errors."""

@@ -1,13 +1,23 @@
 """What the person answers the steps of one ceremony with: in which way, and what happens where one does not work."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable
 from upstile.client.methods import Looks, Method, MethodUnavailable, Moment, none_left, way_of, why_not
-from upstile.client.prompts import Occasion, Way
+from upstile.client.prompts import AnotherWay, Occasion, Way, codes_left, not_sent, sent
 from upstile.client.words import said, spoken
 from upstile.protocol import Offer, Step
+
+_CODE_LIFE = 600
+"""Seconds for which a code that was sent is good (upstile profile §7)."""
+_MOST_DESTINATIONS = 8
+"""Offers of one method that a person can choose from; further ones are ignored."""
+_MOST_CHANGES = 24
+"""Times that the way is changed in one step."""
+_MOST_REFUSED = 5
+"""Times that a server may say, in one ceremony, that it sends no more for now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +27,14 @@ class _Open:
     way: Way
     method: Method
     offer: Offer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sent:
+    """When a code was sent, and when the next one may be, by the monotonic clock."""
+
+    at: float
+    again_at: float
 
 
 class Answers:
@@ -32,8 +50,33 @@ class Answers:
         self._methods = methods
         self._moment = moment
         self._monotonic = monotonic
-        self._chosen: str | None = None
+        self._going: _Open | None = None
+        self._last: str | None = None
+        self._sending = False
+        self._refused = 0
+        self._sent: dict[str, _Sent] = {}
+        self._failed: set[str] = set()
         self._unusable: dict[str, MethodUnavailable] = {}
+        self._alone = False
+        self._end = 0.0
+
+    def hear(self, step: Step) -> None:
+        """Tell the person what became of the last answer."""
+        prompter, going, now = self._moment.prompter, self._going, self._monotonic()
+        self._end, self._going = now + step.expires_in, None
+        if step.recovery_codes_left is not None:
+            codes_left(prompter, step.recovery_codes_left)
+        if step.result == "rejected":
+            self._moment.last_code.forget()
+            prompter.rejected(step.attempts_left)
+            self._going = going
+        elif going is not None and step.result == "sent":
+            self._sent[going.way.id] = _Sent(at=now, again_at=now + (step.resend_after or 0))
+            self._going = going
+            self._tell_sent(going)
+        elif going is not None and step.result == "not_sent":
+            not_sent(prompter, going.way)
+            self._not_sent(going)
 
     def to(self, step: Step, occasion: Occasion) -> Mapping[str, str]:
         """The members of the answer to a step.
@@ -43,22 +86,53 @@ class Answers:
             CeremonyFailed: one of the offers must not be answered, so none is; or the step is over.
             StepUpCancelled: the person said no.
         """
-        end = self._monotonic() + step.expires_in
-        if step.result == "rejected":
-            self._moment.last_code.forget()
-            self._moment.prompter.rejected(step.attempts_left)
-        else:
-            self._chosen = None
         offered = _offered(step, self._methods)
-        while True:
+        for _ in range(_MOST_CHANGES):
             usable = self._usable(step, offered)
-            if self._monotonic() >= end:
+            if self._monotonic() >= self._end:
                 raise CeremonyFailed(**said("too-late"))
-            going = self._going(usable) or self._choose(usable, occasion)
+            going = self._same(usable) or self._choose(usable, occasion)
             try:
-                return {"authn_method": going.method.name, **going.method.answer(going.offer, self._moment)}
+                return self._answer(going)
             except MethodUnavailable as error:
                 self._unusable[going.way.id] = error
+            except AnotherWay:
+                self._going, self._last = None, going.way.id
+        raise NoMethodAvailable(**said("no-other-way"))
+
+    def goes_on_after(self, refusal: CeremonyFailed) -> bool:
+        """Whether the step is still there after its answer was refused: only what was to send a code was (§3)."""
+        self._refused += 1
+        going = self._going
+        if going is None or not self._sending or refusal.error != "slow_down" or self._refused > _MOST_REFUSED:
+            return False
+        before = self._sent.get(going.way.id)
+        if before is None:
+            self._unusable[going.way.id] = MethodUnavailable(**said("sent-too-often"))
+            self._going = None
+        else:
+            self._sent[going.way.id] = replace(before, again_at=self._monotonic() + (refusal.retry_after or _CODE_LIFE))
+            self._tell_sent(going)
+        return True
+
+    def _answer(self, going: _Open) -> Mapping[str, str]:
+        before = self._sent.get(going.way.id)
+        is_there = before is not None and self._monotonic() - before.at < _CODE_LIFE
+        members = going.method.answer(going.offer, replace(self._moment, sent=is_there))
+        self._sending = set(members) == {"authn_id"}
+        return {"authn_method": going.method.name, **members}
+
+    def _not_sent(self, going: _Open) -> None:
+        """Once more is for the person to decide, after all other ways; a third time is not tried."""
+        self._last = going.way.id
+        if going.way.id in self._failed or self._alone:
+            self._unusable[going.way.id] = MethodUnavailable(**said("code-not-sent"))
+        self._failed.add(going.way.id)
+
+    def _tell_sent(self, going: _Open) -> None:
+        known = self._sent[going.way.id]
+        again_in = max(0.0, known.again_at - self._monotonic())
+        sent(self._moment.prompter, going.way, again_in if again_in < _CODE_LIFE else None)
 
     def _usable(self, step: Step, offered: Sequence[_Open]) -> list[_Open]:
         """The ways that can be gone, as far as that can be told without the person."""
@@ -85,15 +159,21 @@ class Answers:
         if isinstance(each.method, Looks):
             each.method.look(each.offer, self._moment)
 
-    def _going(self, usable: Sequence[_Open]) -> _Open | None:
-        return next((each for each in usable if each.way.id == self._chosen), None)
+    def _same(self, usable: Sequence[_Open]) -> _Open | None:
+        """The way that is gone already, with the offer of this step."""
+        chosen = None if self._going is None else self._going.way.id
+        self._going = next((each for each in usable if each.way.id == chosen), None)
+        return self._going
 
     def _choose(self, usable: Sequence[_Open], occasion: Occasion) -> _Open:
-        ways = [each.way for each in usable]
+        in_order = sorted(usable, key=lambda each: each.way.id == self._last)
+        ways = [each.way for each in in_order]
         answer = self._moment.prompter.begin(occasion, ways[0], ways[1:], self._moment.cancel)
-        self._chosen = answer.id if isinstance(answer, Way) else answer
-        going = self._going(usable) or usable[0]
-        self._chosen = going.way.id
+        chosen = answer.id if isinstance(answer, Way) else answer
+        self._going = going = next((each for each in usable if each.way.id == chosen), in_order[0])
+        self._alone = len(usable) == 1
+        if going.way.id in self._sent:
+            self._tell_sent(going)
         return going
 
     def _nothing_in_common(self, step: Step) -> NoMethodAvailable:
@@ -112,10 +192,9 @@ class Answers:
 
 def _offered(step: Step, methods: Sequence[Method]) -> list[_Open]:
     """The ways of a step that a method of ours can go, in our order; of two with one name the first."""
-    found: dict[str, _Open] = {}
+    found: list[_Open] = []
     for method in methods:
-        for offer in step.authn_methods:
-            if offer.method == method.name:
-                way = way_of(method, offer)
-                found.setdefault(way.id, _Open(way=way, method=method, offer=offer))
-    return list(found.values())
+        offers = (offer for offer in step.authn_methods if offer.method == method.name)
+        ways = ((way_of(method, offer), offer) for offer in islice(offers, _MOST_DESTINATIONS))
+        found.extend(_Open(way=way, method=method, offer=offer) for way, offer in ways)
+    return list({each.way.id: each for each in reversed(found)}.values())[::-1]

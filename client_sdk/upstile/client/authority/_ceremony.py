@@ -17,7 +17,7 @@ from upstile.client.authority._authority import Authority
 from upstile.client.authority._discovery import Target
 from upstile.client.flow._logins import Granted
 from upstile.client.methods import Method, MethodUnavailable, Moment, none_left, ready, why_not
-from upstile.client.prompts import Occasion
+from upstile.client.prompts import Occasion, codes_left
 from upstile.client.words import said
 from upstile.protocol import (
     ACCESS_TOKEN_TYPE,
@@ -41,7 +41,7 @@ MOST_AHEAD = 60
 """Seconds that it may lie in the future."""
 MOST_CORRECTED = 900
 """Seconds by which the clock of this machine may be wrong; beyond it, the `Date` is."""
-_MOST_STEPS = 12
+_MOST_STEPS = 24
 
 M = TypeVar("M", bound=Message)
 
@@ -85,19 +85,22 @@ class Ceremony:
             StepUpError: it did not end in a token that does what was asked.
         """
         verifier = token_urlsafe(48)
-        accepted = False
+        accepted, left = False, None
         try:
-            code = self._prove(authority, self._start(authority, verifier))
-            granted = self._redeem(authority, code, verifier)
+            proved = self._prove(authority, self._start(authority, verifier))
+            left = proved.recovery_codes_left
+            granted = self._redeem(authority, proved.authorization_code, verifier)
             self._check(granted)
             accepted = True
         finally:
-            self._finished(accepted)
+            self._finished(accepted, left)
         return granted
 
-    def _finished(self, accepted: bool) -> None:
+    def _finished(self, accepted: bool, left: int | None) -> None:
         """Tell the person; whatever the prompter makes of it, the ceremony has ended as it has."""
         try:
+            if left is not None:
+                codes_left(self.moment.prompter, left)
             self.moment.prompter.finished(accepted)
         except Exception:
             _log.debug("the prompter could not say how it ended", exc_info=True)
@@ -147,19 +150,28 @@ class Ceremony:
             "instance": self.instance,
         }
 
-    def _prove(self, authority: Authority, reply: Incoming) -> str:
+    def _prove(self, authority: Authority, reply: Incoming) -> CodeResponse:
         """Answer steps until there is a code."""
         answers = Answers(self.methods, self.moment, self.monotonic)
         for _ in range(_MOST_STEPS):
             if reply.status == 200:
-                return _read(CodeResponse, reply).authorization_code
+                return _read(CodeResponse, reply)
             step = _read(Step, reply)
             for offer in step.authn_methods:
                 self._check_offer(offer)
+            answers.hear(step)
+            reply = self._answered(authority, step, answers)
+        raise CeremonyFailed(**said("asks-without-end", most=_MOST_STEPS), response=reply)
+
+    def _answered(self, authority: Authority, step: Step, answers: Answers) -> Incoming:
+        while True:
             members = answers.to(step, self._occasion(step))
             form = {"client_id": self.client_id, "auth_session": step.auth_session, **members}
-            reply = authority.post(self.target.endpoints[0], form, repeatable=True)
-        raise CeremonyFailed(**said("asks-without-end", most=_MOST_STEPS), response=reply)
+            try:
+                return authority.post(self.target.endpoints[0], form, repeatable=True)
+            except CeremonyFailed as refusal:
+                if not answers.goes_on_after(refusal):
+                    raise
 
     def _occasion(self, step: Step) -> Occasion:
         return Occasion(

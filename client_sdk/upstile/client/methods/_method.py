@@ -38,16 +38,22 @@ class Moment:
         cancel: is set when the answer is no longer wanted.
         webauthn_origin: the origin that WebAuthn client data names.
         last_code: the one-time code that was sent last.
+        sent: whether the server has sent a code to the destination that is answered for.
     """
 
     prompter: Prompter
     cancel: Event
     webauthn_origin: str
     last_code: LastCode = field(default_factory=LastCode, repr=False)
+    sent: bool = False
 
 
 class Method(Protocol):
-    """One way to prove who one is. `asks = "code"` says that it is of no use to a prompter that cannot ask for one."""
+    """One way to prove who one is. `asks = "code"` says that it is of no use to a prompter that cannot ask for one.
+
+    `asks` may also be `"password"`. `shows = "codes"` says that a new one shows recovery codes, `adds = False` that
+    nothing of it can be added, and `destination` where a new one is to be reached.
+    """
 
     @property
     def name(self) -> str:
@@ -114,13 +120,28 @@ def way_of(method: Method, offer: "Offer") -> Way:
 def why_not(method: Method, prompter: Prompter) -> MethodUnavailable | None:
     """Why a method is of no use now: it is not here, or the app cannot ask for it; `None` if it can be used."""
     asks = getattr(method, "asks", None)
-    lacking = missing(prompter, "code") if asks == "code" else None
+    lacking = missing(prompter, asks) if asks in ("code", "password") else None
     if lacking is not None:
         return MethodUnavailable(**said("cannot-ask", what=asks, lacking=lacking))
     if method.available():
         return None
     reason = method.unavailable() if isinstance(method, Looks) else None
     return reason or MethodUnavailable(**said("not-here", name=method.name))
+
+
+def shows_codes(method: Method) -> bool:
+    """Whether a new one is a set of recovery codes, which is shown once and good at once."""
+    return getattr(method, "shows", None) == "codes"
+
+
+def why_not_new(method: Method, prompter: Prompter) -> MethodUnavailable | None:
+    """Why nothing of a method can be added now; `None` if it can."""
+    if not getattr(method, "adds", True):
+        return MethodUnavailable(**said("not-added-here"))
+    if not shows_codes(method):
+        return why_not(method, prompter)
+    lacking = missing(prompter, "codes")
+    return None if lacking is None else MethodUnavailable(**said("cannot-show-codes", lacking=lacking))
 
 
 def ready(methods: Sequence[Method], prompter: Prompter) -> list[Method]:
