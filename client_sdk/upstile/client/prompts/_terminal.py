@@ -40,8 +40,9 @@ class TerminalPrompter:
     def __init__(self, device: str | None = None, *, screen: Screen | None = None) -> None:
         self._screen = screen or (PosixTerminal(device) if device else _own_screen())
         self._next_code_at: float | None = None
-        self._began = False
-        self._going(None)
+        self._began = self._others = False
+        self._method: str | None = None
+        self._again_at: float | None = None
 
     def opened(self, cancel: Event) -> None:
         """There must be a terminal before anything is begun on a server."""
