@@ -171,10 +171,9 @@ def test_a_code_that_could_not_be_sent_is_said_and_another_way_comes_first(pays:
 
 
 def test_who_wants_it_once_more_gets_it_and_a_third_time_is_not_tried(pays: Callable[..., int]) -> None:
-    person = Reader(choose="otp:em1")
+    person = Reader("123456", choose="otp:em1")
     desk, server = _desk(person, MAIL, TOTP)
     server.not_sent = {"em1"}
-    person._script = ["123456"]
     assert pays(desk, server) == 200
     assert len(person.not_sent_to) == 2
     assert person.offered[-1] == ("totp",)
