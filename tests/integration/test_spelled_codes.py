@@ -9,7 +9,7 @@ from support.own_app import own_app
 from support.spellings import SPELLINGS, Spelling
 from support.wire_driver import enrolled_app, problem_of
 from upstile.protocol import spoken_code
-from upstile.server.authorization.enrolment._spoken_code import new_code
+from upstile.server.authorization._spoken_code import new_code
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"

@@ -96,7 +96,9 @@ class SeveralWays:
             return self._step(sent, result="not_sent")
         code = f"{len(self.sent) + 1:0{self.digits}}"
         self.sent.append((where, code))
-        self._alive[where] = code, self.desk.monotonic()
+        channel = {each["id"]: each.get("channel") for each in self._offers if each["method"] == "otp"}
+        others = {name: known for name, known in self._alive.items() if channel[name] != channel[where]}
+        self._alive = {**others, where: (code, self.desk.monotonic())}
         return self._step(sent, result="sent", resend_after=RESEND_AFTER)
 
     def _judge(self, sent: Sent, method: str, where: str | None, form: dict[str, str]) -> httpx.Response:

@@ -72,6 +72,7 @@ class AnswerRequest(Message):
     authn_id: Name | None = None
     authn_response: OptionalSecret = Field(default=None, max_length=16_384)
     otp: WrittenCode | None = Field(default=None, repr=False)
+    password: OptionalSecret = Field(default=None, max_length=1000)
 
 
 class TokenRequest(Message):
@@ -88,7 +89,7 @@ class Offer(Message):
     """One method that a step offers; a client ignores methods that it does not know.
 
     Attributes:
-        method: `webauthn`, `totp`, `otp`, `recovery_code`.
+        method: `webauthn`, `totp`, `otp`, `recovery_code`, `password`.
         nonce: webauthn: the server's part of the bound challenge.
         options: webauthn: `PublicKeyCredentialRequestOptionsJSON`.
         id, channel, hint: otp: which stored destination, what it is, and its masked form.

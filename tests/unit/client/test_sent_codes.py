@@ -132,6 +132,13 @@ def test_who_comes_back_to_a_destination_is_told_that_the_code_is_there(pays: Ca
     assert [way.id for way, _ in person.sent_to] == ["otp:em1", "otp:sm1", "otp:em1", "otp:sm1"]
 
 
+def test_of_two_addresses_the_code_of_the_first_is_void_once_the_second_has_one(pays: Callable[..., int]) -> None:
+    person = Reader(AnotherWay(), AnotherWay())
+    desk, server = _desk(person, MAIL, {**MAIL, "id": "em2"})
+    assert pays(desk, server) == 200
+    assert [where for where, _ in server.sent] == ["em1", "em2", "em1"]
+
+
 def test_a_code_that_is_dead_by_then_is_sent_anew(pays: Callable[..., int]) -> None:
     desk, server = _desk(person := Reader(), MAIL)
     asked = person.code

@@ -31,8 +31,9 @@ class _Open:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Sent:
-    """When a code was sent, and when the next one may be, by the monotonic clock."""
+    """When a code was sent, and when the next one may be, by the monotonic clock; and by which channel."""
 
+    channel: str | None
     at: float
     again_at: float
 
@@ -71,7 +72,7 @@ class Answers:
             prompter.rejected(step.attempts_left)
             self._going = going
         elif going is not None and step.result == "sent":
-            self._sent[going.way.id] = _Sent(at=now, again_at=now + (step.resend_after or 0))
+            self._note_sent(going, step.resend_after or 0)
             self._going = going
             self._tell_sent(going)
         elif going is not None and step.result == "not_sent":
@@ -121,6 +122,12 @@ class Answers:
         members = going.method.answer(going.offer, replace(self._moment, sent=is_there))
         self._sending = set(members) == {"authn_id"}
         return {"authn_method": going.method.name, **members}
+
+    def _note_sent(self, going: _Open, resend_after: int) -> None:
+        """A code that was sent makes an earlier one of its channel void (upstile profile §7)."""
+        now, channel = self._monotonic(), going.offer.channel
+        others = {name: known for name, known in self._sent.items() if known.channel != channel}
+        self._sent = {**others, going.way.id: _Sent(channel=channel, at=now, again_at=now + resend_after)}
 
     def _not_sent(self, going: _Open) -> None:
         """Once more is for the person to decide, after all other ways; a third time is not tried."""

@@ -25,6 +25,7 @@ from upstile.server.authorization.ceremony._answer import Answers
 from upstile.server.authorization.ceremony._overload import Overload
 from upstile.server.authorization.ceremony._sessions import form_mark
 from upstile.server.authorization.ceremony._start import Starts
+from upstile.server.authorization.enrolment._beginnings import Beginnings
 from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import RevocationRequest, Revoker
@@ -47,7 +48,7 @@ class Endpoints:
     Attributes:
         clock: the time in epoch seconds; read once for each request.
         possession: checks the DPoP proof.
-        apps, starts, answers, codes, revoker, enrolment: judge what was read.
+        apps, starts, answers, codes, revoker, enrolment, beginnings: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
         events: is told of each refusal.
         overload: says whether ceremonies may start.
@@ -61,6 +62,7 @@ class Endpoints:
     codes: Codes
     revoker: Revoker
     enrolment: Enrolment
+    beginnings: Beginnings
     refusals: Refusals
     events: Events
     overload: Overload = field(default_factory=Overload)
@@ -75,9 +77,10 @@ class Endpoints:
             revoke: self._oauth(revoke, RevocationRequest.from_members, self._revoke, lambda _: "revocation-refused"),
         }
         guarded: dict[str, dict[str, _Handle]] = {
-            authenticators: {"GET": enrolment.show, "POST": enrolment.begin},
+            authenticators: {"GET": enrolment.show, "POST": self.beginnings.begin},
             f"{authenticators}/{{id}}": {"PATCH": enrolment.rename, "DELETE": enrolment.remove},
             f"{authenticators}/{{id}}/verify": {"POST": enrolment.verify},
+            f"{authenticators}/{{id}}/regenerate": {"POST": self.beginnings.regenerate},
             f"{authenticators}/{{id}}/open": {"POST": enrolment.open},
         }
         return (
@@ -104,7 +107,7 @@ class Endpoints:
         possession = self.possession.of(request, now)
         if isinstance(message, StartRequest):
             return await self.starts.handle(message, possession, now)
-        return await self.answers.handle(message, form_mark(request.body), possession, now)
+        return await self.answers.handle(message, form_mark(message.auth_session, request.body), possession, now)
 
     async def _token(self, request: HttpRequest, message: TokenRequest, now: float) -> HttpResponse:
         self.apps.get(message.client_id)

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from upstile.server.keys._rotation import KeyLife
-from upstile.server.keys._seal import SIGNING_KEY, TOTP_SEED, Seal
+from upstile.server.keys._seal import SEALED, SIGNING_KEY, Seal
 from upstile.server.keys._sealed import Needs, Resealed
 
 Told = Callable[[Resealed], None]
@@ -18,7 +18,14 @@ Told = Callable[[Resealed], None]
 _NARROWEST = 120
 _EVERY = 500
 _SHOWN = 20
-_LABELS = {SIGNING_KEY: "signing keys", TOTP_SEED: "TOTP seeds"}
+_LABELS = {
+    SIGNING_KEY: "signing keys",
+    SEALED["seed"]: "TOTP seeds",
+    SEALED["destination"]: "destinations",
+    SEALED["codes"]: "recovery codes",
+    SEALED["code"]: "sent codes",
+    SEALED["secret"]: "secrets of other methods",
+}
 
 
 def signing_keys(issuer: str, keys: Sequence[KeyLife], now: float) -> None:

@@ -4,31 +4,45 @@ Two transactions: `_claim` before anything is checked, `_outcome` after. A node 
 and what it would have written is written by nobody: after ten seconds the identical form is judged again, uncounted.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
-from typing import Any, Literal
+from typing import Any
 
-from upstile.protocol import AnswerRequest, MalformedMessage
+from upstile.protocol import AnswerRequest, MalformedMessage, UpstileError
+from upstile.server._changed import changed
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.audit import EventKind, Events, SecurityEvent, in_words, learn
-from upstile.server.authorization._lives import SESSION_LIFE
+from upstile.server.audit import EventKind, Events, in_words, learn
+from upstile.server.authorization._lives import CLAIM_LIFE
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._response import error_response
+from upstile.server.authorization._response import error_response, temporarily_unavailable
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_judged, claim, no_session
-from upstile.server.authorization.ceremony._outcome import Outcome, UsedBefore, write_right, write_wrong
+from upstile.server.authorization.ceremony._next_step import NextSteps, event_of
+from upstile.server.authorization.ceremony._outcome import (
+    Outcome,
+    UsedBefore,
+    after_right,
+    is_success,
+    write_right,
+    write_wrong,
+)
+from upstile.server.authorization.ceremony._sending import Sending, sends_of
 from upstile.server.authorization.ceremony._sessions import Session, open_reply
 from upstile.server.authorization.ceremony._steps import Steps, temporarily_locked
 from upstile.server.authorization.ceremony._subject import Subjects
-from upstile.server.authorization.methods import Method, Verified
+from upstile.server.authorization.methods import Method, Sends, Verified
 from upstile.server.authorization.tokens._codes import issued
-from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, left, succeed, whole_seconds
+from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, whole_seconds
 from upstile.server.authorization.user._closing import Closings
-from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 
+VERIFY_WITHIN = 5.0
+"""Seconds that a method may take to judge an answer: less than a claim holds."""
+_log = logging.getLogger("upstile.server")
 _LOOKS = 2
 """Times that an answer is held against the authenticators: of two that race, the later one sees what the first did."""
 
@@ -40,8 +54,10 @@ class Answers:
         issuer: our issuer identifier.
         storage: everything that is read and written.
         names: makes the keys of one-time state.
-        steps: asks again.
+        steps: knows the methods.
         subjects: judges the subject token again before a code is issued.
+        sending: sends codes.
+        next_steps: asks again.
         closings: closes what was guessed at too often.
         events: is told.
         clock: the time in epoch seconds; a process may have been stopped since it claimed an answer.
@@ -56,6 +72,8 @@ class Answers:
         names: Names,
         steps: Steps,
         subjects: Subjects,
+        sending: Sending,
+        next_steps: NextSteps,
         closings: Closings,
         events: Events,
         clock: Callable[[], float],
@@ -66,6 +84,8 @@ class Answers:
         self._names = names
         self._steps = steps
         self._subjects = subjects
+        self._sending = sending
+        self._next_steps = next_steps
         self._closings = closings
         self._events = events
         self._clock = clock
@@ -94,6 +114,9 @@ class Answers:
         if meets == "answered":
             return await self._again(request.auth_session, key, session, possession, now)
         answer = await self._read(request, form, key, session, possession, now)
+        sends = sends_of(answer)
+        if sends is not None:
+            return await self._sending.handle(answer, sends, now)
         keys = [answer.session, answer.user, *possession.keys]
         claimed = await self._storage.one_time.update_many(keys, lambda found: claim(answer, found, now), now)
         return await self._judge(answer, claimed, now)
@@ -120,13 +143,13 @@ class Answers:
             instance=ceremony.instance,
             requirement=in_words(ceremony.acr_values, ceremony.max_age),
         )
-        if request.authn_method not in ceremony.offered:
-            raise AuthorizationError("invalid_request", "this method was not offered")
-        method = self._steps.method(request.authn_method)
-        learn(method=method.name)
-        response = _response(method, request)
-        self._subjects.still_good(ceremony, now)
         account = await self._storage.durable.account(ceremony.login.user(self._issuer))
+        held = self._steps.held(account)
+        method, named = self._steps.method(ceremony, request, held)
+        learn(method=method.traits.name)
+        asks_to_send = isinstance(method, Sends) and request.otp is None
+        response = None if asks_to_send else _response(method, request)
+        self._subjects.still_good(ceremony, now)
         return Answer(
             name=request.auth_session,
             form=form,
@@ -134,11 +157,13 @@ class Answers:
             possession=possession,
             ceremony=ceremony,
             account=account,
+            held=held,
             method=method,
+            named=named,
             response=response,
             session=key,
             user=self._names("user", ceremony.login.subject),
-            asked_at=session.expires_at - SESSION_LIFE,
+            asks_to_send=asks_to_send,
         )
 
     async def _judge(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
@@ -155,9 +180,10 @@ class Answers:
 
     async def _reply_if_right(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse | None:
         method, user = answer.method, answer.account.user
-        state, authenticators = answer.ceremony.offered[method.name], claimed.authenticators
+        state, authenticators = answer.ceremony.offered[method.traits.key], claimed.authenticators
         for _ in range(_LOOKS):
-            verified = method.verify(answer.response, state, user, authenticators, claimed.claim.judged_at)
+            verdict = method.verify(answer.response, state, user, authenticators, claimed.claim.judged_at)
+            verified = await _in_time(verdict, method.traits.name)
             if verified is None or await self._is_refused_copy(answer, verified, now):
                 break
             try:
@@ -179,25 +205,26 @@ class Answers:
         if verified.back_from is None:
             return False
         went = f"{verified.authenticator.id}: {verified.counter} after {verified.back_from}"
-        await self._events.tell(self._event("sign-count-went-back", answer, now, reason=went))
+        await self._events.tell(event_of("sign-count-went-back", answer, now, reason=went))
         return self._refuse_copies
 
     async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
-        proved = answer.ceremony.with_proof(verified.proof, claimed.claim.judged_at, verified.authenticator.id)
+        proved = _proved(answer, verified, claimed.claim.judged_at)
         if proved.complete(now):
             code = token_urlsafe(32)
             reply = json_response(200, {"authorization_code": code})
             outcome = Outcome(reply=reply, kept={self._names("code", code): issued(proved, now)}, ends=True)
         else:
-            charged, side = claimed.claim.charged, claimed.side
-            after = succeed(claimed.user, proved.login, side, verified.authenticator.id, charged, now)
-            outcome = self._next(answer, claimed, proved, after, now, "accepted")
+            after = after_right(answer, claimed, claimed.user, proved, verified.authenticator.id, now)
+            outcome = self._next_steps.after(answer, claimed, proved, after, now, "accepted")
         self._check_claim(claimed)
-        event = self._event("ceremony-succeeded" if outcome.ends else "answer-accepted", answer, now)
-        rows = self._events.in_phase(event)
+        kinds: list[EventKind] = [*verified.tells, "ceremony-succeeded" if outcome.ends else "answer-accepted"]
+        events = [event_of(kind, answer, now) for kind in kinds]
+        rows = self._events.in_phase(*events)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)
-        self._events.telemetry.human_time(answer.method.name, now - answer.asked_at)
-        await self._events.tell(event, in_phase=True)
+        self._events.telemetry.human_time(answer.method.traits.name, now - answer.ceremony.asked_at)
+        for event in events:
+            await self._events.tell(event, in_phase=True)
         return outcome.reply
 
     async def _wrong(self, answer: Answer, claimed: Claimed, now: float, *, closes: bool) -> HttpResponse:
@@ -208,11 +235,11 @@ class Answers:
             outcome = Outcome(reply=error_response(locked), kept={})
         else:
             ceremony = replace(answer.ceremony, wrong=claimed.tries)
-            outcome = self._next(answer, claimed, ceremony, claimed.user, now, "rejected")
+            outcome = self._next_steps.after(answer, claimed, ceremony, claimed.user, now, "rejected")
         kinds: list[EventKind] = ["answer-rejected", "answer-locked"] if charged.left <= 0 else ["answer-rejected"]
         if closes:
             kinds.insert(0, "authenticator-closed")
-        events = [self._event(kind, answer, now) for kind in kinds]
+        events = [event_of(kind, answer, now) for kind in kinds]
         await write_wrong(self._storage, answer, claimed, outcome, now, self._events.in_phase(*events))
         for event in events:
             await self._events.tell(event, in_phase=True)
@@ -223,33 +250,35 @@ class Answers:
         if not claimed.claim.holds(self._clock()):
             raise being_judged()
 
-    def _next(
-        self,
-        answer: Answer,
-        claimed: Claimed,
-        ceremony: Ceremony,
-        user: UserState,
-        now: float,
-        result: Literal["rejected", "accepted"],
-    ) -> Outcome:
-        try:
-            plans = self._steps.plan(ceremony, answer.account.authenticators, user, claimed.side, now)
-        except AuthorizationError as error:
-            refused = replace(self._event("answer-refused", answer, now), reason=error.code, detail=error.description)
-            self._events.note(refused)
-            return Outcome(reply=error_response(error), kept={})
-        asked = self._steps.ask(ceremony, plans, left(user, ceremony.login, claimed.side), now, result=result)
-        return Outcome(reply=asked.reply, kept=asked.kept)
-
     @staticmethod
     def _worn_out(answer: Answer, claimed: Claimed) -> frozenset[str]:
         """What this guess closes to unknown keys, unless it is right."""
-        failures = claimed.user.failures if claimed.side is None and answer.method.guessable else {}
+        failures = claimed.user.failures if claimed.side is None and answer.method.traits.guessable else {}
         return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
-    def _event(self, kind: EventKind, answer: Answer, now: float, *, reason: str | None = None) -> SecurityEvent:
-        user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.name
-        return SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, reason=reason, at=now)
+
+def _proved(answer: Answer, verified: Verified, at: float) -> Ceremony:
+    """The ceremony with one more proof; what the proof used up is not remembered."""
+    enrolled = answer.method.traits.enrolled
+    proved = answer.ceremony.with_proof(verified.proof, at, verified.authenticator.id if enrolled else None)
+    offered = {key: state for key, state in proved.offered.items() if key != answer.method.traits.key}
+    return changed(proved, succeeded=proved.succeeded or is_success(answer), offered=offered)
+
+
+async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified | None:
+    """What a method says, if it says it in time.
+
+    Raises:
+        AuthorizationError: it breaks or hangs. The try stays counted: what breaks the check must be no free guess.
+    """
+    try:
+        async with asyncio.timeout(VERIFY_WITHIN):
+            return await verdict
+    except (UpstileError, asyncio.CancelledError):  # storage or keys; or nobody waits any more
+        raise
+    except Exception as error:
+        _log.exception("the method %s failed to judge an answer", method)
+        raise temporarily_unavailable("the answer could not be judged", int(CLAIM_LIFE)) from error
 
 
 def _response(method: Method, request: AnswerRequest) -> Any:

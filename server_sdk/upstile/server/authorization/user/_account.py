@@ -1,7 +1,8 @@
 """What may happen to a user's authenticators: pure functions over the account, one transaction each."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from upstile.server.authorization.methods import Confirmed
 from upstile.server.storage import Account, AuthenticatorRecord
@@ -88,7 +89,11 @@ def tried(account: Account, id: str, now: float) -> tuple[Account, tuple[Authent
 
 
 def activated(
-    account: Account, id: str, confirmed: Confirmed, now: float
+    account: Account,
+    id: str,
+    confirmed: Confirmed,
+    now: float,
+    is_still_first: Callable[[Sequence[AuthenticatorRecord], float], bool],
 ) -> tuple[Account, AuthenticatorRecord | None]:
     """The pending one is active; one caller succeeds, and a first one only while it would be the first.
 
@@ -100,7 +105,8 @@ def activated(
         return account, None
     if is_full(account):
         return account, None
-    if record.first and any(other.state == "active" or _is_by_code(other) for other in live(account, now)):
+    records = live(account, now)
+    if record.first and (any(map(_is_by_code, records)) or not is_still_first(records, now)):
         return account, None
     active = replace(
         record,
@@ -117,6 +123,36 @@ def activated(
     return _replaced(_with(account, stay), active), active
 
 
+def with_data(account: Account, id: str, data: Mapping[str, Any], now: float) -> tuple[Account, bool]:
+    """A pending one keeps something else; whether it was still pending."""
+    record = find(account, id, now)
+    if record is None or record.state != "pending":
+        return account, False
+    return _replaced(account, replace(record, data=data)), True
+
+
+def put_in_use(account: Account, record: AuthenticatorRecord, who: str) -> tuple[Account, bool]:
+    """One more, in use at once, if it is the only one of its method; whether it is. What others have pending goes."""
+    if is_full(account) or any(r.method == record.method and r.state == "active" for r in account.authenticators):
+        return account, False
+    stay = [other for other in account.authenticators if _stays(other, who)]
+    return _with(account, [*stay, record]), True
+
+
+def regenerated(
+    account: Account, id: str, data: Mapping[str, Any], now: float
+) -> tuple[Account, AuthenticatorRecord | None]:
+    """Other secrets under the same identifier. All proofs up to now have ended, as where one is removed.
+
+    The counter goes up, so that no answer that was judged against the old ones is written over the new ones.
+    """
+    record = find(account, id, now)
+    if record is None or record.state != "active":
+        return account, None
+    changed = replace(record, data=data, counter=record.counter + 1)
+    return replace(_replaced(account, changed), proofs=account.proofs + 1), changed
+
+
 def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, AuthenticatorRecord | None]:
     """Another name."""
     record = find(account, id, now)
@@ -126,8 +162,10 @@ def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, 
     return _replaced(account, changed), changed
 
 
-def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
-    """One less, if another active one remains or it was pending; whether it was removed.
+def removed(
+    account: Account, id: str, who: str, is_a_way: Callable[[AuthenticatorRecord], bool]
+) -> tuple[Account, bool]:
+    """One less, if another one that is a way to confirm remains or it was pending; whether it was removed.
 
     All proofs up to now have ended with it, unless it never was one; and what they let begin, but for what the
     beginner `who` has begun, who removes it, and what an enrolment code let begin.
@@ -138,7 +176,7 @@ def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
         return account, False
     if gone.state == "pending":
         return _with(account, others), True
-    if all(other.state != "active" for other in others):
+    if not any(map(is_a_way, others)):
         return account, False
     others = [other for other in others if _stays(other, who)]
     return replace(_with(account, others), proofs=account.proofs + 1), True
