@@ -3,21 +3,19 @@
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
-from support.bank_server import BankServer, running_bank
+from support.bank_server import BankServer
+from support.every_way import ORDER, adas_app, bank_with_every_way
 from support.mailbox import Mailbox
 from support.terminal import Terminal
-from upstile.client import CeremonyFailed, Client, Otp, Password, RecoveryCode, Requirement, TerminalPrompter
-from upstile.server.methods import EmailCode, Method, RecoveryCodes, SmsCode, WebAuthn
-from upstile.server.methods import Password as PasswordAgain
+from upstile.client import CeremonyFailed, Otp, RecoveryCode, Requirement, TerminalPrompter
 
-ORDER = {"to": "ACME", "amount": "1.00"}
 MAIL, TEXT, NEW = "ada@example.com", "+43 660 1234512", "new@example.com"
 SENT, BY_MAIL, BY_TEXT = "Code that you were sent: ", "Code from the mail: ", "Code from the text message: "
 CODES, PASSWORD, NUMBER = "One of your recovery codes: ", "Your password: ", "with a number: "
@@ -32,17 +30,12 @@ class Ada:
 
     def __init__(self, bank: BankServer, box: Mailbox) -> None:
         self.bank, self.box, self.terminal = bank, box, Terminal()
-        self.client = Client(
-            bank.url,
-            client_id="bank-cli",
-            methods=[Otp(), Password(), RecoveryCode()],
-            prompter=TerminalPrompter(self.terminal.device),
-            interaction="required",
-            clock=bank.clock,
-            monotonic=bank.clock,
-            human_timeout=15,
-        )
-        self.client.sign_in("/login", json={"username": "ada", "password": "correct horse"})
+        self.client = adas_app(bank, TerminalPrompter(self.terminal.device))
+
+    def close(self) -> None:
+        """Go away."""
+        self.client.close()
+        self.terminal.close()
 
     def code(self) -> str:
         """What came last."""
@@ -77,27 +70,11 @@ class Ada:
         assert self.client.post("/transfers", json=ORDER).status_code == 200
 
 
-@contextmanager
-def _ada(folder: Path, box: Mailbox, **options: Any) -> Iterator[Ada]:
-    methods: list[Method] = [
-        *(EmailCode(box, reaches_mfa=True), SmsCode(box, reaches_mfa=True), RecoveryCodes(reaches_mfa=True)),
-        WebAuthn(),
-        PasswordAgain(lambda user, password: password == "correct horse"),
-    ]
-    with running_bank(folder, methods=methods) as bank:
-        ada = Ada(bank, box)
-        try:
-            yield ada
-        finally:
-            ada.client.close()
-            ada.terminal.close()
-
-
 @pytest.fixture
 def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ada]:
     """She has added her address."""
     monkeypatch.setenv("TERM", "dumb")
-    with _ada(tmp_path, Mailbox()) as ada:
+    with bank_with_every_way(tmp_path, box := Mailbox()) as bank, closing(Ada(bank, box)) as ada:
         ada.does(lambda: ada.client.authenticators.enroll(Otp(MAIL), "Mail"), (SENT, "00000000"), (SENT, ada.code))
         ada.bank.clock.ahead += 3600
         yield ada
