@@ -178,6 +178,20 @@ def test_no_hint_leaves_its_rows(hint: str, monkeypatch: pytest.MonkeyPatch) -> 
     terminal.close()
 
 
+def test_who_changes_the_way_does_not_read_why_twice_and_the_next_ceremony_says_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    sitting = PosixSitting()
+    prompter = TerminalPrompter(screen=sitting.screen)
+    for _ in range(2):
+        prompter.opened(Event())
+        for _ in range(2):
+            prompter.begin(OCCASION, BY_MAIL, [], Event())
+    assert sitting.shown().count("asks pay to confirm it is you.") == 2
+    sitting.close()
+
+
 def _scenes() -> dict[str, tuple[Sequence[tuple[str, str]], Sequence[str]]]:
     number = "with a number: "
     return {

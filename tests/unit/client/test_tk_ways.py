@@ -120,7 +120,7 @@ def test_recovery_codes_are_copied_and_saved_for_this_user_alone(
         who.presses("I have saved them")
 
     person.plays([("Save them now", work)], lambda: prompter.show_codes(CODES, Event()))
-    assert told[0].startswith("Add a recovery code\n")
+    assert told[0].startswith("Add recovery codes\n")
     assert "Saved: codes.txt" in told[1]
     assert copied == [f"{CODES[0]}\n{CODES[1]}\n"]
     assert file.read_text() == f"{CODES[0]}\n{CODES[1]}\n"

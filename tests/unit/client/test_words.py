@@ -14,7 +14,7 @@ from upstile import client
 from upstile.client import ConfigurationError, StepUpError, StepUpRequired
 from upstile.client._errors import clock_hint
 from upstile.client.methods import MethodUnavailable
-from upstile.client.words import TABLE
+from upstile.client.words import SHOWN, TABLE
 
 CLIENT = Path(client.__file__).parent
 APART = ("testing", "cli", "words")
@@ -29,6 +29,7 @@ def _all_errors(kind: type[StepUpError] = StepUpError) -> Iterator[type[StepUpEr
 
 
 ERRORS = list(_all_errors())
+_BY_CHANNEL = {"by-mail-to", "by-text-to", "by-other-to"}
 NAMES = {kind.__name__ for kind in ERRORS} | {MethodUnavailable.__name__, "_NotThisKey", "Unsatisfied"}
 
 
@@ -47,6 +48,14 @@ def test_every_row_says_what_happened_and_what_to_do_to_both(name: str) -> None:
     assert words.next_step.endswith(".") or words.next_step == "{clock}"
     assert words.hint
     assert not words.hint.endswith(".")
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_is_shown_while_a_person_is_asked_has_no_word_of_the_protocol_and_is_used(name: str) -> None:
+    assert protocol_words_in(SHOWN[name]) == []
+    texts = [path.read_text() for path in _modules()] + [(CLIENT / "words" / "_shown.py").read_text()]
+    asked = {f'"{name}"', f'"{name.removesuffix("-to")}"'}
+    assert sum(text.count(form) for text in texts for form in asked) > (1 if name not in _BY_CHANNEL else 0)
 
 
 @pytest.mark.parametrize("kind", ERRORS)

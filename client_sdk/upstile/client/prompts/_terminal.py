@@ -42,11 +42,13 @@ class TerminalPrompter:
         self._next_code_at: float | None = None
         self._began = self._others = False
         self._method: str | None = None
+        self._occasion: Occasion | None = None
         self._again_at: float | None = None
 
     def opened(self, cancel: Event) -> None:
         """There must be a terminal before anything is begun on a server."""
         self._screen.columns()
+        self._occasion = None
         self._going(None)
 
     def ended(self, cancel: Event) -> None:
@@ -68,9 +70,11 @@ class TerminalPrompter:
     def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way:
         """Say why, and offer to change the way."""
         self._began = True
-        self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
-        self._quote("Account:", occasion.account)
-        self._quote("The service says:", occasion.reason)
+        if occasion != self._occasion:  # who changes the way has read it already
+            self._occasion = occasion
+            self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
+            self._quote("Account:", occasion.account)
+            self._quote("The service says:", occasion.reason)
         if not others:
             self._tell(f"Continuing with {way.words}.")
             self._going(way)
@@ -166,7 +170,7 @@ class TerminalPrompter:
 
     def finished(self, accepted: bool) -> None:
         """Say how it ended; a failure before anybody was asked is the app's to tell."""
-        began, self._began = self._began, False
+        began, self._began, self._occasion = self._began, False, None
         if accepted or began:
             self._tell("Confirmed." if accepted else "Not confirmed.")
 

@@ -11,7 +11,7 @@ from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.prompts._tk_look import WIDTH, Look, place_above
 from upstile.client.prompts._tk_shown_once import put_codes, put_key_uri
 from upstile.client.prompts._wishes import AnotherWay, SendAgain
-from upstile.client.words import codes_left, shown, spoken, wrong
+from upstile.client.words import added, codes_left, shown, wrong
 
 Answer = str | AnotherWay | SendAgain | None
 """What the person typed or chose, or wants instead; `None` is "cancel"."""
@@ -101,7 +101,7 @@ class TkDialogue:
 
     def enrolling(self, method: str) -> None:
         """What follows adds an authenticator."""
-        self._adding, self._method = f"Add {spoken(method)}", method
+        self._adding, self._method = f"Add {added(method)}", method
 
     def show_key_uri(self, uri: str, reply: Reply) -> None:
         """Show a key URI until the person has added it."""

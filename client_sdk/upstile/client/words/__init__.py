@@ -8,11 +8,11 @@ from types import MappingProxyType
 from upstile.client.words._calls import CALLS
 from upstile.client.words._ceremonies import CEREMONIES
 from upstile.client.words._methods import METHODS
-from upstile.client.words._shown import SHOWN, SPOKEN, codes_left, shown, spoken, wrong
+from upstile.client.words._shown import SHOWN, SPOKEN, added, codes_left, shown, spoken, wrong
 from upstile.client.words._stores import STORES
 from upstile.client.words._words import Said, Words
 
-__all__ = ["SHOWN", "SPOKEN", "TABLE", "Said", "Words", "codes_left", "said", "shown", "spoken", "wrong"]
+__all__ = ["SHOWN", "SPOKEN", "TABLE", "Said", "Words", "added", "codes_left", "said", "shown", "spoken", "wrong"]
 
 TABLE = MappingProxyType({**CALLS, **CEREMONIES, **METHODS, **STORES})
 """By a name that nobody sees."""

@@ -9,6 +9,7 @@ SPOKEN = {
 }
 """What a person calls an authentication method."""
 
+_ADDED = {"otp": "an address for codes", "recovery_code": "recovery codes"}
 SHOWN = {
     "by-mail": "a code by mail",
     "by-mail-to": "a code by mail to {hint}",
@@ -56,6 +57,11 @@ _FEW = 3
 def spoken(method: str) -> str:
     """What a person calls an authentication method."""
     return SPOKEN.get(method, method)
+
+
+def added(method: str) -> str:
+    """What a person adds, where that is called otherwise."""
+    return _ADDED.get(method) or spoken(method)
 
 
 def shown(name: str, /, **values: object) -> str:
