@@ -183,6 +183,13 @@ async def mailing(program: NodeProgram, shared: Shared, tmp_path: Path) -> Async
         yield Mailing(bank, app, await app.elevate(scope="authenticators", max_age="60"), folder)
 
 
+a_sample = pytest.mark.parametrize(
+    "shared", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long), "postgresql and redis"], indirect=True
+)
+"""Both kinds of storage in the normal lane: one database, and two stores."""
+
+
+@a_sample
 async def test_one_of_64_spellings_of_a_mailed_code_is_judged(mailing: Mailing) -> None:
     bank, app = mailing.bank, mailing.app
     begun = await mailing.enrol({"method": "otp", "name": "mail", "destination": "ada@example.com"})
@@ -203,6 +210,7 @@ async def test_one_of_64_spellings_of_a_mailed_code_is_judged(mailing: Mailing) 
     assert again.json()["result"] == "rejected"
 
 
+@a_sample
 async def test_one_of_64_ceremonies_accepts_the_same_recovery_code(mailing: Mailing) -> None:
     made = await mailing.enrol({"method": "recovery_code", "name": "paper"})
     mailing.app.clock.now += 30

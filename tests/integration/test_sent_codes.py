@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from support.mailbox import ADDRESS, Mailbox, answer, begin, enroll, send, start
-from support.own_app import OwnApp, own_app
-from support.wire_driver import new_key, problem_of
-from upstile.server import SecurityEvent
+from support.mailbox import ADDRESS, Mailbox, answer, enroll, send, start
+from support.own_app import BANK_CLI, OwnApp, own_app
+from support.wire_driver import new_key
+from upstile.server import App, SecurityEvent
 from upstile.server.authorization.methods import _code_message
-from upstile.server.methods import EmailCode, RecoveryCodes, SmsCode, Totp, WebAuthn
+from upstile.server.methods import EmailCode, SmsCode, Totp
 
 pytestmark = pytest.mark.anyio
 
@@ -66,18 +66,20 @@ async def test_a_code_is_good_for_600_s(tmp_path: Path, after: int) -> None:
         assert reply.status_code == (200 if after < 600 else 400)
 
 
-async def test_a_code_that_expired_is_wrong_in_a_session_that_a_resend_renewed(tmp_path: Path) -> None:
+async def test_a_code_that_expired_is_wrong_in_a_session_that_lives_on(tmp_path: Path) -> None:
     box = Mailbox()
     async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)]) as app:
         await app.sign_in()
         id = await enroll(app, box)
         started = await start(app)
         await send(app, started, id)
-        old = box.code
-        app.clock.now += 500
-        assert (await send(app, started, id)).json()["result"] == "sent"
-        assert (await answer(app, started, id, old)).json()["result"] == "rejected"
-        app.clock.now += 500
+        app.clock.now += 590
+        assert (await answer(app, started, id, "a guess")).json()["expires_in"] == 300
+        app.clock.now += 9
+        assert (await answer(app, started, id, "a guess")).json()["result"] == "rejected"
+        app.clock.now += 1
+        assert (await answer(app, started, id, box.code)).json()["result"] == "rejected"
+        await send(app, started, id)
         assert (await answer(app, started, id, box.code)).status_code == 200
 
 
@@ -99,8 +101,8 @@ async def test_a_resend_kills_the_old_code_and_comes_no_sooner_than_said(tmp_pat
 
 
 async def test_a_code_counts_only_where_and_for_whom_it_was_sent(tmp_path: Path) -> None:
-    box = Mailbox()
-    async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)]) as app:
+    box, apps = Mailbox(), (BANK_CLI, App("other"))
+    async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)], clients=apps) as app:
         await app.sign_in()
         home = await enroll(app, box)
         work = await enroll(app, box, "work@example.com", token=await _elevated(app, box, home))
@@ -111,6 +113,8 @@ async def test_a_code_counts_only_where_and_for_whom_it_was_sent(tmp_path: Path)
         another = replace(app, key=new_key())  # another device
         stolen = await another.answer(one, authn_method="otp", authn_id=home, otp=box.code)
         assert stolen.json()["error"] == "invalid_session"
+        other_app = await app.as_client("other").answer(one, authn_method="otp", authn_id=home, otp=box.code)
+        assert other_app.json()["error"] == "invalid_session"
         eve = replace(app, key=new_key())  # another user
         await eve.sign_in("eve")
         hers = await enroll(eve, box, "eve@example.com")
@@ -151,15 +155,15 @@ async def test_what_cannot_be_sent_says_so_and_costs_nothing(
             started = await start(app)
             assert (await send(app, started, id)).json()["result"] == "sent"
         started, box.fault = await start(app), fault
-        for _ in range(3):
-            failed = await send(app, started, id)
+        for failed in [await send(app, started, id) for _ in range(3)]:
             assert (failed.status_code, failed.json()["result"], failed.json()["attempts_left"]) == (403, "not_sent", 5)
             assert "resend_after" not in failed.json()
-        assert failed.json()["authn_methods"][0]["method"] == "otp"
+            assert failed.json()["authn_methods"][0]["method"] == "otp"
         box.fault = None
         assert (await send(app, started, id)).json()["result"] == "sent"
         assert (await answer(app, started, id, box.code)).status_code == 200
-        assert not any(code in caplog.text for code in (message.code for message in box.messages))
+        assert "the deliver hook" in caplog.text
+        assert not any(code in caplog.text for code in box.tried)
 
 
 async def test_a_hook_that_says_it_failed_floods_nobody(tmp_path: Path) -> None:
@@ -167,13 +171,13 @@ async def test_a_hook_that_says_it_failed_floods_nobody(tmp_path: Path) -> None:
     async with own_app(tmp_path, methods=[EmailCode(box, reaches_mfa=True)]) as app:
         await app.sign_in()
         id = await enroll(app, box)
-        box.fault, before = "raises", box.tried
+        box.fault, before = "raises", len(box.tried)
         for _ in range(12):
             started = await start(app)
             if started.reply.status_code == 403:
                 await app.post("/stepup/challenge", app.answer_form(started, authn_method="otp", authn_id=id))
             app.clock.now += 60
-        assert box.tried - before == 5
+        assert len(box.tried) - before == 5
 
 
 async def test_five_sends_by_a_thief_leave_the_owners_known_device_its_own_five(tmp_path: Path) -> None:
@@ -186,84 +190,17 @@ async def test_five_sends_by_a_thief_leave_the_owners_known_device_its_own_five(
         assert (await answer(app, started, id, box.code)).status_code == 200  # known from now on
         app.clock.now += 3600
         thief, before = replace(app, key=new_key()), len(box.messages)
-        for _ in range(8):
-            await thief.sign_in()
-            stolen = await start(thief)
-            if stolen.reply.status_code == 403:
-                await send(thief, stolen, id)
-        assert stolen.reply.json()["error"] == "slow_down"
-        assert len(box.messages) - before == 5
         for _ in range(5):
-            await app.sign_in()
-            owners = await start(app)
-            assert (await send(app, owners, id)).json()["result"] == "sent"
-        assert (await answer(app, owners, id, box.code)).status_code == 200
+            await thief.sign_in()
+            assert (await send(thief, await start(thief), id)).json()["result"] == "sent"
+        await thief.sign_in()
+        assert (await start(thief)).reply.json()["error"] == "slow_down"
+        assert len(box.messages) - before == 5
+        await app.sign_in()
+        owners = [await start(app) for _ in range(5)]
+        assert [(await send(app, each, id)).json()["result"] for each in owners] == ["sent"] * 5
+        assert (await answer(app, owners[-1], id, box.code)).status_code == 200
         assert len(box.messages) - before == 10
-
-
-async def test_first_codes_are_counted_with_the_others(tmp_path: Path) -> None:
-    box = Mailbox()
-    async with own_app(tmp_path, methods=[EmailCode(box)]) as app:
-        await app.sign_in()
-        for number in range(5):
-            assert (await begin(app, f"{number}@example.com")).status_code == 201
-        refused = await begin(app, "6@example.com")
-        assert (refused.status_code, problem_of(refused)) == (429, "slow-down")
-        assert int(refused.headers["retry-after"]) == 3600
-        assert len(box.messages) == 5
-
-
-async def test_a_destination_that_cannot_be_reached_is_not_enrolled_and_costs_nothing(tmp_path: Path) -> None:
-    box = Mailbox(fault="raises")
-    async with own_app(tmp_path, methods=[EmailCode(box)]) as app:
-        await app.sign_in()
-        failed = await begin(app)
-        assert (failed.status_code, problem_of(failed)) == (503, "not-sent")
-        listed = (await app.call("GET", "/stepup/authenticators")).json()
-        assert listed == {"authenticators": []}
-        box.fault = None
-        for number in range(5):
-            assert (await begin(app, f"{number}@example.com")).status_code == 201
-
-
-async def test_an_enrolment_code_survives_a_mail_server_that_is_away(tmp_path: Path) -> None:
-    box = Mailbox(fault="raises")
-    async with own_app(tmp_path, methods=[EmailCode(box)]) as app:
-        await app.sign_in()
-        app.clock.now += 3600
-        code = await app.server.enrolment_code("ada")
-        assert problem_of(await begin(app, enrolment_code=code)) == "not-sent"
-        box.fault = None
-        assert (await begin(app, enrolment_code=code)).status_code == 201
-
-
-@pytest.mark.parametrize(
-    "destination",
-    [
-        "ada@example.com\r\nBcc: eve@example.com",
-        "ada@example.com\n",
-        "ada@@example.com",
-        f"{'a' * 250}@example.com",
-        f"{'a' * 320}",
-        "ada",
-        "",
-        "@example.com",
-        "ada@example",
-        "ada@127.0.0.1",
-        "ada@exam ple.com",
-        "Ada <ada@example.com>",
-        "ada@example.com,eve@example.com",
-        "ada@exa\u202emple.com",
-        "ada.@example.com",
-    ],
-)
-async def test_what_is_no_address_is_refused_and_nothing_is_sent(tmp_path: Path, destination: str) -> None:
-    box = Mailbox()
-    async with own_app(tmp_path, methods=[EmailCode(box), SmsCode(box)]) as app:
-        await app.sign_in()
-        refused = await begin(app, destination)
-        assert (refused.status_code, problem_of(refused)) == (400, "invalid-request")
-        assert box.tried == 0
 
 
 async def test_mail_and_text_message_are_two_channels_of_one_method(tmp_path: Path) -> None:
@@ -295,28 +232,6 @@ async def test_two_mailed_codes_are_one_factor(tmp_path: Path) -> None:
         await app.sign_in()
         await enroll(app, box)
         assert (await start(app)).reply.json()["error"] == "unmet_authentication_requirements"
-
-
-async def test_who_has_only_a_weak_way_adds_a_stronger_one_as_if_it_were_the_first(tmp_path: Path) -> None:
-    box = Mailbox()
-    async with own_app(tmp_path, methods=[EmailCode(box), Totp(), WebAuthn(), RecoveryCodes()]) as app:
-        await app.sign_in()
-        await enroll(app, box)
-        codes = {"method": "recovery_code", "name": "paper"}
-        assert problem_of(await app.call("POST", "/stepup/authenticators", json=codes)) == "first-enrolment"
-        assert (await app.enroll_totp()).status_code == 200
-        assert (await app.enroll_passkey()).status_code == 401  # a stronger one is there now
-
-
-async def test_nothing_that_was_begun_as_a_first_one_goes_on_once_something_reaches_a_bar(tmp_path: Path) -> None:
-    box = Mailbox()
-    async with own_app(tmp_path, methods=[EmailCode(box), Totp()]) as app:
-        await app.sign_in()
-        begun = (await begin(app)).json()
-        assert (await app.enroll_totp()).status_code == 200
-        path = f"/stepup/authenticators/{begun['id']}/verify"
-        late = await app.call("POST", path, json={"otp": box.code})
-        assert problem_of(late) == "verification-failed"
 
 
 async def _elevated(app: OwnApp, box: Mailbox, id: str) -> str:

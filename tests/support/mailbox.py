@@ -19,15 +19,15 @@ class Mailbox:
 
     Attributes:
         fault: what it does instead of taking one: `raises`, `hangs`.
-        tried: how often it was called.
+        tried: every code that it was given.
     """
 
     messages: list[CodeMessage] = field(default_factory=list[CodeMessage])
     fault: str | None = None
-    tried: int = 0
+    tried: list[str] = field(default_factory=list[str])
 
     async def __call__(self, message: CodeMessage) -> None:
-        self.tried += 1
+        self.tried.append(message.code)
         if self.fault == "hangs":
             await asyncio.Event().wait()
         if self.fault is not None:

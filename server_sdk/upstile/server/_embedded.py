@@ -223,6 +223,24 @@ def _methods(settings: Settings) -> tuple[Method, ...]:
     return configured(settings.methods, context)
 
 
+def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects) -> Answers:
+    storage, events = settings.storage, settings.events
+    next_steps = NextSteps(steps=steps, events=events)
+    return Answers(
+        issuer=settings.url,
+        storage=storage,
+        names=parts.names,
+        steps=steps,
+        subjects=subjects,
+        sending=Sending(storage=storage, next_steps=next_steps, events=events),
+        next_steps=next_steps,
+        closings=parts.closings,
+        events=events,
+        clock=settings.clock,
+        refuse_copies=settings.refuse_copies,
+    )
+
+
 def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Endpoints:
     url, storage, events, names = settings.url, settings.storage, settings.events, parts.names
     revocations, verifier = parts.revocations, parts.verifier
@@ -230,7 +248,6 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=parts.methods, enrollment_uri=enrollment_uri)
-    next_steps = NextSteps(steps=steps, events=events)
     return Endpoints(
         clock=settings.clock,
         possession=parts.possession,
@@ -245,19 +262,7 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
             names=names,
             events=events,
         ),
-        answers=Answers(
-            issuer=url,
-            storage=storage,
-            names=names,
-            steps=steps,
-            subjects=subjects,
-            sending=Sending(storage=storage, next_steps=next_steps, events=events),
-            next_steps=next_steps,
-            closings=parts.closings,
-            events=events,
-            clock=settings.clock,
-            refuse_copies=settings.refuse_copies,
-        ),
+        answers=_answers(settings, parts, steps, subjects),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=enrolment,

@@ -128,6 +128,11 @@ def problem(
     return _rejection(name, status, [], what=what, case=case, headers=headers)
 
 
+def slow_down(seconds: int) -> Rejection:
+    """Too often, or too soon: again in so many seconds (upstile profile §7)."""
+    return problem("slow-down", 429, retry_after=seconds)
+
+
 def _rejection(
     code: str,
     status: int,

@@ -11,9 +11,9 @@ from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any
 
-from upstile.protocol import AnswerRequest, MalformedMessage, UpstileError
+from upstile.protocol import AnswerRequest, MalformedMessage
 from upstile.server._changed import changed
-from upstile.server._errors import AuthorizationError
+from upstile.server._errors import AuthorizationError, ConfigurationError, StorageUnavailable
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.audit import EventKind, Events, in_words, learn
 from upstile.server.authorization._lives import CLAIM_LIFE
@@ -274,7 +274,7 @@ async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified
     try:
         async with asyncio.timeout(VERIFY_WITHIN):
             return await verdict
-    except (UpstileError, asyncio.CancelledError):  # storage or keys; or nobody waits any more
+    except (StorageUnavailable, ConfigurationError):  # what everything stands on
         raise
     except Exception as error:
         _log.exception("the method %s failed to judge an answer", method)

@@ -120,10 +120,8 @@ def _count_send(answer: Answer, user: UserState, side: Side, now: float) -> tupl
     locked = lock_of(user, side, now)
     if locked is not None:
         raise temporarily_locked(locked)
-    last = answer.ceremony.offered[answer.method.traits.key].get("sent", -inf)
-    wait = max(
-        wait_to_send(user, side, now), whole_seconds(last + RESEND_AFTER - now) if now < last + RESEND_AFTER else 0
-    )
+    soon = answer.ceremony.offered[answer.method.traits.key].get("sent", -inf) + RESEND_AFTER - now
+    wait = max(wait_to_send(user, side, now), whole_seconds(soon) if soon > 0 else 0)
     if wait:
         raise slow_down("another code cannot be sent yet", wait)
     user = sent(user, side, now)

@@ -80,6 +80,7 @@ class Beginnings:
         if not methods or is_full(account):
             raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
         bar = await self._rights.to_add(call, records, wanted.enrolment_code, now)
+        self._changes.count(call, now)
         id, name = token_urlsafe(12), await self._rights.account(call, now)
         asked = Wanted(user=user_of(call), id=id, account=name, existing=records, destination=wanted.destination)
         method, enrolled = await _enrolled(methods, asked)
@@ -109,6 +110,9 @@ class Beginnings:
         method = next((method for method in self._methods if method.traits.key == record.method), None)
         if method is None or not method.traits.backup:
             raise invalid("only recovery codes can be regenerated")
+        if not bar:
+            raise first_enrolment()
+        self._changes.count(call, now)
         wanted = Wanted(user=user_of(call), id=record.id, account=await self._rights.account(call, now))
         enrolled = await method.enroll(wanted)
         event = self._changes.event("recovery-codes-regenerated", call, record, now)

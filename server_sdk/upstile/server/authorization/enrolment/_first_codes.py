@@ -9,7 +9,7 @@ from upstile.server.authorization.user._budgets import side_of
 from upstile.server.authorization.user._sends import not_sent, sent, wait_to_send
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._guard import GuardedCall
-from upstile.server.resource._refusal import problem
+from upstile.server.resource._refusal import problem, slow_down
 from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, Names, OneTimeStore
 
 _AGAIN = 1
@@ -41,7 +41,7 @@ class FirstCodes:
             side = side_of(user, call.token.jkt, now)
             wait = wait_to_send(user, side, now)
             if wait:
-                raise problem("slow-down", 429, "too many codes were sent", retry_after=wait)
+                raise slow_down(wait)
             return {key: sent(user, side, now).record(now)}, None
 
         await self._store.update_many([key], decide, now)

@@ -10,7 +10,9 @@ from upstile.server.storage import Account, AuthenticatorRecord
 CONFIRM_TRIES = 5
 """First proofs of a pending authenticator that are judged; its `counter` counts them."""
 MOST_AUTHENTICATORS = 20
-"""Of a user, those in use and disabled ones together."""
+"""Of a user, those in use: nothing else takes a place, or who filled them all would have blocked the way back."""
+MOST_DISABLED = 5
+"""Disabled ones of a user that are remembered, the newest."""
 PENDING_EACH = 5
 """Pending ones of a beginner: a base login and a key, or none."""
 MOST_PENDING = 100
@@ -44,8 +46,8 @@ def is_begun_by(record: AuthenticatorRecord, who: str) -> bool:
 
 
 def is_full(account: Account) -> bool:
-    """Whether the user has as many authenticators as they may; pending ones take nobody's place."""
-    return sum(record.state != "pending" for record in account.authenticators) >= MOST_AUTHENTICATORS
+    """Whether the user has as many authenticators in use as they may."""
+    return sum(record.state == "active" for record in account.authenticators) >= MOST_AUTHENTICATORS
 
 
 def added(account: Account, record: AuthenticatorRecord, now: float, *, by_code: bool = False) -> tuple[Account, bool]:
@@ -208,7 +210,8 @@ def signed_out(account: Account) -> tuple[Account, Account]:
 def disabled(account: Account) -> tuple[Account, Account]:
     """The same, and all authenticators are out of use."""
     account, _ = signed_out(account)
-    account = _with(account, (replace(record, state="disabled") for record in account.authenticators))
+    newest = account.authenticators[-MOST_DISABLED:]
+    account = _with(account, (replace(record, state="disabled") for record in newest))
     return account, account
 
 
