@@ -91,8 +91,9 @@ async def test_what_was_given_back_at_another_node_begins_no_count_anew(
         ids, token = await _ids(app), await app.elevate(**CHANGE)
         claims, server, forgotten = claims_of(token), another_process(tmp_path, app.clock), list[str]()
 
-        async def forget(_: Closings, user: User, id: str, now: float) -> None:
+        async def forget(_: Closings, user: User, id: str, now: float) -> bool:
             forgotten.append(id)
+            return True
 
         monkeypatch.setattr(Closings, "forget_count", forget)
         path = f"{PATH}/{ids['totp']}/open"

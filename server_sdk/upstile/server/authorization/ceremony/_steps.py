@@ -69,7 +69,7 @@ class Steps:
     def known(self, methods: Sequence[str]) -> tuple[str, ...]:
         """Those of a client's methods that there are here."""
         here = {method.traits.name for method in self._methods.values()}
-        return tuple(name for name in methods if name in here)
+        return tuple(name for name in dict.fromkeys(methods) if name in here)
 
     def held(self, account: Account) -> tuple[AuthenticatorRecord, ...]:
         """What a user can answer with."""

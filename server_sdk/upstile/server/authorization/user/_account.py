@@ -168,17 +168,19 @@ def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, 
 
 
 def removed(
-    account: Account, id: str, who: str, is_a_way: Callable[[AuthenticatorRecord], bool]
-) -> tuple[Account, bool]:
+    account: Account, record: AuthenticatorRecord, who: str, is_a_way: Callable[[AuthenticatorRecord], bool]
+) -> tuple[Account, bool | None]:
     """One less, if another one that is a way to confirm remains or it was pending; whether it was removed.
+
+    `None` where it is not there any more, or not in the state that it was seen in.
 
     All proofs up to now have ended with it, unless it never was one; and what they let begin, but for what the
     beginner `who` has begun, who removes it, and what an enrolment code let begin.
     """
-    gone = next((record for record in account.authenticators if record.id == id), None)
-    others = [record for record in account.authenticators if record.id != id]
-    if gone is None:
-        return account, False
+    gone = next((other for other in account.authenticators if other.id == record.id), None)
+    others = [other for other in account.authenticators if other.id != record.id]
+    if gone is None or gone.state != record.state:
+        return account, None
     if gone.state == "pending":
         return _with(account, others), True
     if not any(map(is_a_way, others)):
