@@ -22,9 +22,6 @@ from upstile.server.authorization._apps import App  # noqa: E402
 from upstile.server.authorization.enrolment._help_desk import UserStatus  # noqa: E402
 from upstile.server.resource._access_token import AccessToken  # noqa: E402
 from upstile.server.resource._authentication import Authentication  # noqa: E402
-from upstile.server.resource._issuer import Issuer  # noqa: E402
-from upstile.server.resource._jwt import JWTVerifier  # noqa: E402
-from upstile.server.resource._keys import VerificationKeys  # noqa: E402
 
 __all__ = [
     "AccessToken",
@@ -32,8 +29,6 @@ __all__ = [
     "Authentication",
     "AuthorizationError",
     "ConfigurationError",
-    "Issuer",
-    "JWTVerifier",
     "JsonLines",
     "Notify",
     "Rejection",
@@ -44,5 +39,4 @@ __all__ = [
     "UnknownUser",
     "UpstileError",
     "UserStatus",
-    "VerificationKeys",
 ]

@@ -40,7 +40,7 @@ from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import JWTVerifier
+from upstile.server.resource._jwt import SignedTokens
 from upstile.server.resource._refusal import Refusals
 from upstile.server.storage import Names, Revocations, Storage
 
@@ -97,7 +97,7 @@ class Settings:
 class _Parts:
     """What both halves of a deployment use."""
 
-    verifier: JWTVerifier
+    verifier: SignedTokens
     signing: SigningKeys
     names: Names
     revocations: Revocations
@@ -150,7 +150,7 @@ def _parts(settings: Settings) -> _Parts:
     url, storage = settings.url, settings.storage
     issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=OFFERED, marks_single_use=True)
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
-    verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
+    verifier = SignedTokens(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
     revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age)
     refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))

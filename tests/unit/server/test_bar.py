@@ -199,7 +199,7 @@ def _token(login: BaseLogin, acr: str | None, *, elevated: bool) -> AccessToken:
         client_id="cli",
         audience=(ISSUER.identifier,),
         scope=frozenset({"authenticators"} if elevated else ()),
-        acr=acr,
+        acr=ISSUER.satisfied_by(acr),
         amr=(),
         auth_time=NOW if elevated else login.auth_time,
         issued_at=NOW,

@@ -6,8 +6,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from upstile.server import ConfigurationError, Issuer, JWTVerifier, VerificationKeys
+from upstile.server import ConfigurationError
 from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._jwt import SignedTokens
+from upstile.server.resource._keys import VerificationKeys
 
 NOW = 1_800_000_000
 URL = "https://issuer.example"
@@ -28,9 +31,9 @@ def jwk(of: str, key: Any = None, /, **members: Any) -> dict[str, Any]:
 SET = [jwk(alg) for alg in KEYS]
 
 
-def verifier(jwks: list[dict[str, Any]]) -> JWTVerifier:
+def verifier(jwks: list[dict[str, Any]]) -> SignedTokens:
     keys = VerificationKeys(jwks)
-    return JWTVerifier(issuer=Issuer(identifier=URL), audience=frozenset({URL}), keys=lambda: keys)
+    return SignedTokens(issuer=Issuer(identifier=URL), audience=frozenset({URL}), keys=lambda: keys)
 
 
 def token(alg: str, key: Any = None, kid: str | None = None) -> str:

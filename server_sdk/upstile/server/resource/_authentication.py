@@ -62,8 +62,8 @@ class Authentication:
         return self.token.scope
 
     @property
-    def acr(self) -> str | None:
-        """The authentication context class that was reached."""
+    def acr(self) -> frozenset[str]:
+        """The authentication context classes that are satisfied."""
         return self.token.acr
 
     @property
@@ -111,7 +111,7 @@ class Authentication:
         _run_without_waiting(self._guard.require(call, requirement, now))
 
     def __repr__(self) -> str:
-        return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={self.acr!r})"
+        return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={sorted(self.acr)})"
 
 
 def declared(

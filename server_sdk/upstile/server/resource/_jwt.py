@@ -10,14 +10,14 @@ from typing import Protocol
 
 from upstile.protocol import MalformedMessage, base64url_decode, json_object
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import Claims, ExpiredToken, InvalidToken, UnknownKey
+from upstile.server.resource._claims import ClaimsReader, ExpiredToken, InvalidToken, UnknownKey
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._keys import VerificationKeys, Verify
+from upstile.server.resource._profile import RFC9068, TokenProfile
 from upstile.server.resource._token_cache import TokenCache
 
-__all__ = ["InvalidToken", "JWTVerifier", "Verifier"]
+__all__ = ["InvalidToken", "SignedTokens", "Verifier"]
 
-_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 _MAX_TOKEN = 16_384
 _MAX_HEADERS = 64
 
@@ -62,8 +62,8 @@ class Verifier(Protocol):
         ...
 
 
-class JWTVerifier:
-    """Verifies signed access tokens of one issuer.
+class SignedTokens:
+    """Verifies signed access tokens of one issuer (`Verifier`).
 
     Args:
         issuer: what is known of the issuer.
@@ -72,6 +72,7 @@ class JWTVerifier:
         leeway: seconds of grace after `exp`; 0 for our own tokens, at most 60 for an external issuer.
         remembered: how many verified tokens are remembered at most.
         look: looks for a key that a token names and `keys` does not have; it bounds how often.
+        profile: how the issuer writes its tokens.
     """
 
     def __init__(
@@ -83,11 +84,13 @@ class JWTVerifier:
         leeway: int = 0,
         remembered: int = 10_000,
         look: Look | None = None,
+        profile: TokenProfile = RFC9068,
     ) -> None:
         if not 0 <= leeway <= 60:
             raise ValueError("leeway must be between 0 and 60 seconds")
         self._issuer = issuer
-        self._claims = Claims(issuer, audience, leeway)
+        self._profile = profile
+        self._claims = ClaimsReader(issuer, audience, leeway, profile)
         self._leeway = leeway
         self._remembered = remembered
         self._trust: _Trust | None = None
@@ -112,7 +115,7 @@ class JWTVerifier:
         """
         keys, trust = self.keys(), self._trust
         if trust is None or keys is not trust.keys:
-            trust = self._trust = _Trust(keys, self._remembered)
+            trust = self._trust = _Trust(keys, self._remembered, self._profile)
         key = TokenCache.key(token) if digest is None else digest
         known = trust.tokens.get(key, now)
         if known is None:
@@ -164,22 +167,25 @@ class JWTVerifier:
             claims = base64url_decode(payload)
         except (MalformedMessage, ValueError) as error:
             raise InvalidToken("malformed") from error
-        return self._claims.read(claims, now)
+        return self._claims.read(claims, now, signing_input)
 
 
 class _Trust:
     """All that is remembered under one set of keys: with another set it goes, whole."""
 
-    def __init__(self, keys: VerificationKeys, remembered: int) -> None:
+    def __init__(self, keys: VerificationKeys, remembered: int, profile: TokenProfile) -> None:
         self.keys = keys
+        self._profile = profile
         self.headers: dict[str, Verify] = {}
         self.tokens = TokenCache(remembered)
 
     def judge_header(self, segment: str) -> Verify:
         header = json_object(base64url_decode(segment))
-        if str(header.get("typ", "")).lower() not in _TYPES:
-            raise InvalidToken("typ is not at+jwt")
-        verify = None if "crit" in header else self.keys.find(header.get("kid"), header.get("alg"))
+        if not self._profile.allows(header.get("typ")):
+            raise InvalidToken("typ is not that of an access token")
+        if "crit" in header:
+            raise InvalidToken("it has extensions that are not understood")
+        verify = self.keys.find(header.get("kid"), header.get("alg"))
         if verify is None:
             raise UnknownKey(str(header.get("kid")))
         if len(self.headers) >= _MAX_HEADERS:
