@@ -190,7 +190,7 @@ async def test_storage_that_is_away_opens_nothing(tmp_path: Path, monkeypatch: p
     async with _app(tmp_path) as app:
         await app.enroll_totp()
         token = await app.elevate(max_age="0")
-        monkeypatch.setattr(app.server._deployment.storage.one_time, "update_many", away)
+        monkeypatch.setattr(app.server._deployment.own.storage.one_time, "update_many", away)
         refused = await _shake_hands(app, "/once", token=token)
         assert (_kinds(refused), refused[0]["status"]) == (REFUSED, 503)
 
@@ -280,7 +280,7 @@ async def test_who_asks_again_on_an_open_websocket_asks_whether_the_token_still_
             elif ended == "revoked":
                 await app.server.end_sessions("ada")
             else:  # nobody could read for too long what has ended
-                app.server._deployment.revocations._read_at = None
+                app.server._deployment.own.revocations._read_at = None
             assert await say() == {"type": "websocket.close", "code": 1008, "reason": ""}
 
 

@@ -10,12 +10,13 @@ from upstile.protocol import (
     PROFILE_VERSION,
     RESOURCE_METADATA_PATH,
     SERVER_METADATA_PATH,
-    ResourceMetadata,
     ServerMetadata,
     well_known_url,
 )
+from upstile.server._authority import Authority
 from upstile.server._deployment import Deployment
 from upstile.server._replay import ReplaySet
+from upstile.server._resource_server import resource_metadata
 from upstile.server._settings import Origin
 from upstile.server.audit import Events
 from upstile.server.authorization._acr import OFFERED, SATISFIES
@@ -38,8 +39,10 @@ from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._ends import Ends
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
+from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._issuers import together
 from upstile.server.resource._jwt import SignedTokens
 from upstile.server.resource._refusal import Refusals
 from upstile.server.storage import Names, Revocations, Storage
@@ -68,6 +71,7 @@ class Settings:
         users: knows who exists, for the help desk.
         clock: the time in epoch seconds.
         events: is told what happens.
+        external: the verifiers of issuers whose tokens the API takes besides.
     """
 
     origin: Origin
@@ -86,6 +90,7 @@ class Settings:
     users: Users | None
     clock: Callable[[], float]
     events: Events
+    external: tuple[External, ...] = ()
 
     @property
     def url(self) -> str:
@@ -110,6 +115,7 @@ class _Parts:
 def embedded(settings: Settings) -> Deployment:
     """Put a deployment together."""
     parts = _parts(settings)
+    verifier = together(parts.verifier, *settings.external)
     mint = TokenMint(settings.url, parts.signing)
     sign_in = SignIn(
         issuer=settings.url,
@@ -124,23 +130,34 @@ def embedded(settings: Settings) -> Deployment:
     ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
     endpoints = _endpoints(settings, parts, mint, ends)
     documents = {
-        RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
+        RESOURCE_METADATA_PATH: resource_metadata(
+            url=settings.url, name=settings.name, issuers=verifier.issuers, scopes=settings.apps.scopes
+        ).to_members,
         SERVER_METADATA_PATH: lambda: _server_metadata(settings, parts.methods).to_members(),
         f"{PREFIX}/jwks": parts.signing.jwks,
     }
     return Deployment(
-        issuer=parts.verifier.issuer,
-        scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
-        guard=parts.guard,
+        verifier=verifier,
+        external=settings.external,
+        authority=Authority(
+            issuer=parts.verifier.issuer,
+            scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
+            sign_in=sign_in,
+            help_desk=_help_desk(settings, parts, ends),
+            possession=parts.possession,
+            signing=parts.signing,
+            seal=settings.seal,
+            storage=settings.storage,
+            names=parts.names,
+            revocations=parts.revocations,
+            events=settings.events,
+            clock=settings.clock,
+        ),
+        # The server's own endpoints take its own tokens only (upstile profile §8).
+        guard=parts.guard if not settings.external else parts.guard.accepting(verifier),
         routes=endpoints.routes(PREFIX, documents),
-        sign_in=sign_in,
-        help_desk=_help_desk(settings, parts, ends),
-        possession=parts.possession,
-        signing=parts.signing,
-        seal=settings.seal,
         storage=settings.storage,
         names=parts.names,
-        revocations=parts.revocations,
         events=settings.events,
         clock=settings.clock,
     )
@@ -256,17 +273,6 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         enrolment=_enrolment(settings, parts, ends),
         refusals=parts.guard.refusals,
         events=events,
-    )
-
-
-def _resource_metadata(settings: Settings) -> ResourceMetadata:
-    return ResourceMetadata(
-        resource=settings.url,
-        resource_name=settings.name,
-        authorization_servers=(settings.url,),
-        scopes_supported=settings.apps.scopes or None,
-        bearer_methods_supported=("header",),
-        dpop_signing_alg_values_supported=DPOP_ALGORITHMS,
     )
 
 

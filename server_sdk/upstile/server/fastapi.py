@@ -38,7 +38,6 @@ from upstile.server._fastapi_application import (
     say_scopes,
 )
 from upstile.server._fastapi_guard import Guarded
-from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._no_store import NoStore, token_goes_out
 from upstile.server._settings import (
     check_choice,
@@ -49,26 +48,25 @@ from upstile.server._settings import (
     check_webauthn_origins,
 )
 from upstile.server._starlette import EmbeddedRoutes, head
+from upstile.server._step_up import StepUpVerbs
 from upstile.server._termination import on_termination
-from upstile.server.audit import Addresses, Events
+from upstile.server.audit import AUDIT_KEPT_FOR, Addresses, Events
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._lives import LOGIN_LIFE
 from upstile.server.authorization.enrolment._help_desk import Users
 from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
+from upstile.server.resource._external import ExternalOptions, opened
 from upstile.server.storage._open import key_file, stores
 from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
 
-AUDIT_KEPT_FOR = 180 * 24 * 3600.0
-"""Seconds that a row of the audit table is kept by default."""
 
-
-class StepUp(HelpDeskVerbs):
-    """Step-up authentication for a FastAPI application; made by `StepUp.embedded(...)`."""
+class StepUp(StepUpVerbs):
+    """Step-up authentication for a FastAPI application."""
 
     @classmethod
     def embedded(
@@ -94,6 +92,7 @@ class StepUp(HelpDeskVerbs):
         notify: Notify | None = None,
         trusted_proxies: Iterable[str] = (),
         audit_kept_for: float | None = AUDIT_KEPT_FOR,
+        verifier: ExternalOptions | Sequence[ExternalOptions] = (),
         clock: Callable[[], float] = time,
         allow_insecure_loopback: bool = False,
     ) -> "StepUp":
@@ -129,6 +128,7 @@ class StepUp(HelpDeskVerbs):
             trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
                 `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
             audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
+            verifier: for issuers whose tokens the API takes besides those of its own server, as in `StepUp(...)`.
             clock: the time in epoch seconds.
             allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
                 data when no `secret_keys` are set. For development.
@@ -171,8 +171,9 @@ class StepUp(HelpDeskVerbs):
             users=users,
             clock=clock,
             events=Events(kept, notify, Addresses(trusted_proxies)),
+            external=opened(verifier, origin.url, allow_insecure_loopback=allow_insecure_loopback),
         )
-        return cls(embedded(settings))
+        return cls._of(embedded(settings))
 
     def install(self, app: FastAPI) -> None:
         """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
@@ -229,7 +230,11 @@ class StepUp(HelpDeskVerbs):
             ConfigurationError: the requirement could never be met here.
         """
         requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
-        return Guarded(self._deployment, self._deployment.check(requirement), once_in_handler=once_in_handler)
+        return Guarded(
+            self._deployment,
+            self._deployment.check(requirement, once_in_handler=once_in_handler),
+            once_in_handler=once_in_handler,
+        )
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
@@ -265,7 +270,7 @@ class StepUp(HelpDeskVerbs):
         """
         neutral = None if request is None else head(request)
         token_goes_out()
-        return await self._deployment.start_session(
+        return await (await self._deployment.running()).start_session(
             subject, amr=amr, request=neutral, client_id=client_id, account=account, auth_time=auth_time
         )
 

@@ -3,7 +3,7 @@
 from upstile.server.audit._addresses import Addresses
 from upstile.server.audit._circumstances import learn
 from upstile.server.audit._event import SecurityEvent, stored_subject
-from upstile.server.audit._events import Events
+from upstile.server.audit._events import AUDIT_KEPT_FOR, Events
 from upstile.server.audit._json_lines import JsonLines
 from upstile.server.audit._kinds import KINDS, EventKind, Outcome
 from upstile.server.audit._notifier import Notify
@@ -11,6 +11,7 @@ from upstile.server.audit._refusals import refused_call
 from upstile.server.audit._words import in_words
 
 __all__ = [
+    "AUDIT_KEPT_FOR",
     "KINDS",
     "Addresses",
     "EventKind",

@@ -15,6 +15,8 @@ from upstile.server.audit._telemetry import Telemetry
 from upstile.server.storage import AuditRow, Rows, Storage, no_rows
 
 T = TypeVar("T")
+AUDIT_KEPT_FOR = 180 * 24 * 3600.0
+"""Seconds that a row of the audit table is kept by default."""
 _log = logging.getLogger("upstile.server.audit")
 
 
@@ -25,7 +27,7 @@ class Events:
     that keeps the storage tidy. The log, the counters and the hook are told right after.
 
     Args:
-        storage: has the audit table.
+        storage: has the audit table, if there is one.
         notify: the deployment's hook.
         addresses: knows where requests come from.
 
@@ -33,7 +35,9 @@ class Events:
         telemetry: counts.
     """
 
-    def __init__(self, storage: Storage, notify: Notify | None = None, addresses: Addresses | None = None) -> None:
+    def __init__(
+        self, storage: Storage | None, notify: Notify | None = None, addresses: Addresses | None = None
+    ) -> None:
         self._storage = storage
         self._addresses = addresses or Addresses()
         self._notifier = None if notify is None else Notifier(notify)
@@ -51,7 +55,7 @@ class Events:
 
     def in_phase(self, *events: SecurityEvent) -> Rows[object]:
         """What a phase writes into the table with the rest, if one database has both; `tell(…, in_phase=True)` next."""
-        if not self._storage.is_one:
+        if self._storage is None or not self._storage.is_one:
             return no_rows
         rows = self.rows(*events)
         return lambda _: rows
@@ -69,7 +73,8 @@ class Events:
             written: a durable change was given it (`rows`), so that it is in the table.
         """
         event = completed(event)
-        self._note(event, written=written or (in_phase and self._storage.is_one))
+        written = written or (in_phase and self._storage is not None and self._storage.is_one)
+        self._note(event, written=written)
         if self._notifier is not None and event.user is not None and KINDS[event.kind].notifies:
             await self._notifier(event)
 
@@ -82,15 +87,16 @@ class Events:
         if _log.isEnabledFor(logging.INFO):
             fields = event.fields()
             _log.info("%s", _line(fields), extra=fields)
+        if self._storage is None:
+            return
         if event.user is not None and event.is_stored and not written:
             if KINDS[event.kind].refuses and not self._allowance.spend(event.user, event.at):
                 self.telemetry.lost(1)
             else:
                 self._storage.durable.append([event.row()])
-        self._count_lost()
+        self._count_lost(self._storage.durable.unlogged)
 
-    def _count_lost(self) -> None:
-        unlogged = self._storage.durable.unlogged
+    def _count_lost(self, unlogged: int) -> None:
         if unlogged != self._unlogged:
             self.telemetry.lost(unlogged - self._unlogged)
             self._unlogged = unlogged

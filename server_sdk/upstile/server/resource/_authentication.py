@@ -6,7 +6,8 @@ from typing import Any
 from upstile.protocol import Requirement
 from upstile.server._errors import ConfigurationError
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._guarded_call import GuardedCall
 
 
 class Authentication:
@@ -107,7 +108,7 @@ class Authentication:
         call, now = self.call, self._clock()
         self._guard.look_again(call, now)
         if requirement.for_this_call and self._lasts and call.served:
-            raise self._guard.refusals.step_up(call.scheme, requirement, call.token, used=True)
+            raise self._guard.challenge(call.scheme, requirement, call.token, used=True)
         _run_without_waiting(self._guard.require(call, requirement, now))
 
     def __repr__(self) -> str:

@@ -16,37 +16,10 @@ from upstile.protocol import base64url_encode
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._profile import RFC9068, TokenProfile
+from upstile.server.resource._verifier import InvalidToken
 
 _END_OF_TIME = 2**53
 _DIGITS = re.compile(r"[0-9]{1,15}")
-
-
-class InvalidToken(Exception):
-    """The token is not acceptable; the text is for the log and for `error_description`, and holds none of it."""
-
-
-class UnknownKey(InvalidToken):
-    """The token names a key that is not among those of its issuer that are known here.
-
-    Attributes:
-        kid: its name.
-    """
-
-    def __init__(self, kid: str) -> None:
-        super().__init__("no key of the issuer fits kid and alg")
-        self.kid = kid
-
-
-class ExpiredToken(InvalidToken):
-    """The token is good but for its age.
-
-    Attributes:
-        token: what it says.
-    """
-
-    def __init__(self, token: AccessToken) -> None:
-        super().__init__("expired")
-        self.token = token
 
 
 Read = Callable[[bytes, float, str], AccessToken | None]

@@ -38,7 +38,8 @@ from upstile.server.authorization.user._account import (
 )
 from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._ends import Ends, TokenEnded
-from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, DecideAccount, DurableStore, User
 
