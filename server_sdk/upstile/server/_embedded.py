@@ -117,16 +117,6 @@ def embedded(settings: Settings) -> Deployment:
     parts = _parts(settings)
     verifier = together(parts.verifier, *settings.external)
     mint = TokenMint(settings.url, parts.signing)
-    sign_in = SignIn(
-        issuer=settings.url,
-        apps=settings.apps,
-        mint=mint,
-        storage=settings.storage,
-        names=parts.names,
-        revocations=parts.revocations,
-        events=settings.events,
-        life=settings.login_life,
-    )
     ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
     endpoints = _endpoints(settings, parts, mint, ends)
     documents = {
@@ -139,25 +129,39 @@ def embedded(settings: Settings) -> Deployment:
     return Deployment(
         verifier=verifier,
         external=settings.external,
-        authority=Authority(
-            issuer=parts.verifier.issuer,
-            scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
-            sign_in=sign_in,
-            help_desk=_help_desk(settings, parts, ends),
-            possession=parts.possession,
-            signing=parts.signing,
-            seal=settings.seal,
-            storage=settings.storage,
-            names=parts.names,
-            revocations=parts.revocations,
-            events=settings.events,
-            clock=settings.clock,
-        ),
+        authority=_authority(settings, parts, mint, ends),
         # The server's own endpoints take its own tokens only (upstile profile §8).
         guard=parts.guard if not settings.external else parts.guard.accepting(verifier),
         routes=endpoints.routes(PREFIX, documents),
         storage=settings.storage,
         names=parts.names,
+        events=settings.events,
+        clock=settings.clock,
+    )
+
+
+def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Authority:
+    sign_in = SignIn(
+        issuer=settings.url,
+        apps=settings.apps,
+        mint=mint,
+        storage=settings.storage,
+        names=parts.names,
+        revocations=parts.revocations,
+        events=settings.events,
+        life=settings.login_life,
+    )
+    return Authority(
+        issuer=parts.verifier.issuer,
+        scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
+        sign_in=sign_in,
+        help_desk=_help_desk(settings, parts, ends),
+        possession=parts.possession,
+        signing=parts.signing,
+        seal=settings.seal,
+        storage=settings.storage,
+        names=parts.names,
+        revocations=parts.revocations,
         events=settings.events,
         clock=settings.clock,
     )
