@@ -222,3 +222,24 @@ def test_an_address_that_is_none_is_an_error_of_ours(url: str) -> None:
     with pytest.raises(ConfigurationError, match="https") as caught:
         Client(url, client_id="cli", prompter=ScriptedPrompter())
     assert caught.value.diagnostics() == "This app is not set up right. Tell the makers of this app."
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "bank.example",
+        "http://bank.example",
+        "https://bank.example/",
+        "https://Bank.example",
+        "https://a@bank.example",
+    ],
+)
+def test_an_origin_that_no_server_would_take_is_refused_before_anybody_touches_a_key(origin: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be an origin"):
+        Client(API, client_id="cli", prompter=ScriptedPrompter(), webauthn_origin=origin)
+
+
+def test_the_origin_that_was_meant_is_said() -> None:
+    with pytest.raises(ConfigurationError, match=r"'https://bank\.example', perhaps"):
+        Client(API, client_id="cli", prompter=ScriptedPrompter(), webauthn_origin="https://bank.example:443/login")

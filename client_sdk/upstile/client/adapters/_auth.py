@@ -30,7 +30,7 @@ from upstile.client.flow._logins import Caller, TokenSource
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._session import Interaction, Session
 from upstile.client.flow._tokens import Tokens
-from upstile.client.flow._trust import Pins
+from upstile.client.flow._trust import Pins, checked_origin
 from upstile.client.methods import Method, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
 from upstile.client.stores import EntryName, MemoryStore, Store
@@ -125,7 +125,7 @@ class StepUpFlow:
             transport=self.transport,
             methods=chosen,
             prompter=prompter or TerminalPrompter(),
-            webauthn_origin=webauthn_origin or pins.issuer,
+            webauthn_origin=pins.issuer if webauthn_origin is None else checked_origin(webauthn_origin),
             interaction=interaction,
             human_timeout=human_timeout,
             clock=clock,

@@ -27,6 +27,21 @@ _SCHEMES = ("bearer", "dpop")
 _MOST_SEGMENTS = 4
 
 
+def checked_origin(text: str) -> str:
+    """An origin exactly as WebAuthn client data names one: the server compares it letter by letter (§5.8.1).
+
+    Raises:
+        ConfigurationError: it is none, or not in that spelling.
+    """
+    origin = origin_of(text)
+    if is_private(text) and origin == text:
+        return text
+    meant = f"; {origin!r}, perhaps" if is_private(text) else ""
+    raise ConfigurationError(
+        f"webauthn_origin={text!r} must be an origin: https, or http on localhost, a host, no path{meant}"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pins:
     """The origins that tokens and credentials may go to.
