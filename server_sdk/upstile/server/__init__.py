@@ -13,6 +13,7 @@ from upstile.protocol import Requirement, TokenResponse, UpstileError  # noqa: E
 from upstile.server._errors import (  # noqa: E402
     AuthorizationError,
     ConfigurationError,
+    IssuerUnavailable,
     Rejection,
     StorageUnavailable,
     UnknownUser,
@@ -29,6 +30,7 @@ __all__ = [
     "Authentication",
     "AuthorizationError",
     "ConfigurationError",
+    "IssuerUnavailable",
     "JsonLines",
     "Notify",
     "Rejection",

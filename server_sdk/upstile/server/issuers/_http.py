@@ -59,11 +59,11 @@ class IssuerHttp:
     """Asks one issuer. Connections are kept as long as the event loop that they were made in.
 
     Args:
-        takes: seconds that one exchange may take.
+        takes: seconds that one exchange may take; `TAKES` by default.
     """
 
-    def __init__(self, takes: float = TAKES) -> None:
-        self._takes = takes
+    def __init__(self, takes: float | None = None) -> None:
+        self._takes = TAKES if takes is None else takes
         self._kept: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
 
     async def get(self, url: str) -> Answer:

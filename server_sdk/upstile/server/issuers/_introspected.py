@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from upstile.protocol import base64url_encode
 from upstile.server._errors import ConfigurationError, IssuerUnavailable
 from upstile.server.issuers._client_authentication import ClientAuthentication
 from upstile.server.issuers._discovery import discover
@@ -172,6 +173,8 @@ class Introspected:
             return _NOT_ACTIVE
         claims = {"iss": self._issuer.identifier, "iat": now, **members}
         claims.setdefault("exp", now + LONGEST_REMEMBERED)
+        if self._profile.jti is not None:  # only `active` must be there (RFC 7662 §2.2)
+            claims.setdefault(self._profile.jti, base64url_encode(TokenCache.key(token)))
         bound = bool(claims.get("cnf"))
         if self._any_audience and claims.get(self._profile.audience) is None:
             claims[self._profile.audience] = list(self._audience)
