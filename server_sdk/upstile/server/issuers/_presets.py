@@ -32,6 +32,7 @@ def keycloak() -> TokenProfile:
     return TokenProfile(
         types=("jwt", AT_JWT),
         is_access_token=_is_of_keycloak,
+        reads=("typ", "cnf"),
         client_id=("azp", "client_id"),
         hints={
             "sub": "give the client the scope basic, or use IntrospectionVerifier for lightweight tokens",
@@ -49,6 +50,7 @@ def okta() -> TokenProfile:
     return TokenProfile(
         types=(None, "jwt"),
         is_access_token=lambda claims: "cid" in claims and "scp" in claims,
+        reads=("cid", "scp"),
         client_id=("cid",),
         scope="scp",
         scope_is_list=True,
@@ -74,6 +76,7 @@ def auth0(*, namespace: str) -> TokenProfile:
     return TokenProfile(
         types=("jwt", AT_JWT),
         is_access_token=_is_of_auth0,
+        reads=("aud", "azp", "client_id", *_OF_ID_TOKENS),
         client_id=("azp", "client_id"),
         acr=f"{prefix}acr",
         auth_time=f"{prefix}auth_time",
@@ -104,6 +107,7 @@ def entra(*, tenant: str) -> TokenProfile:
     return TokenProfile(
         types=("jwt",),
         is_access_token=is_access_token,
+        reads=("tid", "scp", "idtyp"),
         client_id=("azp", "appid"),
         scope="scp",
         acr="acrs",

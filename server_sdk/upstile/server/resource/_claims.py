@@ -157,10 +157,13 @@ def _schema(profile: TokenProfile) -> core_schema.TypedDictSchema:
     }
     if isinstance(profile.acr, str):
         may[profile.acr] = core_schema.nullable_schema(either)
-    asked = profile.is_access_token is not None or not isinstance(profile.acr, str)
+    asks = profile.is_access_token is not None or not isinstance(profile.acr, str)
+    may |= {name: anything for name in (profile.reads or ()) if asks and name not in may}
     fields = {name: field(kind, required=False) for name, kind in may.items()}
     fields |= {name: field(kind) for name, kind in must.items()}
-    return core_schema.typed_dict_schema(fields, extra_behavior="allow" if asked else "ignore", strict=True)
+    return core_schema.typed_dict_schema(
+        fields, extra_behavior="allow" if asks and profile.reads is None else "ignore", strict=True
+    )
 
 
 _UNREADABLE = (ValidationError, LookupError, TypeError, ValueError, AttributeError)
@@ -185,7 +188,7 @@ def _is_access_token(claims: dict[str, Any], profile: TokenProfile) -> bool:
     if profile.is_access_token is None:
         return True
     try:
-        return profile.is_access_token(claims)
+        return profile.is_access_token(profile.shown(claims))
     except _UNREADABLE:
         return False
 
@@ -197,7 +200,7 @@ def _acr(claims: dict[str, Any], profile: TokenProfile) -> tuple[str, ...]:
             return () if value is None else (value,)
         return _texts(profile.acr, value)
     try:
-        return _texts("acr", list(profile.acr(claims)))
+        return _texts("acr", list(profile.acr(profile.shown(claims))))
     except _UNREADABLE as error:
         raise InvalidToken("what says how the user authenticated is malformed") from error
 

@@ -21,6 +21,8 @@ class TokenProfile:
         types: the values that `typ` in the header may have, in lower case; `None` stands for a header without it.
         is_access_token: whether claims are those of an access token. An issuer signs its ID tokens with the same keys,
             so without the type `at+jwt` something in the claims has to tell. It is asked of verified claims only.
+        reads: the claims that the functions of this profile look at: they are handed no others, and reading fewer is
+            quicker. `None` hands them all.
         client_id: the claims that may name the app; the first one that is there counts.
         scope: the claim that holds the scopes.
         scope_is_list: it is a JSON array, and not a text with blanks.
@@ -47,6 +49,7 @@ class TokenProfile:
 
     types: Collection[str | None] = (AT_JWT,)
     is_access_token: Callable[[Claims], bool] | None = None
+    reads: tuple[str, ...] | None = None
     client_id: tuple[str, ...] = ("client_id",)
     scope: str = "scope"
     scope_is_list: bool = False
@@ -66,6 +69,10 @@ class TokenProfile:
             )
         if self.auth_time == "iat":
             raise ConfigurationError("auth_time='iat': a refresh would make an old authentication fresh")
+
+    def shown(self, claims: dict[str, Any]) -> Claims:
+        """What the functions of this profile are handed of all claims."""
+        return claims if self.reads is None else {name: claims[name] for name in self.reads if name in claims}
 
     def allows(self, typ: object) -> bool:
         """Whether a header may have this `typ`; `application/` may be left out (RFC 7515 §4.1.9)."""
