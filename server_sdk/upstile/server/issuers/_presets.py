@@ -25,8 +25,8 @@ def rfc9068() -> TokenProfile:
 def keycloak() -> TokenProfile:
     """Keycloak, with its default header type and with `at+jwt`.
 
-    Run against tokens that Keycloak 26.5 signed. The payload's own `typ` tells access tokens (`Bearer`, `DPoP`) from ID tokens,
-    refresh tokens and logout tokens. A client without the scopes `basic` and `acr` has tokens without `sub`,
+    Run against tokens that Keycloak 26.5 signed. The payload's own `typ` tells access tokens (`Bearer`, `DPoP`) from
+    ID tokens, refresh tokens and logout tokens. A client without the scopes `basic` and `acr` has tokens without `sub`,
     `auth_time` and `acr`; lightweight access tokens have none of them either, and need `IntrospectionVerifier`.
     """
     return TokenProfile(
