@@ -16,7 +16,7 @@ from support.external_api import external_api, told
 from support.issuer_server import NOW, URL, IssuerServer, key_of
 from upstile.protocol import create_proof, es256_jwk, jwk_thumbprint
 from upstile.server import ConfigurationError, IssuerUnavailable
-from upstile.server.issuers import IntrospectionVerifier, keycloak
+from upstile.server.issuers import IntrospectionVerifier, _introspected, keycloak
 from upstile.server.issuers._remembered import Remembered
 
 pytestmark = pytest.mark.anyio
@@ -184,6 +184,18 @@ async def test_while_the_issuer_is_away_nobody_waits_in_line(
     assert len(said) == 2
     assert "a secret" not in caplog.text
     assert "new 1" not in caplog.text
+
+
+async def test_a_flood_of_made_up_tokens_is_bounded_and_no_reason_to_call_the_issuer_away(
+    issuer: IssuerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_introspected, "MOST_ASKED", 8)
+    async with external_api(verifier(issuer)) as api:
+        replies = await asyncio.gather(*(api.call(f"made up {number}") for number in range(40)))
+        assert {reply.status_code for reply in replies} == {401, 503}
+        assert len(issuer.forms) == 8
+        answering(issuer)
+        assert told(await api.call("good")) == (200, "")
 
 
 @pytest.mark.parametrize("mood", ["500", "no JSON", "3 MB", "redirects", "packed"])

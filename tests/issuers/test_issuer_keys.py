@@ -181,6 +181,16 @@ async def test_a_dead_issuer_is_asked_again_without_any_call(
         assert _source(api).current().has("new")
 
 
+async def test_a_process_that_was_forked_amid_a_look_looks_for_itself(issuer: IssuerServer) -> None:
+    async with external_api(verifier(issuer)) as api:
+        keys = _source(api)
+        lock = keys._lock
+        with lock:
+            api.server._deployment.forked()  # as the hook does in the child, where nobody will ever release the lock
+            issuer.keys.append(jwk_of("new", "EdDSA"))
+            assert told(await api.call(issuer.token("new", "EdDSA"))) == (200, "")
+
+
 async def test_leeway_is_for_clocks_and_has_a_bound(issuer: IssuerServer) -> None:
     token = issuer.token(exp=NOW + 10, nbf=NOW + 30)
     for leeway, at, status in [(60, 69, 200), (60, 70, 401), (0, 0, 401), (30, 0, 200)]:

@@ -226,6 +226,8 @@ class Deployment:
         self._ready = False
         if self.authority is not None:
             self.authority.revocations.forked()
+        for each in self.external:
+            each.forked()
         self.guard.replays.forked()
 
 

@@ -82,6 +82,10 @@ class IssuerHttp:
         """
         return await self._exchange("POST", url, serialize_form(form), {"content-type": FORM_TYPE, **headers})
 
+    def forked(self) -> None:
+        """Leave the connections to the parent process."""
+        self._kept = None
+
     async def aclose(self) -> None:
         """Close the connections, if they are of this event loop."""
         kept, self._kept = self._kept, None

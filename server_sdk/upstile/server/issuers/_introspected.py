@@ -22,6 +22,8 @@ from upstile.server.resource._verifier import InvalidToken, Known, Unseen
 LONGEST_REMEMBERED = 300
 REFUSED_FOR = 1.0
 """Seconds for which a refusal is remembered: a token may become good."""
+MOST_ASKED = 128
+"""Tokens that an issuer is asked about at a time: a flood of made-up ones must not fill its memory, or ours."""
 TAKES = 2.0
 """Seconds that a call waits for an answer."""
 _MAX_TOKEN = 16_384
@@ -125,6 +127,11 @@ class Introspected:
     def tick(self, now: float) -> None:
         """Nothing changes by itself."""
 
+    def forked(self) -> None:
+        """Be usable in a forked process."""
+        self._http.forked()
+        self._asking = {}
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -141,6 +148,8 @@ class Introspected:
         """Ask about a token, once for all who wait; whether there is an answer now."""
         task = self._asking.get(key)
         if task is None or task.get_loop() is not asyncio.get_running_loop():
+            if len(self._asking) >= MOST_ASKED:  # the issuer is not away: so nothing is noted, and others go on
+                raise IssuerUnavailable(f"{self._issuer.identifier} is being asked about too many tokens")
             task = self._asking[key] = asyncio.get_running_loop().create_task(self._ask(token, key, now))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         await asyncio.shield(task)

@@ -147,6 +147,10 @@ class SignedByIssuer(SignedTokens):
         """Read the keys again, if it is time."""
         self._key_set.tick()
 
+    def forked(self) -> None:
+        """Be usable in a forked process."""
+        self._key_set.forked()
+
     async def aclose(self) -> None:
         """Nothing is held between two looks."""
 

@@ -97,6 +97,11 @@ class IssuerKeys:
         self._missing[kid] = self._elapsed() + WINDOW
         return False
 
+    def forked(self) -> None:
+        """Be usable in a forked process, whoever held the lock in its parent; a look under way is not ours."""
+        self._lock = Lock()
+        self._flight = None
+
     def tick(self) -> None:
         """Look again if it is time. For a thread: it waits."""
         if self._elapsed() < self._due:

@@ -36,6 +36,10 @@ class External(Verifier, Protocol):
         """
         ...
 
+    def forked(self) -> None:
+        """Be usable in a forked process, whoever held a lock in its parent."""
+        ...
+
     async def aclose(self) -> None:
         """Close connections."""
         ...
