@@ -10,6 +10,7 @@ from upstile.protocol import TokenResponse
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpRequest
 from upstile.server._keeper import Chores
+from upstile.server._notices import Notices
 from upstile.server.audit import Events, SecurityEvent
 from upstile.server.authorization._possession import Possession, ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
@@ -44,6 +45,7 @@ class Authority:
         revocations: what ended before its time.
         events: is told what happens.
         clock: the time in epoch seconds.
+        notices: sends people mails about what happens; `None`: nobody does.
     """
 
     issuer: Issuer
@@ -58,6 +60,7 @@ class Authority:
     revocations: Revocations
     events: Events
     clock: Callable[[], float]
+    notices: Notices | None
 
     async def open(self) -> None:
         """Open the stores and read what has ended: as much as the help desk needs."""
@@ -65,9 +68,16 @@ class Authority:
         await asyncio.to_thread(self.revocations.look, self.clock())
 
     async def prepare(self) -> None:
-        """The same, and load the keys."""
+        """The same; load the keys, and begin to send notices."""
         await self.open()
         await self.signing.prepare(self.clock())
+        if self.notices is not None:
+            await self.notices.start(self.storage.durable, self.clock)
+
+    async def hush(self) -> None:
+        """Stop sending notices; what is not sent waits in the queue."""
+        if self.notices is not None:
+            await self.notices.stop()
 
     async def aclose(self) -> None:
         """Close the stores."""

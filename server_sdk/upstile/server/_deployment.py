@@ -125,6 +125,8 @@ class Deployment:
     async def aclose(self) -> None:
         """Close the stores; a later call opens them again."""
         self._ready = False
+        if self.authority is not None:
+            await self.authority.hush()
         for keeper in self._keepers:
             await asyncio.to_thread(keeper.stop)
         for each in self.external:

@@ -12,17 +12,19 @@ from upstile.protocol import (
 )
 from upstile.server._authority import Authority
 from upstile.server._deployment import Deployment
+from upstile.server._documents import resource_metadata, server_metadata
+from upstile.server._notices import Notices
 from upstile.server._replay import ReplaySet
-from upstile.server._resource_server import resource_metadata
 from upstile.server._settings import Origin
 from upstile.server.audit import Events
 from upstile.server.authorization._acr import SATISFIES, offered_with
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._endpoints import Endpoints
-from upstile.server.authorization._metadata import server_metadata
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
 from upstile.server.authorization.ceremony._answer import Answers
+from upstile.server.authorization.ceremony._next_step import NextSteps
+from upstile.server.authorization.ceremony._sending import Sending
 from upstile.server.authorization.ceremony._start import Starts
 from upstile.server.authorization.ceremony._steps import Steps
 from upstile.server.authorization.ceremony._subject import Subjects
@@ -30,6 +32,7 @@ from upstile.server.authorization.enrolment._beginnings import Beginnings
 from upstile.server.authorization.enrolment._changes import Changes
 from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
+from upstile.server.authorization.enrolment._first_codes import FirstCodes
 from upstile.server.authorization.enrolment._help_desk import HelpDesk, Users
 from upstile.server.authorization.methods import Method, MethodContext, Secrets, configured
 from upstile.server.authorization.tokens._codes import Codes
@@ -73,6 +76,7 @@ class Settings:
         clock: the time in epoch seconds.
         events: is told what happens.
         external: the verifiers of issuers whose tokens the API takes besides.
+        notices: sends people mails about it; `None`: nobody does.
     """
 
     origin: Origin
@@ -92,6 +96,7 @@ class Settings:
     users: Users | None
     clock: Callable[[], float]
     events: Events
+    notices: Notices | None
     external: tuple[External, ...] = ()
 
     @property
@@ -126,10 +131,7 @@ def embedded(settings: Settings) -> Deployment:
             url=settings.url, name=settings.name, issuers=verifier.issuers, scopes=settings.apps.scopes
         ).to_members,
         SERVER_METADATA_PATH: server_metadata(
-            settings.url,
-            PREFIX,
-            acr_values=parts.verifier.issuer.acr_values_supported,
-            methods=[method.traits.name for method in parts.methods],
+            settings.url, PREFIX, parts.methods, parts.verifier.issuer.acr_values_supported
         ).to_members,
         f"{PREFIX}/jwks": parts.signing.jwks,
     }
@@ -171,6 +173,7 @@ def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         revocations=parts.revocations,
         events=settings.events,
         clock=settings.clock,
+        notices=settings.notices,
     )
 
 
@@ -227,9 +230,10 @@ def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment
     storage, methods, events = settings.storage, parts.methods, settings.events
     rights = EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names)
     changes = Changes(guard=parts.guard, rights=rights, durable=storage.durable, ends=ends, events=events)
+    first_codes = FirstCodes(changes=changes, store=storage.one_time, names=parts.names, events=events)
     return (
         Enrolment(changes=changes, rights=rights, methods=methods, closings=parts.closings, events=events),
-        Beginnings(changes=changes, rights=rights, methods=methods, events=events),
+        Beginnings(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
     )
 
 
@@ -243,6 +247,24 @@ def _methods(settings: Settings) -> tuple[Method, ...]:
         secrets=Secrets(settings.seal),
     )
     return configured(settings.methods, context)
+
+
+def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects) -> Answers:
+    storage, events = settings.storage, settings.events
+    next_steps = NextSteps(steps=steps, events=events)
+    return Answers(
+        issuer=settings.url,
+        storage=storage,
+        names=parts.names,
+        steps=steps,
+        subjects=subjects,
+        sending=Sending(storage=storage, next_steps=next_steps, events=events),
+        next_steps=next_steps,
+        closings=parts.closings,
+        events=events,
+        clock=settings.clock,
+        refuse_copies=settings.refuse_copies,
+    )
 
 
 def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Endpoints:
@@ -266,17 +288,7 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
             names=names,
             events=events,
         ),
-        answers=Answers(
-            issuer=url,
-            storage=storage,
-            names=names,
-            steps=steps,
-            subjects=subjects,
-            closings=parts.closings,
-            events=events,
-            clock=settings.clock,
-            refuse_copies=settings.refuse_copies,
-        ),
+        answers=_answers(settings, parts, steps, subjects),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=enrolment,

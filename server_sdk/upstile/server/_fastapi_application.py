@@ -119,6 +119,19 @@ def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
                 raise ConfigurationError(f"{route!r} stands first and hides {what}: add it after server.install(app)")
 
 
+def look_at(app: Starlette, entry: EmbeddedRoutes, deployment: Deployment) -> None:
+    """At `install`, and again when the application starts: what was added or mounted in between is known then.
+
+    Raises:
+        ConfigurationError: a guard could never let anybody in, or something stands before our entry.
+    """
+    note_places(app)
+    answer_errors(app, handlers(deployment))
+    check_guards(app)
+    check_first(app, entry)
+    say_scopes(app)
+
+
 def keep_from_caches(app: Starlette) -> None:
     """Let the middleware that keeps tokens from caches stand around all others, those added after `install` too.
 

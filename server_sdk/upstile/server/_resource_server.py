@@ -1,18 +1,18 @@
 """Puts a deployment without an authorization server together: an API that takes the tokens of other issuers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from upstile.protocol import DPOP_ALGORITHMS, RESOURCE_METADATA_PATH, ResourceMetadata, well_known_url
+from upstile.protocol import RESOURCE_METADATA_PATH, well_known_url
 from upstile.server._deployment import Deployment
+from upstile.server._documents import resource_metadata
 from upstile.server._errors import ConfigurationError
 from upstile.server._replay import ReplaySet
 from upstile.server._route import document_route
-from upstile.server._settings import Origin, check_name
+from upstile.server._settings import Origin
 from upstile.server.audit import Events
 from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
-from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._issuers import together
 from upstile.server.resource._refusal import Refusals
 from upstile.server.resource._revocation_list import NothingRevoked
@@ -72,18 +72,4 @@ def resource_server(
         names=names,
         events=events,
         clock=clock,
-    )
-
-
-def resource_metadata(
-    *, url: str, name: str, issuers: Iterable[Issuer], scopes: Iterable[str], dpop: bool = True
-) -> ResourceMetadata:
-    """What an API says of itself (RFC 9728 §2)."""
-    return ResourceMetadata(
-        resource=url,
-        resource_name=check_name(name),
-        authorization_servers=tuple(issuer.identifier for issuer in issuers),
-        scopes_supported=tuple(scopes) or None,
-        bearer_methods_supported=("header",),
-        dpop_signing_alg_values_supported=DPOP_ALGORITHMS if dpop else None,
     )

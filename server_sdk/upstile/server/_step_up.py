@@ -8,8 +8,8 @@ from upstile.server._deployment import Deployment
 from upstile.server._errors import ConfigurationError
 from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._resource_server import resource_server
-from upstile.server._settings import check_choice, check_name, check_origin, check_positive
-from upstile.server.audit import AUDIT_KEPT_FOR, Addresses, Events
+from upstile.server._settings import AUDIT_KEPT_FOR, check_choice, check_name, check_origin, check_positive
+from upstile.server.audit import Addresses, Events
 from upstile.server.resource._external import ExternalOptions, opened
 from upstile.server.storage._open import stores
 from upstile.server.storage._url import read_one_time, read_storage

@@ -22,18 +22,12 @@ except ModuleNotFoundError as error:
 from upstile.protocol import TokenResponse
 from upstile.server import App, Authentication, ConfigurationError, Notify, Rejection
 from upstile.server._embedded import PREFIX, Settings, embedded
-from upstile.server._fastapi_application import (
-    answer_errors,
-    check_first,
-    check_guards,
-    handlers,
-    keep_from_caches,
-    note_places,
-    say_scopes,
-)
+from upstile.server._fastapi_application import keep_from_caches, look_at
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._no_store import NoStore, token_goes_out
+from upstile.server._notices import Notices
 from upstile.server._settings import (
+    AUDIT_KEPT_FOR,
     check_choice,
     check_login_life,
     check_name,
@@ -44,7 +38,7 @@ from upstile.server._settings import (
 from upstile.server._starlette import EmbeddedRoutes, head
 from upstile.server._step_up import StepUpVerbs
 from upstile.server._termination import on_termination
-from upstile.server.audit import AUDIT_KEPT_FOR, Addresses, Events
+from upstile.server.audit import Addresses, Events
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._lives import LOGIN_LIFE
 from upstile.server.authorization.enrolment._help_desk import Users
@@ -86,6 +80,7 @@ class StepUp(StepUpVerbs):
         shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
+        notices: Notices | None = None,
         trusted_proxies: Iterable[str] = (),
         audit_kept_for: float | None = AUDIT_KEPT_FOR,
         verifier: ExternalOptions | Sequence[ExternalOptions] = (),
@@ -123,6 +118,7 @@ class StepUp(StepUpVerbs):
             allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent` that concerns a person; a reply waits for it for a second at
                 most. A plain function is called in a thread.
+            notices: sends people mails about what happens with their account.
             trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
                 `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
             audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
@@ -169,7 +165,8 @@ class StepUp(StepUpVerbs):
             login_life=check_login_life(login_life),
             users=users,
             clock=clock,
-            events=Events(kept, notify, Addresses(trusted_proxies)),
+            events=Events(kept, notify, Addresses(trusted_proxies), () if notices is None else notices.kinds),
+            notices=notices,
             external=opened(verifier, origin.url, allow_insecure_loopback=allow_insecure_loopback),
         )
         return cls._of(embedded(settings))
@@ -197,7 +194,7 @@ class StepUp(StepUpVerbs):
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
         entry = EmbeddedRoutes(routes, deployment.prepare)
         app.router.routes.insert(0, entry)
-        self._look_at(app, entry)
+        look_at(app, entry, self._deployment)
         app.add_middleware(NoStore)
         app.router.lifespan_context = self._around(app.router.lifespan_context, entry)
 
@@ -273,18 +270,10 @@ class StepUp(StepUpVerbs):
             subject, amr=amr, request=neutral, client_id=client_id, account=account, auth_time=auth_time
         )
 
-    def _look_at(self, app: FastAPI, entry: EmbeddedRoutes) -> None:
-        """At `install`, and again when the application starts: what was added or mounted in between is known then."""
-        note_places(app)
-        answer_errors(app, handlers(self._deployment))
-        check_guards(app)
-        check_first(app, entry)
-        say_scopes(app)
-
     def _around(self, inner: Callable[[Any], Any], entry: EmbeddedRoutes) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
-            self._look_at(app, entry)
+            look_at(app, entry, self._deployment)
             keep_from_caches(app)
             health = self._deployment.health
             health.begin()

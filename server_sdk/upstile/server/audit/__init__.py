@@ -1,9 +1,9 @@
 """What happens, and who is told: one type of event, the log, the audit table, the hook, metrics."""
 
 from upstile.server.audit._addresses import Addresses
-from upstile.server.audit._circumstances import learn
+from upstile.server.audit._circumstances import learn, whereabouts
 from upstile.server.audit._event import SecurityEvent, stored_subject
-from upstile.server.audit._events import AUDIT_KEPT_FOR, Events
+from upstile.server.audit._events import Events
 from upstile.server.audit._json_lines import JsonLines
 from upstile.server.audit._kinds import KINDS, EventKind, Outcome
 from upstile.server.audit._notifier import Notify
@@ -11,7 +11,6 @@ from upstile.server.audit._refusals import refused_call
 from upstile.server.audit._words import in_words
 
 __all__ = [
-    "AUDIT_KEPT_FOR",
     "KINDS",
     "Addresses",
     "EventKind",
@@ -24,4 +23,5 @@ __all__ = [
     "learn",
     "refused_call",
     "stored_subject",
+    "whereabouts",
 ]

@@ -1,7 +1,8 @@
 """Where events go: the log, the counters, the audit table, and the deployment's hook."""
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from upstile.server._allowance import Allowance
@@ -9,14 +10,12 @@ from upstile.server._http import HttpRequest
 from upstile.server.audit._addresses import Addresses
 from upstile.server.audit._circumstances import Circumstances, completed
 from upstile.server.audit._event import SecurityEvent
-from upstile.server.audit._kinds import KINDS
+from upstile.server.audit._kinds import KINDS, EventKind
 from upstile.server.audit._notifier import Notifier, Notify
 from upstile.server.audit._telemetry import Telemetry
-from upstile.server.storage import AuditRow, Rows, Storage, no_rows
+from upstile.server.storage import Row, Rows, Storage, no_rows
 
 T = TypeVar("T")
-AUDIT_KEPT_FOR = 180 * 24 * 3600.0
-"""Seconds that a row of the audit table is kept by default."""
 REFUSALS = 60
 """Refusals of one user that one process writes into the table, in each minute."""
 _log = logging.getLogger("upstile.server.audit")
@@ -32,24 +31,30 @@ class Events:
         storage: has the audit table, if there is one.
         notify: the deployment's hook.
         addresses: knows where requests come from.
+        noticed: the kinds that people get mails about.
 
     Attributes:
         telemetry: counts.
     """
 
     def __init__(
-        self, storage: Storage | None, notify: Notify | None = None, addresses: Addresses | None = None
+        self,
+        storage: Storage | None,
+        notify: Notify | None = None,
+        addresses: Addresses | None = None,
+        noticed: Collection[EventKind] = (),
     ) -> None:
         self._storage = storage
         self._addresses = addresses or Addresses()
         self._notifier = None if notify is None else Notifier(notify)
+        self._noticed = frozenset(noticed)
         self._unlogged = 0
         self._allowance = Allowance(REFUSALS, 60)
         self.telemetry = Telemetry()
 
     def request(self, request: HttpRequest) -> Circumstances:
         """One request, for the length of a block: what it learns goes into all of its events."""
-        return Circumstances(self._addresses.of(request))
+        return Circumstances(self._addresses.of(request), _language(request))
 
     def address(self, request: HttpRequest) -> str | None:
         """Where a request came from, masked."""
@@ -62,9 +67,9 @@ class Events:
         rows = self.rows(*events)
         return lambda _: rows
 
-    def rows(self, *events: SecurityEvent) -> Sequence[AuditRow]:
+    def rows(self, *events: SecurityEvent) -> Sequence[Row]:
         """What a durable change writes into the table with the rest; `tell(…, written=True)` next."""
-        return [event.row() for event in map(completed, events) if event.is_stored]
+        return [row for event in map(completed, events) if event.is_stored for row in self._rows(event)]
 
     async def tell(self, event: SecurityEvent, *, in_phase: bool = False, written: bool = False) -> None:
         """Report one event.
@@ -95,13 +100,27 @@ class Events:
             if KINDS[event.kind].refuses and self._allowance.spend(event.user, event.at):
                 self.telemetry.lost(1)
             else:
-                self._storage.durable.append([event.row()])
+                self._storage.durable.append(self._rows(event))
         self._count_lost(self._storage.durable.unlogged)
+
+    def _rows(self, event: SecurityEvent) -> list[Row]:
+        """The row of the audit table, and that of the queue of notices where somebody is to be told."""
+        notice = event.notice() if event.kind in self._noticed else None
+        return [event.row()] if notice is None else [event.row(), notice]
 
     def _count_lost(self, unlogged: int) -> None:
         if unlogged != self._unlogged:
             self.telemetry.lost(unlogged - self._unlogged)
             self._unlogged = unlogged
+
+
+def _language(request: HttpRequest) -> str | None:
+    """The language that the app prefers (RFC 9110 §12.5.4), in a form that can be shown and compared."""
+    first = ",".join(request.lines(b"accept-language")).partition(",")[0].partition(";")[0].strip()
+    return first if _tag.fullmatch(first) else None
+
+
+_tag = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,3}")
 
 
 def _line(fields: dict[str, object]) -> str:

@@ -14,7 +14,7 @@ from upstile.server.authorization.user._ends import Ends, TokenEnded
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem, slow_down
-from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, DecideAccount, DurableStore, User
+from upstile.server.storage import Account, AuthenticatorRecord, DecideAccount, DurableStore, Row, User
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Changes:
         call = await self.authenticated(request, now)
         account, record = await self.found(call, id, now)
         bar = await self._rights.to_change(call, live(account, now), now)
-        if not bar and not is_begun_by(record, beginner_of(call)):
+        if not bar and record.state == "pending" and not is_begun_by(record, beginner_of(call)):
             raise first_enrolment()  # what somebody else has begun, and may by an enrolment code
         return call, record, bar
 
@@ -82,7 +82,7 @@ class Changes:
         end: whatever lowers a bar ends all tokens but the one that did it.
         """
 
-        def rows(result: T) -> Sequence[AuditRow]:
+        def rows(result: T) -> Sequence[Row]:
             return self._events.rows(event) if event is not None and result else ()
 
         try:
