@@ -17,7 +17,6 @@ from support.issuer_server import NOW, URL, IssuerServer, key_of
 from upstile.protocol import create_proof, es256_jwk, jwk_thumbprint
 from upstile.server import ConfigurationError, IssuerUnavailable
 from upstile.server.issuers import IntrospectionVerifier, _introspected, keycloak
-from upstile.server.issuers._remembered import Remembered
 
 pytestmark = pytest.mark.anyio
 KEYCLOAK: list[dict[str, Any]] = json.loads(
@@ -290,12 +289,3 @@ def test_a_private_key_shows_nowhere() -> None:
     assert "PRIVATE" not in repr(made) + repr(vars(made))
     secret = IntrospectionVerifier(issuer="https://id.example", client_id="a", client_secret="a secret")
     assert "a secret" not in repr(secret) + repr(vars(secret)) + repr(vars(secret)["_credentials"](0.0))
-
-
-def test_what_is_remembered_is_bounded_and_a_clock_that_is_set_back_asks_again() -> None:
-    kept = Remembered(30, 1)
-    for number in range(30_000):
-        kept.put(str(number).encode(), "no", NOW)
-    assert len(kept._young) + len(kept._old) <= 10_000
-    assert kept.get(b"29999", NOW) == "no"
-    assert kept.get(b"29999", NOW - 1) is None

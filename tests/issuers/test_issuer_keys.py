@@ -151,7 +151,7 @@ async def test_while_the_issuer_is_away_known_keys_serve_and_new_ones_are_a_quic
             issuer.stop()
         threads, began = threading.active_count(), time.monotonic()
         replies = await asyncio.gather(*(api.call(token) for token in (known, new) * 64))
-        assert time.monotonic() - began < 1.5  # 0.8 to wait, and what 128 calls take
+        assert time.monotonic() - began < 2.5  # 0.8 to wait, and what 128 calls take here; an exchange may take 5
         assert [told(reply) for reply in replies] == [(200, ""), (503, "temporarily-unavailable")] * 64
         assert threading.active_count() - threads <= 1 + (mood == "hangs")  # and the server's own
         assert issuer.looks <= 3
