@@ -71,10 +71,11 @@ class Revoker:
         rows = self._events.rows(event)
         if token.sid is not None and _is_sign_ins_own(token):
             await self._count(token, now)
-            await self._revocations.revoke("login", token.sid, token.expires_at + LONGEST_TOKEN_LIFE, rows)
+            new = await self._revocations.revoke("login", token.sid, token.expires_at + LONGEST_TOKEN_LIFE, rows)
         else:
-            await self._revocations.revoke("token", token.jti, token.expires_at, rows)
-        await self._events.tell(event, written=True)
+            new = await self._revocations.revoke("token", token.jti, token.expires_at, rows)
+        if new:
+            await self._events.tell(event, written=True)
 
     async def _not_ended(self, text: str, now: float) -> AccessToken | None:
         """A token that something may still be ended with."""
