@@ -152,7 +152,7 @@ async def _make_another_one_active(app: OwnApp) -> None:
     def more(account: Account) -> tuple[Account, None]:
         return replace(account, authenticators=(*account.authenticators, authenticator("thief's"))), None
 
-    await app.server._deployment.storage.durable.change_account(User(app.url, "ada"), more)
+    await app.server._deployment.own.storage.durable.change_account(User(app.url, "ada"), more)
 
 
 @pytest.mark.requirement("profile-8-ends")

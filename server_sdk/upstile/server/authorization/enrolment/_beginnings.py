@@ -32,7 +32,7 @@ from upstile.server.authorization.user._account import (
     put_in_use,
     regenerated,
 )
-from upstile.server.resource._guard import GuardedCall
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import Account, AuthenticatorRecord
 

@@ -32,7 +32,7 @@ from upstile.server.authorization.user._account import (
     unchanged,
 )
 from upstile.server.authorization.user._closing import Closings
-from upstile.server.resource._guard import GuardedCall
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import AuthenticatorRecord
 
