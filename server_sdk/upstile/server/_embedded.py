@@ -1,8 +1,6 @@
 """Puts a deployment with its embedded authorization server together: the one place that knows all parts."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from upstile.protocol import (
     AUTHENTICATORS_SCOPE,
@@ -10,14 +8,12 @@ from upstile.protocol import (
     SERVER_METADATA_PATH,
     well_known_url,
 )
+from upstile.server._authority import Authority
 from upstile.server._deployment import Deployment
 from upstile.server._documents import resource_metadata, server_metadata
-from upstile.server._notices import Notices
+from upstile.server._embedded_settings import Settings
 from upstile.server._replay import ReplaySet
-from upstile.server._settings import Origin
-from upstile.server.audit import Events
 from upstile.server.authorization._acr import SATISFIES, offered_with
-from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._endpoints import Endpoints
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
@@ -32,7 +28,7 @@ from upstile.server.authorization.enrolment._changes import Changes
 from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.enrolment._first_codes import FirstCodes
-from upstile.server.authorization.enrolment._help_desk import HelpDesk, Users
+from upstile.server.authorization.enrolment._help_desk import HelpDesk
 from upstile.server.authorization.enrolment._restoring import Restoring
 from upstile.server.authorization.methods import Method, MethodContext, Secrets, configured
 from upstile.server.authorization.tokens._codes import Codes
@@ -41,72 +37,23 @@ from upstile.server.authorization.tokens._tokens import TokenMint
 from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._ends import Ends
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
-from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import JWTVerifier
+from upstile.server.resource._issuers import together
+from upstile.server.resource._jwt import SignedTokens
 from upstile.server.resource._refusal import Refusals
-from upstile.server.storage import Names, Revocations, Storage
+from upstile.server.storage import Names, Revocations
 
 PREFIX = "/stepup"
 """Where the embedded server's endpoints live."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What an embedded deployment is made of, checked by `_settings`.
-
-    Attributes:
-        origin: the public base URL; issuer and resource identifier at once.
-        apps: the registered apps.
-        seal: encrypts secrets at rest.
-        storage: the stores.
-        methods: the ways to confirm.
-        name: what people are shown.
-        rp_id, webauthn_origins: the WebAuthn relying party, and the origins that its client data may name.
-        refuse_copies: whether a security key is refused that counts lower than before.
-        dpop_required: whether ceremonies without DPoP are refused.
-        replay: whether a DPoP proof is remembered by the node or by the deployment; `None` goes by the method.
-        rotate_keys_after: seconds after which a new signing key is made; `None`: only on command.
-        max_revocation_age: seconds for which the list of revocations may be used without having been read.
-        login_life: seconds that a base login lasts.
-        users: knows who exists, for the help desk.
-        clock: the time in epoch seconds.
-        events: is told what happens.
-        notices: sends people mails about it; `None`: nobody does.
-    """
-
-    origin: Origin
-    apps: Apps
-    seal: Seal
-    storage: Storage
-    methods: Sequence[Method]
-    name: str
-    rp_id: str
-    webauthn_origins: tuple[str, ...]
-    refuse_copies: bool
-    dpop_required: bool
-    replay: Literal["node", "shared"] | None
-    rotate_keys_after: float | None
-    max_revocation_age: float
-    login_life: float
-    users: Users | None
-    clock: Callable[[], float]
-    events: Events
-    notices: Notices | None
-
-    @property
-    def url(self) -> str:
-        """Issuer, resource identifier and base of all endpoints."""
-        return self.origin.url
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Parts:
     """What both halves of a deployment use."""
 
-    verifier: JWTVerifier
+    verifier: SignedTokens
     signing: SigningKeys
     names: Names
     revocations: Revocations
@@ -114,12 +61,40 @@ class _Parts:
     methods: tuple[Method, ...]
     guard: Guard
     closings: Closings
+    restore_cancels: RestoreCancels
 
 
 def embedded(settings: Settings) -> Deployment:
     """Put a deployment together."""
     parts = _parts(settings)
+    verifier = together(parts.verifier, *settings.external)
     mint = TokenMint(settings.url, parts.signing)
+    ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
+    endpoints = _endpoints(settings, parts, mint, ends)
+    documents = {
+        RESOURCE_METADATA_PATH: resource_metadata(
+            url=settings.url, name=settings.name, issuers=verifier.issuers, scopes=settings.apps.scopes
+        ).to_members,
+        SERVER_METADATA_PATH: server_metadata(
+            settings.url, PREFIX, parts.methods, parts.verifier.issuer.acr_values_supported
+        ).to_members,
+        f"{PREFIX}/jwks": parts.signing.jwks,
+    }
+    return Deployment(
+        verifier=verifier,
+        external=settings.external,
+        authority=_authority(settings, parts, mint, ends),
+        # The server's own endpoints take its own tokens only (upstile profile §8).
+        guard=parts.guard if not settings.external else parts.guard.accepting(verifier),
+        routes=endpoints.routes(PREFIX, documents),
+        storage=settings.storage,
+        names=parts.names,
+        events=settings.events,
+        clock=settings.clock,
+    )
+
+
+def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Authority:
     sign_in = SignIn(
         issuer=settings.url,
         apps=settings.apps,
@@ -128,22 +103,12 @@ def embedded(settings: Settings) -> Deployment:
         names=parts.names,
         revocations=parts.revocations,
         events=settings.events,
-        restore_cancels=_restore_cancels(settings, parts),
+        restore_cancels=parts.restore_cancels,
         life=settings.login_life,
     )
-    ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
-    endpoints = _endpoints(settings, parts, mint, ends)
-    reachable = parts.verifier.issuer.acr_values_supported
-    documents = {
-        RESOURCE_METADATA_PATH: lambda: resource_metadata(settings.url, settings.name, settings.apps).to_members(),
-        SERVER_METADATA_PATH: lambda: server_metadata(settings.url, PREFIX, parts.methods, reachable).to_members(),
-        f"{PREFIX}/jwks": parts.signing.jwks,
-    }
-    return Deployment(
+    return Authority(
         issuer=parts.verifier.issuer,
         scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
-        guard=parts.guard,
-        routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
         help_desk=_help_desk(settings, parts, ends),
         possession=parts.possession,
@@ -163,7 +128,7 @@ def _parts(settings: Settings) -> _Parts:
     reachable = offered_with([method.potential(user_verification=True, now=0) for method in methods])
     issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=reachable, marks_single_use=True)
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
-    verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
+    verifier = SignedTokens(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
     revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age)
     refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
@@ -180,6 +145,7 @@ def _parts(settings: Settings) -> _Parts:
         ),
         methods=methods,
         closings=Closings(storage=storage, names=names),
+        restore_cancels=RestoreCancels(storage=storage, names=names, events=settings.events),
         guard=Guard(
             verifier=verifier,
             url=url,
@@ -205,10 +171,6 @@ def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
         users=settings.users,
         clock=settings.clock,
     )
-
-
-def _restore_cancels(settings: Settings, parts: _Parts) -> RestoreCancels:
-    return RestoreCancels(storage=settings.storage, names=parts.names, events=settings.events)
 
 
 def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment, Beginnings, Restoring]:
@@ -247,7 +209,7 @@ def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects
         sending=Sending(storage=storage, next_steps=next_steps, events=events),
         next_steps=next_steps,
         closings=parts.closings,
-        restore_cancels=_restore_cancels(settings, parts),
+        restore_cancels=parts.restore_cancels,
         events=events,
         clock=settings.clock,
         refuse_copies=settings.refuse_copies,

@@ -6,16 +6,16 @@ A bearer token alone never authorises the first enrolment (upstile profile §8).
 from collections.abc import Sequence
 from typing import TypeVar
 
-from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
+from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement, spoken_code
 from upstile.server._errors import Rejection
 from upstile.server._words import AFTER_A_RESET, WRONG_CODE, Case
-from upstile.server.authorization._spoken_code import compared
 from upstile.server.authorization.ceremony._offers import bar_for_changes
 from upstile.server.authorization.enrolment._shown import shown
 from upstile.server.authorization.methods import Method
 from upstile.server.authorization.user._account import live
 from upstile.server.authorization.user._logins import BaseLogin
-from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import (
     Account,
@@ -90,7 +90,7 @@ class EnrolmentRights:
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
         """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
-        key = self._names("enrolment", compared(code))
+        key = self._names("enrolment", spoken_code(code))
 
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
@@ -179,7 +179,7 @@ class EnrolmentRights:
         await self.fresh(call, now)
 
     async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
-        key = self._names("enrolment", compared(code))
+        key = self._names("enrolment", spoken_code(code))
         record = (await self._store.get_many([key], now)).get(key)
         return _is_for(record, call)
 

@@ -15,7 +15,7 @@ from upstile.server.authorization.enrolment._first_codes import FirstCodes
 from upstile.server.authorization.methods import Method, Order, Restores
 from upstile.server.authorization.user._account import live
 from upstile.server.authorization.user._restore import Stage, asked, code_sent, stage_of
-from upstile.server.resource._guard import GuardedCall
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import slow_down
 from upstile.server.storage import Account, AuthenticatorRecord
 

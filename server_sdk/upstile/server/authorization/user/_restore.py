@@ -10,8 +10,8 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Literal, NamedTuple
 
+from upstile.protocol import spoken_code
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, RESTORE_DELAY, RESTORE_LAPSES
-from upstile.server.authorization._spoken_code import compared
 from upstile.server.storage import Account, AuthenticatorRecord
 
 TO_RESTORE = "restore-code "
@@ -143,4 +143,4 @@ def _plain(record: AuthenticatorRecord) -> AuthenticatorRecord:
 
 def _hash(code: str) -> str:
     """What is kept of a code: of 80 random bits a hash says nothing."""
-    return sha256(compared(code).encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(spoken_code(code).encode("utf-8", "surrogatepass")).hexdigest()
