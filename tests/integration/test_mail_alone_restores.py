@@ -92,6 +92,13 @@ async def test_who_lost_everything_enrols_anew_a_day_later_and_all_else_is_out_o
         assert await _states(ada) == ["disabled", "disabled", "disabled", "active"]
         ada.app.clock.now += 30
         assert await ada.app.elevate()
+        await ada.known.sign_in()  # its key is not known any more
+        locked = [(await ada.known.answer(await ada.known.start(), otp="wrong")).json()["attempts_left"] for _ in "ab"]
+        await ada.app.sign_in()
+        fresh = replace(ada.app, key=new_key())
+        await fresh.sign_in()
+        shared = (await fresh.answer(await fresh.start(), otp="wrong")).json()["attempts_left"]
+        assert (locked, shared) == ([4, 3], 2)  # all on the side of unknown keys
         assert ada.kinds() == ["restore-asked", "restore-code-sent", "account-restored"]
         stored = str(await ada.app.server.export_user("ada"))
         assert code not in stored
@@ -152,6 +159,15 @@ async def test_only_a_fresh_sign_in_by_an_app_that_proves_its_key_may_ask(tmp_pa
         assert not ada.kinds()
 
 
+async def test_where_nothing_enrolled_is_in_the_way_there_is_nothing_to_restore(tmp_path: Path) -> None:
+    box = Mailbox()
+    async with own_app(tmp_path, methods=[Totp(), EmailCode(box, mail_alone_restores=True)]) as app:
+        await app.sign_in()
+        id = await enroll(app, box)
+        assert problem_of(await app.call("POST", f"{PATH}/{id}/restore")) == "invalid-request"
+        assert (await app.enroll_totp()).status_code == 200
+
+
 async def test_nobody_waits_less_than_a_day_and_a_way_back_lapses_after_three(tmp_path: Path) -> None:
     async with lost(tmp_path) as ada:
         await ada.ask()
@@ -208,8 +224,9 @@ async def test_a_mailed_code_that_reaches_nothing_cancels_nothing_for_a_stranger
 @pytest.mark.parametrize("call", ["end_sessions", "disable_authenticators"])
 async def test_the_help_desk_ends_it(tmp_path: Path, call: str) -> None:
     async with lost(tmp_path) as ada:
-        code = await ada.mailed()
-        begun = await ada.begin(code)
+        begun = await ada.begin(await ada.mailed())
+        await ada.ask()
+        code = ada.box.code
         await getattr(ada.app.server, call)("ada")
         await ada.app.sign_in()
         assert problem_of(await ada.begin(code)) == "first-enrolment"

@@ -64,8 +64,7 @@ class Ends:
             await asyncio.to_thread(self._revocations.look, now)
             before, after, result = await self._change(token, decide, rows)
         if after.proofs > before.proofs:
-            gone = None if after.logins > before.logins else _active(before) - _active(after)
-            await self.spread(after, now, gone=gone, spared=token.jti)
+            await self.spread(after, now, gone=_active(before) - _active(after), spared=token.jti)
         return result
 
     async def spread(
