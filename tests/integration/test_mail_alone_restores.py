@@ -1,80 +1,19 @@
 """The way back by mail: a day of waiting, told everywhere, cancelled by whoever has not lost everything."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
+from support.lost import HOUR, PATH, PHONE, Lost, lost
 from support.mailbox import ADDRESS, Mailbox, answer, enroll, send, start
-from support.own_app import OwnApp, another_process, own_app
+from support.own_app import own_app
 from support.wire_driver import error_of, new_key, problem_of
-from upstile.server import SecurityEvent
 from upstile.server.authorization.methods import _code_message
-from upstile.server.methods import EmailCode, SmsCode, Totp
+from upstile.server.methods import EmailCode, Totp
 
 pytestmark = pytest.mark.anyio
-PATH = "/stepup/authenticators"
-HOUR = 3600
-PHONE = "+491701234567"
-
-
-@dataclass
-class Lost:
-    """Ada, whose app on another device is known, and who is signed in on a new one."""
-
-    app: OwnApp
-    box: Mailbox
-    mail: str
-    known: OwnApp
-    told: list[SecurityEvent]
-
-    async def ask(self, app: OwnApp | None = None) -> httpx.Response:
-        """Ask for a code, with a fresh sign-in."""
-        app = app or self.app
-        await app.sign_in()
-        return await app.call("POST", f"{PATH}/{self.mail}/restore")
-
-    async def mailed(self) -> str:
-        """A code: asked for, waited for, sent."""
-        assert (await self.ask()).json() == {"id": self.mail, "state": "waiting", "sent_in": 24 * HOUR}
-        self.app.clock.now += 24 * HOUR
-        sent = await self.ask()
-        assert (sent.status_code, sent.json()) == (202, {"id": self.mail, "state": "sent", "expires_in": 600})
-        return self.box.code
-
-    async def begin(self, code: str, app: OwnApp | None = None, **wanted: Any) -> httpx.Response:
-        """Begin to enrol with a code."""
-        body = {"method": "totp", "name": "new phone", **wanted, "enrolment_code": code}
-        return await (app or self.app).call("POST", PATH, json=body)
-
-    async def confirm(self, begun: httpx.Response) -> httpx.Response:
-        """Show that what was begun works."""
-        id, uri = begun.json()["id"], begun.json()["otpauth_uri"]
-        return await self.app.call("POST", f"{PATH}/{id}/verify", json={"otp": self.app.first_code(uri)})
-
-    def kinds(self) -> list[str]:
-        """What was told of the way back."""
-        return [event.kind for event in self.told if "restore" in event.kind]
-
-
-@asynccontextmanager
-async def lost(folder: Path, **options: Any) -> AsyncGenerator[Lost]:
-    """Ada, with an authenticator app, a mailbox and a phone number; nothing was asked for yet."""
-    box, told = Mailbox(), list[SecurityEvent]()
-    options = {"mail_alone_restores": True, **options}
-    methods = [Totp(), EmailCode(box, **options), SmsCode(box)]
-    async with own_app(folder, methods=methods, notify=told.append) as known:
-        await known.sign_in()
-        await known.enroll_totp()
-        mail = await enroll(known, box, token=await known.elevate(scope="authenticators", max_age="60"))
-        await enroll(known, box, PHONE, token=await known.elevate(scope="authenticators", max_age="60"))
-        known.clock.now += HOUR
-        yield Lost(replace(known, key=new_key()), box, mail, known, told)
 
 
 async def test_who_lost_everything_enrols_anew_a_day_later_and_all_else_is_out_of_use(tmp_path: Path) -> None:
@@ -284,30 +223,3 @@ async def test_codes_are_limited_as_all_that_is_sent(tmp_path: Path) -> None:
         await ada.mailed()
         replies = [await ada.ask() for _ in range(5)]
         assert [reply.status_code for reply in replies] == [202, 202, 202, 202, 429]
-
-
-async def test_it_outlives_a_restart_and_another_node_cancels_it(tmp_path: Path) -> None:
-    async with lost(tmp_path) as ada:
-        await ada.ask()
-        clock, known = ada.app.clock, ada.known.key
-    box, methods = Mailbox(), list[Any]()
-    methods = [Totp(), EmailCode(box, mail_alone_restores=True), SmsCode(box)]
-    async with own_app(tmp_path, methods=methods) as again:
-        again.clock.now = clock.now + 24 * HOUR
-        ada.app, ada.box = replace(again, key=new_key()), box
-        assert (await ada.ask()).json()["state"] == "sent"
-        node = another_process(tmp_path, again.clock, methods=methods)
-        proof = replace(again, key=known).proof("POST", "/login")
-        try:
-            request = _request({"dpop": proof})
-            await node.start_session("ada", amr=["pwd"], client_id="bank-cli", request=request)
-        finally:
-            await node._deployment.aclose()
-        assert problem_of(await ada.begin(box.code)) == "first-enrolment"
-
-
-def _request(headers: dict[str, str]) -> Any:
-    from starlette.requests import Request
-
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "method": "POST", "path": "/login", "raw_path": b"/login", "headers": raw})

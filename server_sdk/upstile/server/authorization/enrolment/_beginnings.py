@@ -22,7 +22,7 @@ from upstile.server.authorization.enrolment._changes import (
 )
 from upstile.server.authorization.enrolment._enrolment_rights import Bar, EnrolmentRights, first_enrolment
 from upstile.server.authorization.enrolment._first_codes import FirstCodes
-from upstile.server.authorization.methods import Enrolled, Method, Sends, Wanted
+from upstile.server.authorization.methods import Enrolled, Method, Restores, Sends, Wanted
 from upstile.server.authorization.user._account import (
     WITH_CODE,
     added,
@@ -83,6 +83,7 @@ class Beginnings:
         self._changes = changes
         self._rights = rights
         self._methods = [method for method in methods if method.traits.enrolled]
+        self._restores = any(isinstance(method, Restores) and method.restores for method in methods)
         self._first_codes = first_codes
         self._events = events
 
@@ -144,7 +145,7 @@ class Beginnings:
 
     async def _right(self, call: GuardedCall, account: Account, code: str | None, now: float) -> "_Right":
         """By what right the caller begins. Raises `Rejection` where they may not."""
-        if code is not None and is_right(account, code, now):
+        if code is not None and self._restores and is_right(account, code, now):
             await self._rights.fresh(call, now)
             return _Right(None, code, restores=True)
         bar = await self._rights.to_add(call, live(account, now), code, now)

@@ -1,4 +1,4 @@
-"""Asking for a code by mail after everything was lost: a day later, and not unnoticed (docs/decisions/0016)."""
+"""Asking for a code by mail after everything was lost: a day later, and not unnoticed (docs/decisions/0020)."""
 
 import asyncio
 from math import ceil

@@ -1,4 +1,4 @@
-"""The way back by mail: pure functions over the account (docs/decisions/0016).
+"""The way back by mail: pure functions over the account (docs/decisions/0020).
 
 What was asked for lies with the mail destination that the code goes to, so it is as durable as that, and every change
 of it is one transaction with the account. There is one of a user.
