@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from threading import Event
+from typing import TypeVar
 
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._proof_time import ProofTime
 from upstile.client.words import Said, said, spoken
-from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
+from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, Message, serialize_form
+
+M = TypeVar("M", bound=Message)
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
 REPEATED_FOR = 15.0
@@ -208,3 +211,15 @@ def _error(response: Incoming) -> str | None:
 def _retry_after(response: Incoming) -> int | None:
     value = response.header("retry-after")
     return int(value) if value is not None and _delay_seconds.fullmatch(value) else None
+
+
+def read_reply(model: type[M], reply: Incoming) -> M:
+    """The message in a reply.
+
+    Raises:
+        CeremonyFailed: there is none.
+    """
+    try:
+        return model.from_json(reply.body)
+    except MalformedMessage as error:
+        raise CeremonyFailed(**said("unreadable", url=reply.url, why=error), response=reply) from error
