@@ -141,7 +141,7 @@ def _shown(bank: Client) -> list[str]:
     session = bank.step_up_auth.session
     parts: list[Any] = [bank, bank.step_up_auth, session, session.tokens, session.tokens.current().base, session.key]
     parts += [session.discovery, session.transport, bank.authenticators]
-    parts += vars(session.tokens)["_elevated"]
+    parts += vars(session.tokens._elevated)["_held"]
     return [text for part in parts for text in (repr(part), str(part))]
 
 

@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING
 
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.flow._dead_ends import DeadEnds
+from upstile.client.flow._elevated import ElevatedTokens, elevated_token
 from upstile.client.flow._kept import Kept, check_subject
 from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Granted, Login, SignedIn, Token, TokenSource
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredLogin
-from upstile.protocol import Requirement, resource_covers
+from upstile.protocol import Requirement
 
 if TYPE_CHECKING:
     from upstile.protocol import TokenResponse
 
 _log = logging.getLogger("upstile.client")
-
-_EXPIRY_MARGIN = 5.0
-_UNSAID = 60.0
-"""Seconds that a token is used where the server does not say how long it lives (RFC 6749 §5.1)."""
 
 
 class Tokens:
@@ -50,9 +47,8 @@ class Tokens:
         self._subject: str | None = None
         self._key_is_known = False
         self._sign_ins = 0
-        self._elevated: list[ElevatedToken] = []
+        self._elevated = ElevatedTokens(kept.monotonic)
         self._caller: Caller | None = None
-        self._refused: frozenset[str] = frozenset()
         self._dead_ends = DeadEnds(kept.monotonic)
         self.ready = source is not None
 
@@ -117,6 +113,18 @@ class Tokens:
         """Whether nobody has signed in since."""
         return login[0] == self._sign_ins
 
+    @property
+    def account(self) -> str | None:
+        """What to call who is signed in, as far as that is known."""
+        return self._subject if self._stored is not None else None
+
+    def identity(self, caller: Caller) -> str | None:
+        """Who a caller is at the issuer: as its ID token said, else as the app has named whose token it is."""
+        stored = self._stored if self.is_current(caller.login) else None
+        if stored is not None and stored.identity is not None:
+            return stored.identity
+        return None if caller.base is None else caller.base.subject
+
     def doubt(self, base: BaseToken) -> None:
         """The API does not take the base token: another process may have signed in anew, so look again next time."""
         if self._stored is not None and base is self._source:
@@ -170,25 +178,12 @@ class Tokens:
     def find(
         self, requirement: Requirement, url: str, login: Login, resource: str | None = None
     ) -> ElevatedToken | None:
-        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`.
-
-        Where it is known to which `resource` the URL belongs, one for that; else one for the most specific resource.
-        """
-        if not self._elevated:
-            return None
-        tick = self._monotonic()
-        with self._lock:
-            self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            mine = [token for token in self._elevated if token.login == login and token.satisfies(requirement, tick)]
-        if resource is None:
-            covering = (token for token in mine if resource_covers(token.resource, url))
-            return max(covering, key=lambda token: len(token.resource), default=None)
-        return next((token for token in mine if token.resource == resource), None)
+        """As `ElevatedTokens.find`."""
+        return self._elevated.find(requirement, url, login, resource)
 
     def live(self, login: Login) -> list[ElevatedToken]:
         """The elevated tokens of this login that have not expired."""
-        with self._lock:
-            return [token for token in self._elevated if token.login == login and self._monotonic() < token.expires_at]
+        return self._elevated.live(login)
 
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
@@ -204,25 +199,13 @@ class Tokens:
         self, granted: Granted, requirement: Requirement, resource: str, login: Login, *, hold: bool = True
     ) -> ElevatedToken:
         """A new elevated token: for later calls, too, with `hold`, unless it is for a single one."""
-        response, tick = granted.response, self._monotonic()
-        life = _UNSAID if response.expires_in is None else response.expires_in
-        token = ElevatedToken(
-            access_token=response.access_token,
-            token_type=response.token_type,
-            requirement=requirement,
-            resource=resource,
-            login=login,
-            scope=frozenset(requirement.scope if response.scope is None else response.scope.split()),
-            acr=response.acr,
-            proved_at=None if granted.age is None else tick - granted.age,
-            expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
-        )
+        token = elevated_token(granted, requirement, resource, login, self._monotonic())
         with self._lock:
             held = hold and not requirement.for_this_call and self.is_current(login)
             if held:
-                self._elevated.insert(0, token)
+                self._elevated.add(token)
         if held:
-            self._store(login, lambda id: self._kept.add(id, token, self._refused))
+            self._store(login, lambda id: self._kept.add(id, token, self._elevated.refused))
         return token
 
     def drop(self, token: Token) -> bool:
@@ -231,15 +214,11 @@ class Tokens:
         Returns:
             Whether it was not known to be refused.
         """
-        with self._lock:
-            new = token.access_token not in self._refused
-            self._elevated = [kept for kept in self._elevated if kept is not token]
-            self._refused |= {token.access_token}
-        return new
+        return self._elevated.drop(token)
 
     def is_refused(self, token: ElevatedToken) -> bool:
         """Whether a 401 refused it."""
-        return token.access_token in self._refused
+        return token.access_token in self._elevated.refused
 
     def is_dead_end(self, login: Login, kind: str) -> bool:
         """Whether the last ceremony of this kind was not honoured, a moment ago."""
@@ -284,9 +263,7 @@ class Tokens:
         self._dead_ends.clear()
 
     def _take(self, entry: Entry, login: Login) -> None:
-        held = self._refused | {token.access_token for token in self._elevated}
-        found = self._kept.elevated(entry, login)
-        self._elevated += [token for token in found if token.access_token not in held]
+        self._elevated.take(self._kept.elevated(entry, login))
         self._dead_ends.take(login, self._kept.dead_ends(entry))
 
     def _store(self, login: Login, change: Callable[[str], None]) -> None:

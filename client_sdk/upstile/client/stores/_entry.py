@@ -21,7 +21,8 @@ class StoredLogin:
     Attributes:
         id: tells it from others; what is kept for one sign-in never serves another.
         expires_at: epoch seconds, where the server said it.
-        refresh_token: room for that of an external issuer; ours hands out none.
+        refresh_token: that of an external issuer; ours hands out none.
+        identity: who it is at an external issuer, as its ID token said.
     """
 
     id: str
@@ -29,6 +30,7 @@ class StoredLogin:
     token_type: str
     expires_at: float | None = None
     refresh_token: str | None = field(default=None, repr=False)
+    identity: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_token(self.access_token)
