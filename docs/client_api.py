@@ -21,7 +21,7 @@ GROUPS = {
     ],
     "Where a sign-in is kept": ["MemoryStore", "FileStore", "KeyringStore", "Store", "EntryName"],
     "Ways to confirm, and how the person is asked": [
-        *("Totp", "WebAuthn", "Method", "TerminalPrompter", "CallbackPrompter", "Prompter", "harmless"),
+        *("Totp", "WebAuthn", "Browser", "Method", "TerminalPrompter", "CallbackPrompter", "Prompter", "harmless"),
     ],
 }
 """The public names, but for the errors."""

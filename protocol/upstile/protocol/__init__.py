@@ -35,7 +35,13 @@ from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
 from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws_header
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
 from upstile.protocol._requirement import AUTHENTICATORS_SCOPE, Requirement
-from upstile.protocol._well_known import RESOURCE_METADATA_PATH, SERVER_METADATA_PATH, resource_covers, well_known_url
+from upstile.protocol._well_known import (
+    OPENID_METADATA_PATH,
+    RESOURCE_METADATA_PATH,
+    SERVER_METADATA_PATH,
+    resource_covers,
+    well_known_url,
+)
 from upstile.protocol._written import hides_something, plain_code
 
 if TYPE_CHECKING:
@@ -72,6 +78,7 @@ __all__ = [
     "DPOP_ALGORITHMS",
     "FORM_TYPE",
     "INSUFFICIENT_USER_AUTHENTICATION",
+    "OPENID_METADATA_PATH",
     "PROBLEM_MEDIA_TYPE",
     "PROFILE_VERSION",
     "PROOF_LEEWAY",

@@ -14,7 +14,7 @@ from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
 from upstile.client.authority._authority import Authority, read_reply
 from upstile.client.authority._discovery import Target
-from upstile.client.authority._grant import check_granted, redeem
+from upstile.client.authority._grant import check_granted, granted_in, redeem
 from upstile.client.flow._logins import Granted
 from upstile.client.methods import Looks, Method, MethodUnavailable, Moment, none_left, ready, why_not
 from upstile.client.prompts import Occasion
@@ -78,7 +78,8 @@ class Ceremony:
         try:
             code = self._prove(authority, self._start(authority, verifier))
             form = {"code": code, "code_verifier": verifier, "client_id": self.client_id}
-            granted = redeem(authority, self.target.endpoints[1], form, self.clock)
+            token, there = redeem(authority, self.target.endpoints[1], form)
+            granted = granted_in(token, self.clock(), there)
             check_granted(granted, self.requirement)
             accepted = True
         finally:

@@ -1,6 +1,6 @@
 """What a ceremony ends in: the code is redeemed, and the token must be what was asked for, as far as anybody says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from upstile.client._errors import StepUpUnsatisfied, server_time
 from upstile.client.authority._authority import Authority, read_reply
@@ -16,18 +16,24 @@ MOST_CORRECTED = 900
 """Seconds by which the clock of this machine may be wrong; beyond it, the `Date` is."""
 
 
-def redeem(authority: Authority, url: str, form: Mapping[str, str | int | None], clock: Callable[[], float]) -> Granted:
+def redeem(authority: Authority, url: str, form: Mapping[str, str | int | None]) -> tuple[TokenResponse, float | None]:
     """Exchange an authorization code for its token (RFC 6749 §4.1.3). A token request is never sent again.
 
     Args:
         authority: the authorization server.
         url: its token endpoint.
         form: the code, its verifier, and what else the request says besides its grant type.
-        clock: the time in epoch seconds.
+
+    Returns:
+        The response, and what its `Date` says.
     """
     reply = authority.post(url, {"grant_type": "authorization_code", **form}, repeatable=False)
-    token = read_reply(TokenResponse, reply)
-    return Granted(response=token, age=age(token, clock(), server_time(reply.header("date"))))
+    return read_reply(TokenResponse, reply), server_time(reply.header("date"))
+
+
+def granted_in(token: TokenResponse, here: float, there: float | None) -> Granted:
+    """What a response grants, by our clock and by what its `Date` says."""
+    return Granted(response=token, age=age(token, here, there))
 
 
 def check_granted(granted: Granted, asked: Requirement) -> None:

@@ -17,6 +17,7 @@ from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
+from upstile.client.authority.browser._settings import Browser
 from upstile.client.flow._asked import Asked
 from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._elevation import Elevation, innermost
@@ -27,7 +28,7 @@ from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._proof_time import ProofTime
 from upstile.client.flow._retries import Refusals
 from upstile.client.flow._tokens import Tokens
-from upstile.client.flow._trust import Pins, instance_in, reason_in
+from upstile.client.flow._trust import Pins
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
 from upstile.client.words import said
@@ -55,6 +56,7 @@ class Session:
         discovery: finds the authorization server.
         transport: reaches it.
         methods: what can be done here, in order of preference.
+        browser: how people confirm in the browser; `None` if they must not.
         prompter: asks the person.
         webauthn_origin: what WebAuthn client data names.
         interaction: whether anybody may be asked.
@@ -72,6 +74,7 @@ class Session:
     discovery: "Discovery"
     transport: Transport
     methods: Sequence[Method]
+    browser: Browser | None
     prompter: Prompter
     webauthn_origin: str
     interaction: Interaction
@@ -205,7 +208,7 @@ class Session:
         with self._human_time(flight) as in_time:  # the app's hook is bounded as well
             report(self.on_event, Report(kind="started", requirement=requirement))
             try:
-                token = self._run(asked, flight.cancel)
+                token = self._run(asked, flight)
             except StepUpError as error:
                 told = in_time(error) if isinstance(error, StepUpCancelled) else error
                 if isinstance(told, Unsatisfied):
@@ -216,33 +219,18 @@ class Session:
             report(self.on_event, Report(kind="succeeded", requirement=requirement, seconds=seconds))
         return token
 
-    def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
+    def _run(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         # With the models, and so with pydantic: most runs of an app hold no ceremony.
-        from upstile.client.authority._authority import Authority
-        from upstile.client.authority._ceremony import Ceremony
+        from upstile.client.authority._routes import carry_out
 
-        base, login = asked.caller.base, asked.caller.login
-        if base is None:
+        login = asked.caller.login
+        if asked.caller.base is None:
             raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
             raise StepUpCancelled(**said("somebody-else"))
         target = self._target(asked)
-        ceremony = Ceremony(
-            requirement=asked.requirement,
-            reason=asked.requirement.reason or (reason_in(asked.response) if asked.response else None),
-            instance=instance_in(asked.response) if asked.response else None,
-            target=target,
-            api=self.pins.api,
-            client_id=self.client_id,
-            jkt=asked.caller.key.thumbprint if target.server.dpop_signing_alg_values_supported else None,
-            subject_token=base.access_token,
-            methods=self.methods,
-            moment=self._moment(cancel),
-            clock=self.clock,
-            monotonic=self.monotonic,
-        )
-        authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel, self.server_time)
-        granted, hold = ceremony.run(authority), self.interaction != "required"
+        granted = carry_out(self, asked, target, flight, self._moment(flight.cancel))
+        hold = self.interaction != "required"
         token = self.tokens.keep(granted, asked.requirement, target.resource, login, hold=hold)
         if asked.within is not None:
             asked.within.renew(token, self.monotonic())
@@ -250,7 +238,9 @@ class Session:
 
     def _target(self, asked: Asked) -> "Target":
         """Where the ceremony takes place."""
-        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url)
+        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url) or None
+        if named is None and self.browser is not None and self.browser.names_resource:
+            return self.discovery.undescribed()
         try:
             target = self.discovery.look_for(asked.url) if named is None else self.discovery.find(named, asked.url)
         except StepUpError:
@@ -268,8 +258,10 @@ class Session:
 
         Yields what tells a time-out, and the end of the client, from another cancellation.
         """
-        late = StepUpTimeout(**said("nobody-answered", seconds=round(self.human_timeout)))
         expired = Event()
+
+        def late() -> StepUpTimeout:
+            return StepUpTimeout(**said(flight.late, seconds=round(self.human_timeout)))
 
         def expire() -> None:
             expired.set()
@@ -277,14 +269,14 @@ class Session:
 
         timers = [
             Timer(self.human_timeout, expire),
-            Timer(self.human_timeout + GRACE, lambda: self._flights.abandon(flight, late)),
+            Timer(self.human_timeout + GRACE, lambda: self._flights.abandon(flight, late())),
         ]
         for timer in timers:
             timer.daemon = True
             timer.start()
         try:
             opened(self.prompter, flight.cancel)
-            yield lambda error: late if expired.is_set() else flight.told(error)
+            yield lambda error: late() if expired.is_set() else flight.told(error)
         finally:
             ended(self.prompter, flight.cancel)
             for timer in timers:

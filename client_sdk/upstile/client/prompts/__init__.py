@@ -7,7 +7,9 @@ from upstile.client.prompts._abilities import (
     missing,
     next_code,
     opened,
+    pasted,
     refuse_dead_lock,
+    show_page,
 )
 from upstile.client.prompts._callback import CallbackPrompter
 from upstile.client.prompts._key_uri import is_key_uri
@@ -26,5 +28,7 @@ __all__ = [
     "missing",
     "next_code",
     "opened",
+    "pasted",
     "refuse_dead_lock",
+    "show_page",
 ]

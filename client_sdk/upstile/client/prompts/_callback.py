@@ -29,6 +29,9 @@ class CallbackPrompter:
         touch: told that a security key waits; returns at once.
         begin: given the occasion, the method and the other ones; returns a name, or `None` to cancel.
         show_key_uri: shows the key URI of a new authenticator app; returns at once.
+        show_page: given the address of a page to go on at, such as a login page, and whether a browser was opened with
+            it; returns at once.
+        pasted: returns the address that a browser on another machine ended at, or `None` to cancel.
         rejected: told that an answer was wrong, and how many attempts are left.
         finished: told that the ceremony is over, and whether it succeeded.
         next_code: told, before `code`, that the code shown was used, and in how many seconds the next one is there.
@@ -46,6 +49,8 @@ class CallbackPrompter:
         touch: Callable[[str], None] | None = None,
         begin: Callable[[Occasion, str, Sequence[str]], str | None] | None = None,
         show_key_uri: Callable[[str], None] | None = None,
+        show_page: Callable[[str, bool], None] | None = None,
+        pasted: Callable[[], str | None] | None = None,
         rejected: Callable[[int], None] | None = None,
         finished: Callable[[bool], None] | None = None,
         next_code: Callable[[float], None] | None = None,
@@ -57,6 +62,8 @@ class CallbackPrompter:
         self._touch = touch
         self._begin = begin
         self._show_key_uri = show_key_uri
+        self._show_page = show_page
+        self._pasted = pasted
         self._rejected = rejected
         self._finished = finished
         self._next_code = next_code
@@ -66,7 +73,13 @@ class CallbackPrompter:
 
     def missing(self, question: Question) -> str | None:
         """What the developer has to add so that this can be asked."""
-        callback, name = (self._code, "code") if question == "code" else (self._pin, "pin")
+        asked_by = {
+            "code": ("code", self._code),
+            "PIN": ("pin", self._pin),
+            "page": ("show_page", self._show_page),
+            "address": ("pasted", self._pasted),
+        }
+        name, callback = asked_by[question]
         return f"CallbackPrompter has no {name}=" if callback is None else None
 
     def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
@@ -99,6 +112,17 @@ class CallbackPrompter:
         """Show a key URI."""
         if self._show_key_uri is not None:
             self._show_key_uri(uri)
+
+    def show_page(self, url: str, opened: bool) -> None:
+        """Show the address of a page."""
+        if self._show_page is not None:
+            self._show_page(url, opened)
+
+    def pasted(self, cancel: Event) -> str:
+        """Ask for the address that the browser ended at."""
+        with self._dismissed_by(cancel):
+            address = None if self._pasted is None else self._pasted()
+        return _unless(cancel, address, "pasted")
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""

@@ -5,6 +5,7 @@ One table, in parts. What is raised is made from it, and so is the client's part
 
 from types import MappingProxyType
 
+from upstile.client.words._browser import BROWSER
 from upstile.client.words._calls import CALLS
 from upstile.client.words._ceremonies import CEREMONIES
 from upstile.client.words._methods import METHODS
@@ -13,7 +14,7 @@ from upstile.client.words._words import Said, Words
 
 __all__ = ["TABLE", "Said", "Words", "said", "spoken"]
 
-TABLE = MappingProxyType({**CALLS, **CEREMONIES, **METHODS, **STORES})
+TABLE = MappingProxyType({**CALLS, **CEREMONIES, **BROWSER, **METHODS, **STORES})
 """By a name that nobody sees."""
 
 
@@ -37,4 +38,5 @@ _SPOKEN = {
     "totp": "an authenticator app",
     "otp": "a code that you are sent",
     "recovery_code": "a recovery code",
+    "browser": "your browser",
 }
