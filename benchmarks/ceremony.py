@@ -39,8 +39,9 @@ from upstile.protocol import (
 from upstile.server import App
 from upstile.server._http import HttpRequest, HttpResponse
 from upstile.server.authorization.ceremony._overload import Overload
-from upstile.server.authorization.methods import Purpose, WebAuthn
+from upstile.server.authorization.methods import MethodContext, Purpose, Secrets, Wanted, WebAuthn
 from upstile.server.fastapi import StepUp
+from upstile.server.keys._seal import Seal
 from upstile.server.keys._secret_keys import new_key
 from upstile.server.storage import AuthenticatorRecord, User
 
@@ -61,29 +62,34 @@ def ceremony_rows(rounds: int) -> Iterator[Row]:
 
 def _webauthn_rows(rounds: int) -> Iterator[Row]:
     """What judging an assertion costs beside the signature and the hash in it."""
-    method = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
+    secrets = Secrets(Seal([new_key().decode()]))
+    context = MethodContext(issuer=URL, name="Bank", rp_id="localhost", webauthn_origins=[URL], secrets=secrets)
+    method = WebAuthn().bind(context)
     moment = Moment(prompter=ScriptedPrompter(pin="2468"), cancel=Event(), webauthn_origin=URL)
     key = VirtualKey(pin="2468", algorithms=[-7])
     device, user = ClientWebAuthn(devices=lambda: [key]), User(URL, "ada")
-    data, members = method.enroll(user, "a", "ada", [])
-    pending = EnrollResponse(id="a", state="pending", **members)
+    new = asyncio.run(method.enroll(Wanted(user=user, id="a", account="ada")))
+    pending = EnrollResponse(id="a", state="pending", **new.members)
     proof = VerifyRequest.from_members(dict(device.enroll(pending, moment)))
-    record = AuthenticatorRecord(id="a", method="webauthn", name="key", state="pending", created=0, data=data)
-    kept = method.confirm(user, record, method.read_first(proof), NOON)
+    record = AuthenticatorRecord(id="a", method="webauthn", name="key", state="pending", created=0, data=new.data)
+    kept = asyncio.run(method.confirm(user, record, method.read_first(proof), NOON))
     if kept is None:
         raise RuntimeError("the key was not enrolled")
     enrolled = [replace(record, state="active", data=kept.data, counter=kept.counter)]
     purpose = Purpose(client_id="cli", jkt=None, resource=URL)
     answers: list[tuple[AnswerRequest, Mapping[str, Any]]] = []
     for _ in range(20):
-        offered = method.offer(enrolled, purpose, user_verification=True)
+        offered = method.offer(enrolled, purpose, user_verification=True, before={})
         form = {"client_id": "cli", "auth_session": "s", "authn_method": "webauthn"}
-        answers.append((AnswerRequest(**form, **device.answer(offered.offer, moment)), offered.state))
+        answers.append((AnswerRequest(**form, **device.answer(offered.offers[0], moment)), offered.state))
 
     def ours(times: int) -> None:
         for answer, state in answers[:times]:
-            if method.verify(method.read(answer), state, user, enrolled, NOON) is None:
-                raise RuntimeError("not accepted")
+            try:
+                method.verify(method.read(answer), state, user, enrolled, NOON).send(None)  # it waits for nothing
+            except StopIteration as end:
+                if end.value is None:
+                    raise RuntimeError("not accepted") from None
 
     def library(times: int) -> None:
         for answer, state in answers[:times]:

@@ -22,7 +22,7 @@ from examples.bank.serving import free_port
 from upstile.protocol import es256_jwk, jwk_thumbprint
 from upstile.server import App, Authentication
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization.methods import Totp
+from upstile.server.authorization.methods import MethodContext, Secrets, Totp, Wanted
 from upstile.server.authorization.user._budgets import remember_key
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.fastapi import StepUp
@@ -85,8 +85,10 @@ async def enrol(server: StepUp, count: int, now: float) -> list[Person]:
 async def _enrol(server: StepUp, name: str, now: float) -> Person:
     deployment = server._deployment
     user, id = User(URL, name), token_urlsafe(12)
-    data, members = Totp(issuer_name="load", seal=deployment.seal).enroll(user, id, name, [])
-    phone = AuthenticatorRecord(id=id, method="totp", name="phone", state="active", created=int(now), data=data)
+    secrets = Secrets(deployment.seal)
+    context = MethodContext(issuer=URL, name="load", rp_id="localhost", webauthn_origins=(), secrets=secrets)
+    new = await Totp().bind(context).enroll(Wanted(user=user, id=id, account=name))
+    phone = AuthenticatorRecord(id=id, method="totp", name="phone", state="active", created=int(now), data=new.data)
 
     def add(account: Account) -> tuple[Account, None]:
         return replace(account, authenticators=(phone,)), None
@@ -98,7 +100,7 @@ async def _enrol(server: StepUp, name: str, now: float) -> Person:
     state = remember_key(UserState(), jkt, [id], now).record(now)
     await deployment.storage.one_time.update_many([known], lambda _: ({known: state}, None), now)
     login = await deployment.sign_in.start_session(name, amr=["pwd"], now=now, possession=Possession(jkt=jkt))
-    seed = b32decode(parse_qs(urlsplit(members["otpauth_uri"]).query)["secret"][0])
+    seed = b32decode(parse_qs(urlsplit(new.members["otpauth_uri"]).query)["secret"][0])
     return Person(token=login.access_token, key=key.private_numbers().private_value, seed=seed.hex())
 
 

@@ -45,6 +45,29 @@ async def test_a_key_is_forgotten_also_when_the_node_dies_before_it_has_said_so(
         await server._deployment.aclose()
 
 
+async def test_a_key_of_a_torn_removal_is_forgotten_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two lost devices are removed with one token; the node dies in the middle of the first removal."""
+    async with enrolled_app(tmp_path) as app:
+        await with_passkey(app)
+        finder = replace(app, key=new_key(), passkey=None)
+        await finder.sign_in()
+        await finder.elevate()
+        ids, token = await _ids(app), await app.elevate(acr_values="phr", **CHANGE)
+        pending = (await app.call("POST", PATH, token=token, json={"method": "totp", "name": "also lost"})).json()
+        code = replace(app).first_code(pending["otpauth_uri"])
+        await app.call("POST", f"{PATH}/{pending['id']}/verify", token=token, json={"otp": code})
+        with monkeypatch.context() as dying:
+            dying.setattr(Ends, "spread", _dies)
+            assert (await app.call("DELETE", f"{PATH}/{ids['totp']}", token=token)).status_code == 503
+        assert (await app.call("DELETE", f"{PATH}/{pending['id']}", token=token)).status_code == 204
+        server = another_process(tmp_path, app.clock)
+        await server._deployment.prepare()
+        assert set((await server.export_user("ada"))["counted"]["known"]) == {thumbprint(app.key)}
+        await server._deployment.aclose()
+
+
 @pytest.mark.parametrize("kind", ["token", "login"])
 async def test_what_was_given_back_at_another_node_changes_no_authenticators(
     tmp_path: Path, kind: Literal["token", "login"]

@@ -13,6 +13,7 @@ from support.own_app import OwnApp, own_app
 from support.tokens import mint
 from support.totp import seed_in
 from support.wire_driver import URL, bank_app, new_key, problem_of, thumbprint
+from upstile.server.authorization.user._account import MOST_DISABLED
 from upstile.server.storage import Account, User
 from upstile.server.storage.sqlite import SqliteStore
 
@@ -55,6 +56,19 @@ async def test_a_user_has_at_most_twenty_authenticators_and_pending_ones_take_no
         pending = next(e for e in (await app.call("GET", PATH)).json()["authenticators"] if e["state"] == "pending")
         reply = await app.call("POST", f"{PATH}/{pending['id']}/verify", token=token, json={"otp": "000000"})
         assert problem_of(reply) == "verification-failed"
+
+
+async def test_whoever_filled_all_places_has_not_blocked_the_help_desks_way_back(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        assert (await app.enroll_totp()).status_code == 200
+        await _fill_up(tmp_path, 20)
+        assert (await app.server.disable_authenticators("ada")).authenticators == 20
+        code = await app.server.enrolment_code("ada")
+        await app.sign_in()
+        assert (await app.enroll_totp("new phone", enrolment_code=code)).json()["state"] == "active"
+        states = [entry["state"] for entry in (await app.call("GET", PATH)).json()["authenticators"]]
+        assert states == ["disabled"] * MOST_DISABLED + ["active"]
 
 
 async def test_where_all_are_disabled_a_fresh_login_enrols_nothing_and_an_enrolment_code_does(tmp_path: Path) -> None:

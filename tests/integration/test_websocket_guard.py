@@ -62,6 +62,19 @@ async def _app(folder: Path) -> AsyncGenerator[OwnApp]:
         async def for_more(websocket: WebSocket, auth: Annotated[Authentication, Depends(for_one)]) -> None:
             await _each(websocket, partial(auth.require, max_age=0))
 
+        @app.api.websocket("/each-by-hand")
+        async def by_hand(websocket: WebSocket) -> None:
+            await mfa(websocket)
+            await _each(websocket, partial(mfa, websocket))
+
+        @app.api.websocket("/once-by-hand")
+        async def once_by_hand(websocket: WebSocket) -> None:
+            await _each(websocket, partial(for_one, websocket))
+
+        @app.api.websocket("/once-twice", dependencies=[Depends(for_one), Depends(require(acr="mfa", max_age=0))])
+        async def both_at_once(websocket: WebSocket) -> None:
+            await _each(websocket, partial(for_one, websocket))
+
         await app.sign_in()
         yield app
 
@@ -72,11 +85,13 @@ async def _say(websocket: WebSocket, text: str = "in") -> None:
     await websocket.close()
 
 
-async def _each(websocket: WebSocket, ask: Callable[[], None]) -> None:
+async def _each(websocket: WebSocket, ask: Callable[[], Awaitable[object] | None]) -> None:
     await websocket.accept()
     while True:
         await websocket.receive_text()
-        ask()
+        waiting = ask()
+        if waiting is not None:
+            await waiting
         await websocket.send_text("done")
 
 
@@ -267,13 +282,14 @@ async def _talking(app: OwnApp, path: str, token: str) -> AsyncGenerator[Callabl
         await task
 
 
+@pytest.mark.parametrize("path", ["/again", "/each-by-hand"])
 @pytest.mark.parametrize("ended", ["expired", "revoked", "unknown"])
 async def test_who_asks_again_on_an_open_websocket_asks_whether_the_token_still_lives(
-    tmp_path: Path, ended: str
+    tmp_path: Path, ended: str, path: str
 ) -> None:
     async with _app(tmp_path) as app:
         await app.enroll_totp()
-        async with _talking(app, "/again", await app.elevate(max_age="300")) as say:
+        async with _talking(app, path, await app.elevate(max_age="300")) as say:
             assert (await say())["type"] == "websocket.send"
             if ended == "expired":
                 app.clock.now += 300
@@ -284,16 +300,19 @@ async def test_who_asks_again_on_an_open_websocket_asks_whether_the_token_still_
             assert await say() == {"type": "websocket.close", "code": 1008, "reason": ""}
 
 
-async def test_a_token_for_one_call_serves_one_message_of_a_websocket(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/messages", "/once-by-hand"])
+async def test_a_token_for_one_call_serves_one_message_of_a_websocket(tmp_path: Path, path: str) -> None:
     async with _app(tmp_path) as app:
         await app.enroll_totp()
-        async with _talking(app, "/messages", await app.elevate(max_age="0")) as say:
+        async with _talking(app, path, await app.elevate(max_age="0")) as say:
             assert (await say())["type"] == "websocket.send"
             assert (await say())["type"] == "websocket.close"
 
 
-async def test_a_token_for_one_call_that_opened_a_websocket_has_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/once-and-again", "/once-twice"])
+async def test_a_token_for_one_call_that_opened_a_websocket_has_served(tmp_path: Path, path: str) -> None:
+    """For all guards of its handshake, which are one call, and for no message."""
     async with _app(tmp_path) as app:
         await app.enroll_totp()
-        async with _talking(app, "/once-and-again", await app.elevate(max_age="0")) as say:
+        async with _talking(app, path, await app.elevate(max_age="0")) as say:
             assert (await say())["type"] == "websocket.close"

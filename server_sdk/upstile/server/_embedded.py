@@ -1,6 +1,6 @@
 """Puts a deployment with its embedded authorization server together: the one place that knows all parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,7 @@ from upstile.server._deployment import Deployment
 from upstile.server._replay import ReplaySet
 from upstile.server._settings import Origin
 from upstile.server.audit import Events
-from upstile.server.authorization._acr import OFFERED, SATISFIES
+from upstile.server.authorization._acr import SATISFIES, offered_with
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._endpoints import Endpoints
 from upstile.server.authorization._possession import ProofOfPossession
@@ -27,10 +27,12 @@ from upstile.server.authorization.ceremony._answer import Answers
 from upstile.server.authorization.ceremony._start import Starts
 from upstile.server.authorization.ceremony._steps import Steps
 from upstile.server.authorization.ceremony._subject import Subjects
+from upstile.server.authorization.enrolment._beginnings import Beginnings
+from upstile.server.authorization.enrolment._changes import Changes
 from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.enrolment._help_desk import HelpDesk, Users
-from upstile.server.authorization.methods import Method, Totp, WebAuthn
+from upstile.server.authorization.methods import Method, MethodContext, Secrets, configured
 from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import Revoker
 from upstile.server.authorization.tokens._tokens import TokenMint
@@ -57,6 +59,7 @@ class Settings:
         apps: the registered apps.
         seal: encrypts secrets at rest.
         storage: the stores.
+        methods: the ways to confirm.
         name: what people are shown.
         rp_id, webauthn_origins: the WebAuthn relying party, and the origins that its client data may name.
         refuse_copies: whether a security key is refused that counts lower than before.
@@ -74,6 +77,7 @@ class Settings:
     apps: Apps
     seal: Seal
     storage: Storage
+    methods: Sequence[Method]
     name: str
     rp_id: str
     webauthn_origins: tuple[str, ...]
@@ -125,7 +129,7 @@ def embedded(settings: Settings) -> Deployment:
     endpoints = _endpoints(settings, parts, mint, ends)
     documents = {
         RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
-        SERVER_METADATA_PATH: lambda: _server_metadata(settings, parts.methods).to_members(),
+        SERVER_METADATA_PATH: lambda: _server_metadata(settings, parts).to_members(),
         f"{PREFIX}/jwks": parts.signing.jwks,
     }
     return Deployment(
@@ -147,8 +151,9 @@ def embedded(settings: Settings) -> Deployment:
 
 
 def _parts(settings: Settings) -> _Parts:
-    url, storage = settings.url, settings.storage
-    issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=OFFERED, marks_single_use=True)
+    url, storage, methods = settings.url, settings.storage, _methods(settings)
+    reachable = offered_with([method.potential(user_verification=True, now=0) for method in methods])
+    issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=reachable, marks_single_use=True)
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
     verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
@@ -165,7 +170,7 @@ def _parts(settings: Settings) -> _Parts:
             replays=replays if settings.replay == "node" else None,
             required=settings.dpop_required,
         ),
-        methods=_methods(settings),
+        methods=methods,
         closings=Closings(storage=storage, names=names),
         guard=Guard(
             verifier=verifier,
@@ -194,35 +199,32 @@ def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
     )
 
 
-def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> Enrolment:
-    storage, methods = settings.storage, parts.methods
-    return Enrolment(
-        guard=parts.guard,
-        rights=EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names),
-        methods=methods,
-        durable=storage.durable,
-        ends=ends,
-        closings=parts.closings,
-        events=settings.events,
+def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment, Beginnings]:
+    storage, methods, events = settings.storage, parts.methods, settings.events
+    rights = EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names)
+    changes = Changes(guard=parts.guard, rights=rights, durable=storage.durable, ends=ends, events=events)
+    return (
+        Enrolment(changes=changes, rights=rights, methods=methods, closings=parts.closings, events=events),
+        Beginnings(changes=changes, rights=rights, methods=methods, events=events),
     )
 
 
 def _methods(settings: Settings) -> tuple[Method, ...]:
-    """All methods, the strongest first: to add one, add it here."""
-    return (
-        WebAuthn(
-            issuer=settings.url,
-            rp_id=settings.rp_id,
-            rp_name=settings.name,
-            origins=settings.webauthn_origins,
-        ),
-        Totp(issuer_name=settings.name, seal=settings.seal),
+    """The methods, bound to this deployment."""
+    context = MethodContext(
+        issuer=settings.url,
+        name=settings.name,
+        rp_id=settings.rp_id,
+        webauthn_origins=settings.webauthn_origins,
+        secrets=Secrets(settings.seal),
     )
+    return configured(settings.methods, context)
 
 
 def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Endpoints:
     url, storage, events, names = settings.url, settings.storage, settings.events, parts.names
     revocations, verifier = parts.revocations, parts.verifier
+    enrolment, beginnings = _enrolment(settings, parts, ends)
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=parts.methods, enrollment_uri=enrollment_uri)
@@ -253,7 +255,8 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         ),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
-        enrolment=_enrolment(settings, parts, ends),
+        enrolment=enrolment,
+        beginnings=beginnings,
         refusals=parts.guard.refusals,
         events=events,
     )
@@ -270,7 +273,7 @@ def _resource_metadata(settings: Settings) -> ResourceMetadata:
     )
 
 
-def _server_metadata(settings: Settings, methods: tuple[Method, ...]) -> ServerMetadata:
+def _server_metadata(settings: Settings, parts: _Parts) -> ServerMetadata:
     url = settings.url
     return ServerMetadata(
         issuer=url,
@@ -285,9 +288,9 @@ def _server_metadata(settings: Settings, methods: tuple[Method, ...]) -> ServerM
         token_endpoint_auth_methods_supported=("none",),
         revocation_endpoint_auth_methods_supported=("none",),
         code_challenge_methods_supported=("S256",),
-        acr_values_supported=OFFERED,
+        acr_values_supported=parts.verifier.issuer.acr_values_supported,
         dpop_signing_alg_values_supported=DPOP_ALGORITHMS,
         authorization_response_iss_parameter_supported=True,
-        authn_methods_supported=tuple(method.name for method in methods),
+        authn_methods_supported=tuple(dict.fromkeys(method.traits.name for method in parts.methods)),
         upstile_profile_versions_supported=(PROFILE_VERSION,),
     )

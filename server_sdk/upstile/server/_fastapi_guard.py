@@ -9,6 +9,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket, WebSocketState
 
 from upstile.protocol import Requirement
 from upstile.server._deployment import Deployment
@@ -85,6 +86,8 @@ class Guarded(SecurityBase):
                     return authentication
                 authentication = await deployment.authenticate(neutral, asks_once, lasts=lasts)
                 scope[self._verified] = route, authentication
+            else:
+                authentication.look_again(self.requirement, begun=_is_open(connection))
             await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
             if deployment.is_repeat(authentication.token):
                 deployment.repeated(authentication.token, head(connection), route_of(scope))
@@ -134,6 +137,11 @@ def guards(dependant: Any) -> Iterator[Guarded]:
             yield call.with_scopes(scopes)
         elif isinstance(getattr(call, "func", getattr(call, "__self__", None)), Guarded):
             raise ConfigurationError("hand the guard itself to Depends or Security, not something made of it")
+
+
+def _is_open(connection: HTTPConnection) -> bool:
+    """Whether a websocket was accepted."""
+    return isinstance(connection, WebSocket) and connection.application_state is WebSocketState.CONNECTED
 
 
 def _asks_once(deployment: Deployment, route: object, fastapi_scope: Any) -> bool:

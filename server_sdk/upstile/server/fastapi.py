@@ -54,6 +54,7 @@ from upstile.server.audit import Addresses, Events
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._lives import LOGIN_LIFE
 from upstile.server.authorization.enrolment._help_desk import Users
+from upstile.server.authorization.methods import Method, Totp, WebAuthn
 from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
@@ -77,6 +78,7 @@ class StepUp(HelpDeskVerbs):
         url: str,
         storage: str,
         clients: Iterable[App],
+        methods: Iterable[Method] | None = None,
         name: str | None = None,
         secret_keys: Sequence[str | bytes] | None = None,
         rotate_keys_after: float | None = ROTATED_AFTER,
@@ -104,6 +106,8 @@ class StepUp(HelpDeskVerbs):
                 resource identifier, and what DPoP proofs are compared with.
             storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
             clients: the apps that may run ceremonies.
+            methods: the ways to confirm, of `upstile.server.methods`; by default `[WebAuthn(), Totp()]`. The strongest
+                are offered first, and of equally strong ones those that stand first here.
             name: what people are shown, e.g. in an authenticator app; the host by default.
             secret_keys: keys that encrypt secrets at rest, each 32 random bytes as base64url text, the newest first; by
                 default the blank-separated keys in the environment variable `UPSTILE_SECRET_KEYS`.
@@ -159,6 +163,7 @@ class StepUp(HelpDeskVerbs):
             apps=Apps(clients),
             seal=seal,
             storage=kept,
+            methods=(WebAuthn(), Totp()) if methods is None else tuple(methods),
             name=check_name(name or origin.host),
             rp_id=party,
             webauthn_origins=origins,

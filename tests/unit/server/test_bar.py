@@ -18,7 +18,7 @@ from upstile.server._errors import Rejection
 from upstile.server.authorization._acr import BASE_MAX_AGE, OFFERED, SATISFIES, BaseFactors, Factor, Proof, reached
 from upstile.server.authorization.ceremony._offers import bar_for_changes
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
-from upstile.server.authorization.methods import Method
+from upstile.server.authorization.methods import Method, Traits
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._evaluate import Satisfied, evaluate
@@ -41,6 +41,10 @@ class Kind:
     name: str
     factors: frozenset[Factor]
     verified: frozenset[Factor] = frozenset()
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(name=self.name)
 
     def potential(self, *, user_verification: bool, now: float) -> Proof:
         more = self.verified if user_verification else frozenset[Factor]()

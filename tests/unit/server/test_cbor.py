@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webauthn.helpers import parse_authenticator_data
 
+from support.own_methods import ADA, PURPOSE, context, done, wanted
 from support.wire_driver import Passkey
 from upstile.protocol import AnswerRequest, base64url_decode, base64url_encode
 from upstile.server.authorization.methods import _webauthn as webauthn
 from upstile.server.authorization.methods._cbor import NotPlain, check_attestation, check_authenticator_data, check_item
-from upstile.server.authorization.methods._method import Purpose
 from upstile.server.authorization.methods._webauthn import WebAuthn
-from upstile.server.storage import AuthenticatorRecord, User
+from upstile.server.storage import AuthenticatorRecord
 
 URL = "http://localhost:8000"
 PLAIN = st.recursive(
@@ -72,11 +72,11 @@ def test_what_no_authenticator_writes_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("where", ["statement", "public key", "extensions"])
 def test_a_tag_in_a_registration_never_reaches_the_library(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    method = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
-    state, message = method.enroll(User(URL, "ada"), "a", "ada", [])
-    registration = Passkey().register(message["options"])
-    record = AuthenticatorRecord(id="a", method="webauthn", name="k", state="pending", created=0, data=state)
-    assert method.confirm(User(URL, "ada"), record, registration, 0) is not None
+    method = WebAuthn().bind(context())
+    new = done(method.enroll(wanted()))
+    registration = Passkey().register(new.members["options"])
+    record = AuthenticatorRecord(id="a", method="webauthn", name="k", state="pending", created=0, data=new.data)
+    assert done(method.confirm(ADA, record, registration, 0)) is not None
     parts: Any = cbor.decode(base64url_decode(registration["response"]["attestationObject"]))
     regular_expression = b"\xd8\x23\x63(a)"
     data: bytes = parts["authData"]
@@ -91,7 +91,7 @@ def test_a_tag_in_a_registration_never_reaches_the_library(monkeypatch: pytest.M
         check_attestation(encoded)
     registration["response"]["attestationObject"] = base64url_encode(encoded)
     monkeypatch.setattr(f"{webauthn.__name__}.verify_registration_response", library := Mock())
-    assert method.confirm(User(URL, "ada"), record, registration, 0) is None
+    assert done(method.confirm(ADA, record, registration, 0)) is None
     assert library.mock_calls == []
 
 
@@ -132,24 +132,23 @@ def test_what_passes_is_cut_by_the_library_where_we_cut_it(key: dict[int, Any], 
 
 
 def test_a_tag_in_an_assertion_never_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
-    user, passkey = User(URL, "ada"), Passkey()
-    state, message = method.enroll(user, "a", "ada", [])
-    pending = AuthenticatorRecord(id="a", method="webauthn", name="k", state="pending", created=0, data=state)
-    confirmed = method.confirm(user, pending, passkey.register(message["options"]), 0)
+    method, passkey = WebAuthn().bind(context()), Passkey()
+    new = done(method.enroll(wanted()))
+    pending = AuthenticatorRecord(id="a", method="webauthn", name="k", state="pending", created=0, data=new.data)
+    confirmed = done(method.confirm(ADA, pending, passkey.register(new.members["options"]), 0))
     assert confirmed is not None
     record = AuthenticatorRecord(
         id="a", method="webauthn", name="k", state="active", created=0, data=confirmed.data, counter=confirmed.counter
     )
-    offered = method.offer([record], Purpose(client_id="app", jkt=None, resource=URL), user_verification=True)
-    assertion: Any = passkey.sign(offered.offer.options or {})
+    offered = method.offer([record], PURPOSE, user_verification=True, before={})
+    assertion: Any = passkey.sign(offered.offers[0].options or {})
     monkeypatch.setattr(f"{webauthn.__name__}.verify_authentication_response", library := Mock())
     for data in (_head() + _TAGGED, _attested(_PUBLIC_KEY) + _TAGGED):
         assertion["response"]["authenticatorData"] = base64url_encode(data)
         answer = AnswerRequest(
             client_id="app", auth_session="s", authn_method="webauthn", authn_response=json.dumps(assertion)
         )
-        assert method.verify(method.read(answer), offered.state, user, [record], 0) is None
+        assert done(method.verify(method.read(answer), offered.state, ADA, [record], 0)) is None
     assert library.mock_calls == []
 
 

@@ -96,7 +96,10 @@ def test_only_a_pending_authenticator_is_activated(state: Any) -> None:
         id="a", method="totp", name="phone", state=state, created=NOW, data={"seed": "its own"}
     )
     account = Account(user=User(URL, "ada"), authenticators=(record,))
-    assert activated(account, "a", Confirmed(data={"seed": "another"}, counter=1), NOW) == (account, None)
+    assert activated(account, "a", Confirmed(data={"seed": "another"}, counter=1), NOW, lambda *_: True) == (
+        account,
+        None,
+    )
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

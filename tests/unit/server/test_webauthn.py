@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from webauthn.helpers import base64url_to_bytes
 
-from support.wire_driver import NOON, URL, Passkey
+from support.own_methods import ADA, PURPOSE, context, done, wanted
+from support.wire_driver import NOON, Passkey
 from upstile.protocol import AnswerRequest, MalformedMessage, base64url_encode
 from upstile.server.authorization.methods import WebAuthn
-from upstile.server.authorization.methods._method import Purpose
-from upstile.server.storage import AuthenticatorRecord, User
+from upstile.server.storage import AuthenticatorRecord
 
-METHOD = WebAuthn(issuer=URL, rp_id="localhost", rp_name="Bank", origins=[URL])
-ADA = User(URL, "ada")
+METHOD = WebAuthn().bind(context())
 NONSENSE: st.SearchStrategy[Any] = st.sampled_from(
     [None, 0, True, "", "é", "\ud800", [], {}, {"a": {}}, "A" * 500, "AAAA="]
 )
@@ -31,18 +30,18 @@ def _record(data: Mapping[str, Any]) -> AuthenticatorRecord:
 
 
 def _registered() -> tuple[Passkey, dict[str, Any], dict[str, Any]]:
-    state, message = METHOD.enroll(ADA, "a", "ada@example.com", [])
+    new = done(METHOD.enroll(wanted()))
     passkey = Passkey()
-    return passkey, state, passkey.register(message["options"])
+    return passkey, dict(new.data), passkey.register(new.members["options"])
 
 
 PASSKEY, STATE, REGISTRATION = _registered()
-ENROLLED = METHOD.confirm(ADA, _record(STATE), REGISTRATION, NOON)
+ENROLLED = done(METHOD.confirm(ADA, _record(STATE), REGISTRATION, NOON))
 assert ENROLLED is not None
 KNOWN = _record(ENROLLED.data)
-OFFERED = METHOD.offer([KNOWN], Purpose(client_id="cli", jkt=None, resource=URL), user_verification=True)
-assert OFFERED.offer.options is not None
-ASSERTION = PASSKEY.sign(OFFERED.offer.options)
+OFFERED = METHOD.offer([KNOWN], PURPOSE, user_verification=True, before={})
+OPTIONS = OFFERED.offers[0].options or {}
+ASSERTION = PASSKEY.sign(OPTIONS)
 
 
 @st.composite
@@ -67,7 +66,7 @@ def _judge_assertion(response: Any) -> bool:
         answer = METHOD.read(AnswerRequest(**form, authn_response=json.dumps(response)))
     except MalformedMessage:
         return False
-    return METHOD.verify(answer, OFFERED.state, ADA, [KNOWN], NOON) is not None
+    return done(METHOD.verify(answer, OFFERED.state, ADA, [KNOWN], NOON)) is not None
 
 
 def test_the_sound_ones_are_accepted() -> None:
@@ -76,10 +75,11 @@ def test_the_sound_ones_are_accepted() -> None:
 
 @pytest.mark.parametrize("lie", [{"crossOrigin": True}, {"topOrigin": "https://evil.example"}])
 def test_what_a_page_of_another_site_asked_for_in_a_frame_is_refused(lie: dict[str, Any]) -> None:
-    state, message = METHOD.enroll(ADA, "a", "ada@example.com", [])
-    assert METHOD.confirm(ADA, _record(state), Passkey().register(message["options"]), NOON)
-    assert METHOD.confirm(ADA, _record(state), Passkey().register(message["options"], **lie), NOON) is None
-    assert not _judge_assertion(PASSKEY.sign(OFFERED.offer.options or {}, client=lie))
+    new = done(METHOD.enroll(wanted()))
+    pending, options = _record(new.data), new.members["options"]
+    assert done(METHOD.confirm(ADA, pending, Passkey().register(options), NOON))
+    assert done(METHOD.confirm(ADA, pending, Passkey().register(options, **lie), NOON)) is None
+    assert not _judge_assertion(PASSKEY.sign(OPTIONS, client=lie))
 
 
 @settings(max_examples=400)
@@ -95,5 +95,5 @@ def test_an_assertion_counts_only_with_what_was_signed(response: dict[str, Any])
 @settings(max_examples=400)
 @given(spoilt(REGISTRATION))
 def test_a_registration_is_confirmed_or_refused(response: dict[str, Any]) -> None:
-    confirmed = METHOD.confirm(ADA, _record(STATE), response, NOON)
+    confirmed = done(METHOD.confirm(ADA, _record(STATE), response, NOON))
     assert confirmed is None or base64url_to_bytes(confirmed.data["public_key"])

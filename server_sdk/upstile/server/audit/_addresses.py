@@ -9,7 +9,7 @@ from upstile.server._errors import ConfigurationError
 from upstile.server._http import HttpRequest
 
 _PORT = re.compile(r":[0-9]{1,5}$")
-_FOR = re.compile(r"(?:^|;)[ \t]*for=(\"[^\"]*\"|[^;\"]*)[ \t]*(?=;|$)", re.IGNORECASE)  # RFC 7239 §4
+_FOR = re.compile(r"(?:^|;)[ \t]*for=(\"[^\"]*\"|[^;\"\s]*)[ \t]*(?=;|$)", re.IGNORECASE)  # RFC 7239 §4
 _MOST = 20
 """Addresses of a header that are looked at."""
 Address = IPv4Address | IPv6Address

@@ -9,6 +9,8 @@ from threading import Thread
 from typing import Any
 
 from upstile.server.audit._event import SecurityEvent
+from upstile.server.audit._kinds import EventKind
+from upstile.server.storage import User
 
 Notify = Callable[[SecurityEvent], Awaitable[None] | None]
 """The deployment's hook. A plain function is called in a thread of its own, a coroutine function on the event loop. A
@@ -17,7 +19,22 @@ reply waits for it for a second at most; an error in it is logged and changes no
 PATIENCE = 1.0
 """Seconds that a reply waits for the hook. While a call of it is later than that, replies do not wait at all."""
 MOST = 100
-"""Calls of the hook under way; what comes beyond is told to the log only."""
+"""Calls of the hook under way, and of those for changes as many again; what comes beyond is told to the log only."""
+MOST_EACH = 10
+"""Of one user, of either: nobody can keep the hook from hearing of others, or of a change by making noise before it."""
+_CHANGES: frozenset[EventKind] = frozenset(
+    {
+        "authenticator-added",
+        "authenticator-removed",
+        "authenticator-closed",
+        "authenticator-opened",
+        "authenticator-disabled",
+        "enrolment-code-issued",
+        "sessions-ended",
+        "user-forgotten",
+    }
+)
+"""What changes who may come in."""
 
 _log = logging.getLogger("upstile.server.audit")
 
@@ -35,18 +52,19 @@ class Notifier:
     def __init__(self, hook: Notify) -> None:
         self._hook = hook
         self._on_loop = iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], tuple[bool, User | None]] = {}
         self._late: set[asyncio.Task[None]] = set()
         self.dropped = 0
 
     async def __call__(self, event: SecurityEvent) -> None:
         """Tell the hook, and wait for it while it is quick."""
-        if len(self._under_way) >= MOST:
+        place = event.kind in _CHANGES, event.user
+        if not self._has_room(*place):
             self.dropped += 1
             _log.error("the notify hook is too slow: %s was not told to it", event.kind)
             return
         task = asyncio.get_running_loop().create_task(self._call(event))
-        self._under_way.add(task)
+        self._under_way[task] = place
         task.add_done_callback(self._done)
         if any(not late.done() for late in self._late):
             return
@@ -55,8 +73,12 @@ class Notifier:
             self._late.add(task)
             _log.error("the notify hook takes longer than %.0f s: replies do not wait for it", PATIENCE)
 
+    def _has_room(self, change: bool, user: User | None) -> bool:
+        alike = [whose for is_change, whose in self._under_way.values() if is_change is change]
+        return len(alike) < MOST and alike.count(user) < MOST_EACH
+
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._under_way.discard(task)
+        del self._under_way[task]
         self._late.discard(task)
 
     async def _call(self, event: SecurityEvent) -> None:

@@ -14,7 +14,9 @@ MFA, PHR, PHRH = "mfa", "phr", "phrh"
 SATISFIES = {PHRH: {PHR}, PHR: {MFA}}
 """The embedded server's own table."""
 OFFERED = (PHR, MFA)
-"""What it can reach. NOTE: `phrh` needs verified attestation, for which no roots can be configured yet."""
+"""What it can reach with all methods, the strongest first.
+
+NOTE: `phrh` needs verified attestation, for which no roots can be configured yet."""
 BASE_MAX_AGE = 12 * 3600
 """Seconds for which a factor of the base login counts towards `mfa`."""
 
@@ -91,6 +93,17 @@ class BaseFactors:
 def best_base(now: float) -> BaseFactors:
     """A base login that lends whatever any sign-in could."""
     return BaseFactors(amr=tuple(_BASE_KINDS), auth_time=int(now))
+
+
+def strength(proof: Proof) -> tuple[bool, int]:
+    """What methods are put in order by, the strongest first, by the proof that each can give."""
+    return not proof.phishing_resistant, -len(proof.factors)
+
+
+def offered_with(proofs: Sequence[Proof]) -> tuple[str, ...]:
+    """The acr values that a deployment can reach whose methods give these proofs, beside the best of base logins."""
+    base = best_base(0)
+    return tuple(acr for acr in OFFERED if reaches(acr, proofs, base, 0))
 
 
 def reaches(acr: str, proofs: Sequence[Proof], base: BaseFactors, now: float) -> bool:

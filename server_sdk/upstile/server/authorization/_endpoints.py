@@ -25,6 +25,7 @@ from upstile.server.authorization.ceremony._answer import Answers
 from upstile.server.authorization.ceremony._overload import Overload
 from upstile.server.authorization.ceremony._sessions import form_mark
 from upstile.server.authorization.ceremony._start import Starts
+from upstile.server.authorization.enrolment._beginnings import Beginnings
 from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import RevocationRequest, Revoker
@@ -47,7 +48,7 @@ class Endpoints:
     Attributes:
         clock: the time in epoch seconds; read once for each request.
         possession: checks the DPoP proof.
-        apps, starts, answers, codes, revoker, enrolment: judge what was read.
+        apps, starts, answers, codes, revoker, enrolment, beginnings: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
         events: is told of each refusal.
         overload: says whether ceremonies may start.
@@ -61,6 +62,7 @@ class Endpoints:
     codes: Codes
     revoker: Revoker
     enrolment: Enrolment
+    beginnings: Beginnings
     refusals: Refusals
     events: Events
     overload: Overload = field(default_factory=Overload)
@@ -75,7 +77,7 @@ class Endpoints:
             revoke: self._oauth(revoke, RevocationRequest.from_members, self._revoke, lambda _: "revocation-refused"),
         }
         guarded: dict[str, dict[str, _Handle]] = {
-            authenticators: {"GET": enrolment.show, "POST": enrolment.begin},
+            authenticators: {"GET": enrolment.show, "POST": self.beginnings.begin},
             f"{authenticators}/{{id}}": {"PATCH": enrolment.rename, "DELETE": enrolment.remove},
             f"{authenticators}/{{id}}/verify": {"POST": enrolment.verify},
             f"{authenticators}/{{id}}/open": {"POST": enrolment.open},

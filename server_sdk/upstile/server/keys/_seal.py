@@ -25,6 +25,10 @@ TOTP_SEED = "totp-seed"
 SIGNING_KEY = "signing-key"
 """The label of the private halves of signing keys; bound to (issuer, "", kid, "private")."""
 
+SEALED = {"seed": TOTP_SEED, "destination": "destination", "codes": "recovery-codes", "secret": "method-secret"}
+"""The members of an authenticator's data that are sealed, as base64url text, with their labels; each is bound to
+(issuer, subject, authenticator id, the member's name)."""
+
 _VERSION = b"\x01"
 _NAME = slice(1, 9)
 _HEAD = 9
@@ -33,7 +37,7 @@ _SHORTEST = _HEAD + _NONCE + 16
 
 
 class Seal:
-    """Encrypts what must be readable again: TOTP seeds and signing keys.
+    """Encrypts what must be readable again: what methods keep in secret, and signing keys.
 
     Args:
         keys: secret keys, each 32 random bytes as base64url text, the newest first. The first one encrypts, all of

@@ -8,15 +8,13 @@ from typing import NamedTuple
 from upstile.protocol import MalformedMessage, base64url_decode, base64url_encode
 from upstile.server._errors import ConfigurationError
 from upstile.server.keys._rotation import Keys
-from upstile.server.keys._seal import SIGNING_KEY, TOTP_SEED, Seal
+from upstile.server.keys._seal import SEALED, SIGNING_KEY, Seal
 from upstile.server.keys._signing import bound_to
 from upstile.server.storage._records import Account, AuthenticatorRecord, User
 from upstile.server.storage._stores import DurableStore
 
 PAGE = 200
 """Authenticators that are read at a time."""
-FIELDS = {"seed": TOTP_SEED}
-"""The members of `AuthenticatorRecord.data` that are sealed, as base64url text, with their labels."""
 
 
 class SealedField(NamedTuple):
@@ -30,7 +28,7 @@ class SealedField(NamedTuple):
     @property
     def label(self) -> str:
         """The kind of value."""
-        return FIELDS[self.name]
+        return SEALED[self.name]
 
     @property
     def bound(self) -> tuple[str, ...]:
@@ -169,7 +167,7 @@ async def _fields(store: DurableStore) -> AsyncIterator[SealedField]:
     last = ""
     while page := await store.authenticators_after(last, PAGE):
         for user, record in page:
-            for name in FIELDS.keys() & record.data.keys():
+            for name in SEALED.keys() & record.data.keys():
                 yield SealedField(user, record.id, name, str(record.data[name]))
         last = page[-1][1].id
 

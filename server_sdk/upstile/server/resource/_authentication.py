@@ -104,11 +104,23 @@ class Authentication:
         requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
         if requirement.for_this_call and self._guard.marks_single_use and not self.call.asks_once():
             raise ConfigurationError("auth.require(max_age=0) needs once_in_handler=True at the guard of its route")
-        call, now = self.call, self._clock()
-        self._guard.look_again(call, now)
-        if requirement.for_this_call and self._lasts and call.served:
+        self.look_again(requirement)
+        _run_without_waiting(self._guard.require(self.call, requirement, self._clock()))
+
+    def look_again(self, requirement: Requirement, *, begun: bool = True) -> None:
+        """See that what was verified still counts, before it is judged once more.
+
+        Args:
+            requirement: what is asked.
+            begun: for a websocket: whether it is open. Then the guards of its handshake have asked, and it is one call.
+
+        Raises:
+            Rejection: the token has expired or ended, or the connection has had its one call.
+        """
+        call = self.call
+        self._guard.look_again(call, self._clock())
+        if requirement.for_this_call and self._lasts and begun and call.served:
             raise self._guard.refusals.step_up(call.scheme, requirement, call.token, used=True)
-        _run_without_waiting(self._guard.require(call, requirement, now))
 
     def __repr__(self) -> str:
         return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={self.acr!r})"

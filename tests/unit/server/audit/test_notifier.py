@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -147,3 +148,22 @@ async def test_an_object_or_a_function_that_gives_back_a_coroutine_is_waited_for
     await Notifier(hook)(EVENT)
     await Notifier(lambda event: hook(event))(EVENT)
     assert told == [EVENT, EVENT]
+
+
+async def test_noise_about_one_user_keeps_the_hook_from_hearing_of_no_other(released: threading.Event) -> None:
+    notify = Notifier(_waits_for(released))
+    for _ in range(module.MOST_EACH + 5):
+        await notify(replace(EVENT, user=User(URL, "mallory")))
+    assert notify.dropped == 5
+    await notify(EVENT)
+    assert notify.dropped == 5
+
+
+async def test_noise_before_a_change_keeps_the_hook_from_hearing_of_no_change(released: threading.Event) -> None:
+    notify = Notifier(_waits_for(released))
+    for number in range(module.MOST + 5):
+        await notify(replace(EVENT, kind="enrolment-begun", user=User(URL, f"ada {number // 5}")))
+    assert notify.dropped == 5
+    for kind in ("authenticator-added", "authenticator-removed"):
+        await notify(replace(EVENT, kind=kind))
+    assert notify.dropped == 5

@@ -4,18 +4,20 @@ Two transactions: `_claim` before anything is checked, `_outcome` after. A node 
 and what it would have written is written by nobody: after ten seconds the identical form is judged again, uncounted.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any, Literal
 
-from upstile.protocol import AnswerRequest, MalformedMessage
+from upstile.protocol import AnswerRequest, MalformedMessage, UpstileError
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.audit import EventKind, Events, SecurityEvent, in_words, learn
-from upstile.server.authorization._lives import SESSION_LIFE
+from upstile.server.authorization._lives import CLAIM_LIFE, SESSION_LIFE
 from upstile.server.authorization._possession import Possession
-from upstile.server.authorization._response import error_response
+from upstile.server.authorization._response import error_response, temporarily_unavailable
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_judged, claim, no_session
 from upstile.server.authorization.ceremony._outcome import Outcome, UsedBefore, write_right, write_wrong
@@ -29,6 +31,9 @@ from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 
+VERIFY_WITHIN = 5.0
+"""Seconds that a method may take to judge an answer: less than a claim holds."""
+_log = logging.getLogger("upstile.server")
 _LOOKS = 2
 """Times that an answer is held against the authenticators: of two that race, the later one sees what the first did."""
 
@@ -120,13 +125,12 @@ class Answers:
             instance=ceremony.instance,
             requirement=in_words(ceremony.acr_values, ceremony.max_age),
         )
-        if request.authn_method not in ceremony.offered:
-            raise AuthorizationError("invalid_request", "this method was not offered")
-        method = self._steps.method(request.authn_method)
-        learn(method=method.name)
+        account = await self._storage.durable.account(ceremony.login.user(self._issuer))
+        held = self._steps.held(account)
+        method, named = self._steps.method(ceremony, request, held)
+        learn(method=method.traits.name)
         response = _response(method, request)
         self._subjects.still_good(ceremony, now)
-        account = await self._storage.durable.account(ceremony.login.user(self._issuer))
         return Answer(
             name=request.auth_session,
             form=form,
@@ -134,7 +138,9 @@ class Answers:
             possession=possession,
             ceremony=ceremony,
             account=account,
+            held=held,
             method=method,
+            named=named,
             response=response,
             session=key,
             user=self._names("user", ceremony.login.subject),
@@ -155,9 +161,10 @@ class Answers:
 
     async def _reply_if_right(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse | None:
         method, user = answer.method, answer.account.user
-        state, authenticators = answer.ceremony.offered[method.name], claimed.authenticators
+        state, authenticators = answer.ceremony.offered[method.traits.key], claimed.authenticators
         for _ in range(_LOOKS):
-            verified = method.verify(answer.response, state, user, authenticators, claimed.claim.judged_at)
+            verdict = method.verify(answer.response, state, user, authenticators, claimed.claim.judged_at)
+            verified = await _in_time(verdict, method.traits.name)
             if verified is None or await self._is_refused_copy(answer, verified, now):
                 break
             try:
@@ -196,7 +203,7 @@ class Answers:
         event = self._event("ceremony-succeeded" if outcome.ends else "answer-accepted", answer, now)
         rows = self._events.in_phase(event)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)
-        self._events.telemetry.human_time(answer.method.name, now - answer.asked_at)
+        self._events.telemetry.human_time(answer.method.traits.name, now - answer.asked_at)
         await self._events.tell(event, in_phase=True)
         return outcome.reply
 
@@ -233,7 +240,7 @@ class Answers:
         result: Literal["rejected", "accepted"],
     ) -> Outcome:
         try:
-            plans = self._steps.plan(ceremony, answer.account.authenticators, user, claimed.side, now)
+            plans = self._steps.plan(ceremony, answer.held, user, claimed.side, now)
         except AuthorizationError as error:
             refused = replace(self._event("answer-refused", answer, now), reason=error.code, detail=error.description)
             self._events.note(refused)
@@ -244,12 +251,28 @@ class Answers:
     @staticmethod
     def _worn_out(answer: Answer, claimed: Claimed) -> frozenset[str]:
         """What this guess closes to unknown keys, unless it is right."""
-        failures = claimed.user.failures if claimed.side is None and answer.method.guessable else {}
+        failures = claimed.user.failures if claimed.side is None and answer.method.traits.guessable else {}
         return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
     def _event(self, kind: EventKind, answer: Answer, now: float, *, reason: str | None = None) -> SecurityEvent:
-        user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.name
+        user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.traits.name
         return SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, reason=reason, at=now)
+
+
+async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified | None:
+    """What a method says, if it says it in time.
+
+    Raises:
+        AuthorizationError: it breaks or hangs. The try stays counted: what breaks the check must be no free guess.
+    """
+    try:
+        async with asyncio.timeout(VERIFY_WITHIN):
+            return await verdict
+    except (UpstileError, asyncio.CancelledError):  # storage or keys; or nobody waits any more
+        raise
+    except Exception as error:
+        _log.exception("the method %s failed to judge an answer", method)
+        raise temporarily_unavailable("the answer could not be judged", int(CLAIM_LIFE)) from error
 
 
 def _response(method: Method, request: AnswerRequest) -> Any:

@@ -61,23 +61,23 @@ class Ceremony:
 
     def with_proof(self, proof: Proof, now: float, authenticator: str = "") -> "Ceremony":
         """The ceremony after one more proof; proofs that `max_age` has outrun are dropped."""
-        return changed(self, proofs=self._after(proof, now), authenticators=(*self.authenticators, authenticator))
+        return changed(self, proofs=self._after((proof,), now), authenticators=(*self.authenticators, authenticator))
 
     def complete(self, now: float) -> bool:
         """Whether nothing more is asked of the person."""
         return complete(self.acr_values, self.proofs, self.base, now)
 
-    def would_complete(self, proof: Proof, now: float) -> bool:
-        """Whether nothing more would be asked after one more proof."""
-        return complete(self.acr_values, self._after(proof, now), self.base, now)
+    def would_complete(self, proofs: tuple[Proof, ...], now: float) -> bool:
+        """Whether nothing more would be asked after these proofs."""
+        return complete(self.acr_values, self._after(proofs, now), self.base, now)
 
     def reached(self, now: float) -> str | None:
         """The acr that the token will name."""
         return reached(self.acr_values, self.proofs, self.base, now)
 
-    def _after(self, proof: Proof, now: float) -> tuple[Proof, ...]:
+    def _after(self, proofs: tuple[Proof, ...], now: float) -> tuple[Proof, ...]:
         window = None if self.max_age is None else max(self.max_age, OUTLASTED)
-        return (*(old for old in self.proofs if window is None or now - old.at <= window), proof)
+        return (*(old for old in self.proofs if window is None or now - old.at <= window), *proofs)
 
 
 CEREMONY = Json(Ceremony)

@@ -1,5 +1,6 @@
 """The first transaction of an answer: the session is claimed and the try is counted, before anything is checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ class Answer:
     Attributes:
         name: the name of its session.
         form, mark: what an identical form is recognised by; what this request is recognised by.
+        held: what the user can answer with.
+        named: the one authenticator that it is about, where it says so.
         session, user: the keys of what both phases read and write.
         asked_at: when the person was asked (epoch seconds).
     """
@@ -34,11 +37,18 @@ class Answer:
     possession: Possession
     ceremony: Ceremony
     account: Account
+    held: tuple[AuthenticatorRecord, ...]
     method: Method
+    named: AuthenticatorRecord | None
     response: Any = field(repr=False)
     session: OneTimeKey
     user: OneTimeKey
     asked_at: float
+
+    def among(self, records: Sequence[AuthenticatorRecord]) -> tuple[AuthenticatorRecord, ...]:
+        """Those of some authenticators that it may be judged against."""
+        own = active_of(self.method, records)
+        return own if self.named is None else tuple(record for record in own if record.id == self.named.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,15 +78,14 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
     if answer.ceremony.generation < user.first_proof:
         raise no_session()
     side = side_of(user, answer.possession.jkt, now)
-    active = active_of(answer.method, open_to(answer.account.authenticators, user, side))
+    active = answer.among(open_to(answer.held, user, side))
     before, tries = session.head.claim, session.head.tries
     counted: Kept = {}
     again = before is not None and before.form == answer.form
     if before is not None and again:  # the same guess, which nobody is judging any more
         charged = before.charged
         if charged.authenticators:  # and not those that are open now: it may be itself what closed one
-            enrolled = active_of(answer.method, answer.account.authenticators)
-            active = tuple(record for record in enrolled if record.id in charged.authenticators)
+            active = tuple(record for record in answer.among(answer.held) if record.id in charged.authenticators)
     else:
         check_login(login, user, side)
         if tries >= TRIES:
@@ -93,7 +102,7 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
 def _count(
     answer: Answer, user: UserState, side: Side, active: tuple[AuthenticatorRecord, ...], now: float
 ) -> tuple[UserState, Charged, Kept]:
-    if not answer.method.guessable:
+    if not answer.method.traits.guessable:
         return user, Charged(left=TRIES), {}
     locked = lock_of(user, side, now)
     if locked is not None:

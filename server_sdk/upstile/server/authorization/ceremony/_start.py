@@ -105,7 +105,7 @@ class Starts:
         user, login, side = count.read(await self._storage.one_time.get_many(keys, now))
         ceremony = self._ceremony(start, token, login, app.scopes, possession.jkt, account.proofs, now)
         learn(ceremony=ceremony.id, requirement=in_words(ceremony.acr_values, ceremony.max_age))
-        plans = self._steps.plan(ceremony, account.authenticators, user, side, now)
+        plans = self._steps.plan(ceremony, self._steps.held(account), user, side, now)
         asked = self._steps.ask(ceremony, plans, left(user, login, side), now)
         written = [*keys, *asked.kept, *possession.keys]
         started = SecurityEvent(kind="ceremony-started", user=account.user, client_id=ceremony.client_id, at=now)

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import Any, Literal
 
-from upstile.protocol import Step
+from upstile.protocol import AnswerRequest, Step
 from upstile.server._changed import changed
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.authorization._lives import SESSION_LIFE
 from upstile.server.authorization.ceremony._ceremony import Ceremony
-from upstile.server.authorization.ceremony._offers import Plan, could_complete, open_to, plan_offers
+from upstile.server.authorization.ceremony._offers import Plan, active_of, could_complete, held, open_to, plan_offers
 from upstile.server.authorization.ceremony._sessions import Session
 from upstile.server.authorization.methods import Method, Purpose
 from upstile.server.authorization.user._budgets import TRIES, Side, lock_of, starts_are_used_up
 from upstile.server.authorization.user._logins import masked
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.storage import AuthenticatorRecord, Kept, Names
+from upstile.server.storage import Account, AuthenticatorRecord, Kept, Names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,34 +40,54 @@ class Steps:
 
     def __init__(self, *, names: Names, methods: tuple[Method, ...], enrollment_uri: str) -> None:
         self._names = names
-        self._methods = {method.name: method for method in methods}
+        self._methods = {method.traits.key: method for method in methods}
         self._enrollment_uri = enrollment_uri
 
-    def method(self, name: str) -> Method:
-        """The method with this name, which an earlier step offered."""
-        return self._methods[name]
+    def method(
+        self, ceremony: Ceremony, request: AnswerRequest, held: Sequence[AuthenticatorRecord]
+    ) -> tuple[Method, AuthenticatorRecord | None]:
+        """The method that an answer is by and, where several share its name, the authenticator that it is about.
+
+        Raises:
+            AuthorizationError: it was not offered, or is no longer configured.
+        """
+        for key in ceremony.offered:
+            method = self._methods.get(key)
+            if method is None or method.traits.name != request.authn_method:
+                continue
+            if method.traits.channel is None:
+                return method, None
+            for record in active_of(method, held):
+                if record.id == request.authn_id:
+                    return method, record
+        raise AuthorizationError("invalid_request", "this method was not offered")
 
     def known(self, methods: Sequence[str]) -> tuple[str, ...]:
         """Those of a client's methods that there are here."""
-        return tuple(name for name in methods if name in self._methods)
+        here = {method.traits.name for method in self._methods.values()}
+        return tuple(name for name in methods if name in here)
+
+    def held(self, account: Account) -> tuple[AuthenticatorRecord, ...]:
+        """What a user can answer with."""
+        return held(account, self._methods.values())
 
     def plan(
-        self, ceremony: Ceremony, enrolled: Sequence[AuthenticatorRecord], user: UserState, side: Side, now: float
+        self, ceremony: Ceremony, held: Sequence[AuthenticatorRecord], user: UserState, side: Side, now: float
     ) -> list[Plan]:
-        """What can be offered now.
+        """What can be offered now; `held` is what the user can answer with.
 
         Raises:
             AuthorizationError: `unmet_authentication_requirements`, or `temporarily_locked` or `slow_down` if only that
                 is in the way.
         """
         methods = self._methods.values()
-        plans = plan_offers(ceremony, methods, open_to(enrolled, user, side), now)
+        plans = plan_offers(ceremony, methods, open_to(held, user, side), now)
         if not plans:
-            raise self._unmet_by(ceremony, enrolled, now)
+            raise self._unmet_by(ceremony, held, now)
         locked = lock_of(user, side, now)
         if locked is None and not starts_are_used_up(user, side, now):
             return plans
-        unguessable = [plan for plan in plans if not plan.method.guessable]
+        unguessable = [plan for plan in plans if not plan.method.traits.guessable]
         if not unguessable and locked is not None:
             raise temporarily_locked(locked)
         return unguessable or plans  # a start says how long to wait
@@ -83,8 +103,8 @@ class Steps:
     ) -> Asked:
         """A step for `ceremony`; `left` are the tries of the budgets beyond the ceremony's own."""
         purpose = Purpose(client_id=ceremony.client_id, jkt=ceremony.jkt, resource=ceremony.resource)
-        offered = {plan.method.name: plan.offered(purpose) for plan in plans}
-        guessable = any(plan.method.guessable for plan in plans)
+        offered = {plan.key: plan.offered(purpose, ceremony.offered.get(plan.key, {})) for plan in plans}
+        guessable = any(plan.method.traits.guessable for plan in plans)
         own = max(1, TRIES - ceremony.wrong)
         name = token_urlsafe(32)
         step = Step(
@@ -92,21 +112,24 @@ class Steps:
             expires_in=SESSION_LIFE,
             attempts_left=min(own, left) if guessable else own,
             account=masked(ceremony.login.account),
-            authn_methods=tuple(item.offer for item in offered.values()),
+            authn_methods=tuple(offer for item in offered.values() for offer in item.offers),
             result=result,
         )
-        asked = changed(ceremony, offered={name: item.state for name, item in offered.items()})
+        asked = changed(ceremony, offered={key: dict(item.state) for key, item in offered.items()})
         kept = {self._names("session", name): Session.open(asked, now).record()}
         return Asked(kept=kept, reply=json_response(403, step.to_members()), guessable=guessable)
 
-    def _unmet_by(self, ceremony: Ceremony, enrolled: Sequence[AuthenticatorRecord], now: float) -> AuthorizationError:
+    def _unmet_by(self, ceremony: Ceremony, held: Sequence[AuthenticatorRecord], now: float) -> AuthorizationError:
         """Why nothing can be offered; what could be enrolled is said only where that would help."""
         methods = self._methods.values()
-        if plan_offers(ceremony, methods, enrolled, now):
+        if plan_offers(ceremony, methods, held, now):
             return unmet("what would do is closed to unknown keys", detail=_CLOSED)
-        if plan_offers(ceremony.with_best_login(now), methods, enrolled, now):
+        enrolled = [method for method in methods if method.traits.enrolled]
+        if plan_offers(ceremony.with_best_login(now), enrolled, held, now):
             return unmet("what is enrolled would do with another base login", detail=_ANOTHER_SIGN_IN)
-        would_do = [method.name for method in methods if could_complete(ceremony, method, now)]
+        everybodys = [method for method in methods if not method.traits.enrolled]
+        new = [method for method in enrolled if not method.traits.backup]
+        would_do = list(dict.fromkeys(m.traits.name for m in new if could_complete(ceremony, m, everybodys, now)))
         return unmet(_UNMET, enrollable_methods=would_do, enrollment_uri=self._enrollment_uri)
 
 

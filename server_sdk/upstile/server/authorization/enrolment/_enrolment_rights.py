@@ -65,6 +65,8 @@ class EnrolmentRights:
     def __init__(self, *, guard: Guard, methods: tuple[Method, ...], store: OneTimeStore, names: Names) -> None:
         self._guard = guard
         self._methods = methods
+        self._ways = {method.traits.key for method in methods if not method.traits.backup}
+        self._configured = {method.traits.key for method in methods}
         self._store = store
         self._names = names
 
@@ -120,6 +122,24 @@ class EnrolmentRights:
         await self.reached(call, bar, now)
         return bar
 
+    def is_a_way(self, record: AuthenticatorRecord) -> bool:
+        """Whether a user who has only this one can confirm something with it."""
+        return record.state == "active" and record.method in self._ways
+
+    def is_still_first(self, records: Sequence[AuthenticatorRecord], now: float) -> bool:
+        """Whether the rule for the first one applies to a user with these: nothing enrolled reaches anything."""
+        return not bar_for_changes(self._methods, records, now) and not self._is_out_of_use(records)
+
+    def _is_out_of_use(self, records: Sequence[AuthenticatorRecord]) -> bool:
+        """Whether something counts as enrolled that nobody can answer with: only the help desk leads on.
+
+        It was disabled; or its method is no longer configured, which must open an account to nobody.
+        """
+        return any(
+            record.state == "disabled" or (record.state == "active" and record.method not in self._configured)
+            for record in records
+        )
+
     def under(self, bar: Bar, decide: DecideAccount[T], now: float) -> DecideAccount[T]:
         """The same decision, but only where this bar still holds; what it decides on may have changed since.
 
@@ -147,7 +167,7 @@ class EnrolmentRights:
 
     async def _first(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
         """The rule for the first one without a code: a fresh sign-in by an app that proves its key."""
-        disabled = any(record.state == "disabled" for record in records)  # counts as enrolled: only the help desk can
+        disabled = self._is_out_of_use(records)
         login = await self._login(call, now)
         fresh = login is not None and login.jti == call.token.jti and now - login.auth_time <= FRESH_LOGIN
         if disabled or not fresh or call.token.jkt is None:  # the guard has seen the proof by this key

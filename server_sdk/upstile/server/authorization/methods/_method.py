@@ -1,15 +1,47 @@
-"""What an authentication method of the embedded server is: offer, read, verify; enroll, confirm.
+"""What an authentication method of the embedded server is: offer, send, read, verify; enroll, confirm.
 
-To add a method, write a module with these verbs and name it where the deployment is put together.
+To add a method, write a class with these verbs and name it in `StepUp.embedded(methods=[…])`. One object serves
+many requests at once, of one deployment: what it keeps of a user is in `AuthenticatorRecord.data`, what it keeps of a
+ceremony in the state of its offer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from upstile.protocol import AnswerRequest, Offer, VerifyRequest
 from upstile.server.authorization._acr import Proof
+from upstile.server.authorization.methods._context import MethodContext
 from upstile.server.storage import AuthenticatorRecord, User
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traits:
+    """What the server has to know of a method to treat it right.
+
+    Attributes:
+        name: the `authn_method` on the wire, at most 24 characters.
+        guessable: whether a wrong answer may be a guess, so that it counts against all budgets (upstile profile §7).
+        channel: where several methods share a name: which one this is. An answer says by `authn_id` which
+            authenticator it is about.
+        enrolled: whether users enrol it; otherwise everybody has it, and what it proves is known elsewhere.
+        backup: whether it is a way back beside others: never the first that is enrolled, never the last that is left,
+            in use at once, and one of a user.
+        trusted: whether a right answer is a *success* (upstile profile §7): it ends rows of wrong answers, and makes
+            the app's key known.
+    """
+
+    name: str
+    guessable: bool = True
+    channel: str | None = None
+    enrolled: bool = True
+    backup: bool = False
+    trusted: bool = True
+
+    @property
+    def key(self) -> str:
+        """What its authenticators, and its part of a ceremony, are stored by."""
+        return self.name if self.channel is None else f"{self.name}:{self.channel}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,10 +55,15 @@ class Purpose:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offered:
-    """A method's part of a step: what the client sees, and what the server must remember to judge the answer."""
+    """A method's part of a step: what the client sees, and what the server must remember to judge the answer.
 
-    offer: Offer
-    state: dict[str, Any]
+    Attributes:
+        offers: one, or one for each authenticator that can be chosen.
+        state: JSON; the next offer of the same ceremony gets it, too.
+    """
+
+    offers: tuple[Offer, ...]
+    state: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +73,8 @@ class Verified:
     Attributes:
         authenticator: which one gave it.
         proof: what it proves.
-        counter: what it uses up: the authenticator's counter from now on.
+        counter: what it uses up: the authenticator's counter from now on, which must be above the stored one. Where
+            both are 0 there is nothing to use up.
         back_from: the counter that `counter` is not above, though it has to be: there may be a copy of the
             authenticator (WebAuthn §7.2). `None` where all is well.
         data: what the authenticator keeps from now on, `None` where nothing changed.
@@ -44,7 +82,7 @@ class Verified:
 
     authenticator: AuthenticatorRecord
     proof: Proof
-    counter: int
+    counter: int = 0
     back_from: int | None = None
     data: Mapping[str, Any] | None = None
 
@@ -54,31 +92,74 @@ class Confirmed:
     """A right first proof: what the authenticator keeps, its counter, and how it says that it can be reached."""
 
     data: Mapping[str, Any]
-    counter: int
+    counter: int = 0
     transports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """An authenticator that a user wants to enrol.
+
+    Attributes:
+        user: who.
+        id: of the new authenticator.
+        account: what the user calls the account.
+        existing: the user's active authenticators of this method.
+        destination: where codes are to be sent, as the request says it.
+    """
+
+    user: User
+    id: str
+    account: str
+    existing: Sequence[AuthenticatorRecord] = ()
+    destination: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enrolled:
+    """What a new authenticator keeps, and what its owner needs.
+
+    Attributes:
+        data: what it keeps, secrets sealed by `MethodContext.secrets`.
+        members: members of the `EnrollResponse`, such as `otpauth_uri` or `codes`.
+    """
+
+    data: Mapping[str, Any]
+    members: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
 class Method(Protocol):
     """One way to prove who one is."""
 
     @property
-    def name(self) -> str:
-        """The `authn_method` on the wire."""
+    def traits(self) -> Traits:
+        """How it is to be treated."""
         ...
 
-    @property
-    def guessable(self) -> bool:
-        """Whether a wrong answer may be a guess, so that it counts against the user's and the login's budgets."""
+    def bind(self, context: MethodContext) -> "Method":
+        """The same method as a part of one deployment; called once, before anything else is."""
         ...
 
     def potential(self, *, user_verification: bool, now: float) -> Proof:
-        """The proof that a right answer would give."""
+        """The proof that a right answer would give; without factors it never helps to reach an acr."""
         ...
 
     def offer(
-        self, authenticators: Sequence[AuthenticatorRecord], purpose: Purpose, *, user_verification: bool
+        self,
+        authenticators: Sequence[AuthenticatorRecord],
+        purpose: Purpose,
+        *,
+        user_verification: bool,
+        before: Mapping[str, Any],
     ) -> Offered:
-        """Ask for a proof by one of the user's active authenticators of this method."""
+        """Ask for a proof by one of the user's active authenticators of this method.
+
+        Args:
+            authenticators: those that may be used; at least one.
+            purpose: what the proof will be for.
+            user_verification: whether the answer must show it.
+            before: the state of the step before; empty at the first, and after a right answer.
+        """
         ...
 
     def read(self, answer: AnswerRequest) -> Any:
@@ -89,7 +170,7 @@ class Method(Protocol):
         """
         ...
 
-    def verify(
+    async def verify(
         self,
         response: Any,
         state: Mapping[str, Any],
@@ -97,13 +178,20 @@ class Method(Protocol):
         authenticators: Sequence[AuthenticatorRecord],
         now: float,
     ) -> Verified | None:
-        """Judge an answer against what `offer` remembered; `None` if it is wrong. Nothing is read or written."""
+        """Judge an answer against what `offer` remembered; `None` if it is wrong.
+
+        Nothing of this server's is read or written. It may ask elsewhere, for a few seconds; an error that it raises,
+        or more time than that, is answered with 503, and the try stays counted: an answer that breaks the check must
+        not be a free guess.
+        """
         ...
 
-    def enroll(
-        self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin to enrol `id`: what a pending authenticator keeps, and the members of the `EnrollResponse`."""
+    async def enroll(self, wanted: Wanted) -> Enrolled:
+        """Begin to enrol.
+
+        Raises:
+            MalformedMessage: what was asked for makes no sense, such as the destination.
+        """
         ...
 
     def read_first(self, proof: VerifyRequest) -> Any:
@@ -114,6 +202,6 @@ class Method(Protocol):
         """
         ...
 
-    def confirm(self, user: User, record: AuthenticatorRecord, response: Any, now: float) -> Confirmed | None:
+    async def confirm(self, user: User, record: AuthenticatorRecord, response: Any, now: float) -> Confirmed | None:
         """Judge the first proof of a pending authenticator; `None` if it is wrong."""
         ...

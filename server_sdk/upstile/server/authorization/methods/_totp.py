@@ -7,18 +7,20 @@ from secrets import token_bytes
 from struct import pack, unpack
 from typing import Any
 
-from upstile.protocol import (
-    AnswerRequest,
-    MalformedMessage,
-    Offer,
-    VerifyRequest,
-    base64url_decode,
-    base64url_encode,
-)
+from upstile.protocol import AnswerRequest, Offer, VerifyRequest
 from upstile.server.authorization._acr import Factor, Proof
+from upstile.server.authorization.methods._context import MethodContext
 from upstile.server.authorization.methods._key_uri import key_uri
-from upstile.server.authorization.methods._method import Confirmed, Offered, Purpose, Verified
-from upstile.server.keys._seal import TOTP_SEED, Seal
+from upstile.server.authorization.methods._method import (
+    Confirmed,
+    Enrolled,
+    Offered,
+    Purpose,
+    Traits,
+    Verified,
+    Wanted,
+)
+from upstile.server.authorization.methods._typed import written_code
 from upstile.server.storage import AuthenticatorRecord, User
 
 PERIOD = 30
@@ -44,36 +46,38 @@ def totp_code(seed: bytes, step: int, digits: int = DIGITS) -> str:
 
 
 class Totp:
-    """Codes of an authenticator app. A step is accepted once, and only steps later than the last accepted one.
+    """Codes of an authenticator app. A step is accepted once, and only steps later than the last accepted one."""
 
-    Args:
-        issuer_name: what the app shows beside the account.
-        seal: encrypts the seeds.
-    """
+    traits = Traits(name="totp")
+    _context: MethodContext
 
-    name = "totp"
-    guessable = True
-
-    def __init__(self, *, issuer_name: str, seal: Seal) -> None:
-        self._issuer_name = issuer_name
-        self._seal = seal
+    def bind(self, context: MethodContext) -> "Totp":
+        """The method of one deployment."""
+        bound = Totp()
+        bound._context = context
+        return bound
 
     def potential(self, *, user_verification: bool, now: float) -> Proof:
         """One factor, possession; the app does not verify its user."""
         factors = frozenset({Factor.POSSESSION})
-        return Proof(method=self.name, factors=factors, amr=("otp",), phishing_resistant=False, at=int(now))
+        return Proof(method=self.traits.name, factors=factors, amr=("otp",), phishing_resistant=False, at=int(now))
 
     def offer(
-        self, authenticators: Sequence[AuthenticatorRecord], purpose: Purpose, *, user_verification: bool
+        self,
+        authenticators: Sequence[AuthenticatorRecord],
+        purpose: Purpose,
+        *,
+        user_verification: bool,
+        before: Mapping[str, Any],
     ) -> Offered:
         """Nothing has to be sent: the app computes the code."""
-        return Offered(offer=Offer(method=self.name), state={})
+        return Offered(offers=(Offer(method=self.traits.name),))
 
     def read(self, answer: AnswerRequest) -> str:
         """The code; a code is never malformed, only wrong."""
-        return _code(answer.otp)
+        return written_code(answer.otp)
 
-    def verify(
+    async def verify(
         self,
         response: str,
         state: Mapping[str, Any],
@@ -89,28 +93,25 @@ class Totp:
                 return Verified(authenticator=record, proof=proof, counter=step)
         return None
 
-    def enroll(
-        self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    async def enroll(self, wanted: Wanted) -> Enrolled:
         """A fresh seed, as the key URI that authenticator apps scan."""
         seed = token_bytes(_SEED_BYTES)
-        uri = key_uri(seed, issuer=self._issuer_name, account=account, digits=DIGITS, period=PERIOD)
-        sealed = self._seal.close(seed, label=TOTP_SEED, bound=_place(user, id))
-        return {"seed": base64url_encode(sealed)}, {"otpauth_uri": uri}
+        uri = key_uri(seed, issuer=self._context.name, account=wanted.account, digits=DIGITS, period=PERIOD)
+        sealed = self._context.secrets.close(seed, wanted.user, wanted.id, "seed")
+        return Enrolled(data={"seed": sealed}, members={"otpauth_uri": uri})
 
     def read_first(self, proof: VerifyRequest) -> str:
         """The first code."""
-        return _code(proof.otp)
+        return written_code(proof.otp)
 
-    def confirm(self, user: User, record: AuthenticatorRecord, response: str, now: float) -> Confirmed | None:
+    async def confirm(self, user: User, record: AuthenticatorRecord, response: str, now: float) -> Confirmed | None:
         """Judge the first code; its step counts as used."""
         step = self._step(user, record, response, now)
         return None if step is None else Confirmed(data=record.data, counter=step)
 
     def _step(self, user: User, record: AuthenticatorRecord, code: str, now: float) -> int | None:
         """The time step that a code is of, if that is later than the last accepted one."""
-        sealed = base64url_decode(str(record.data["seed"]))
-        seed = self._seal.open(sealed, label=TOTP_SEED, bound=_place(user, record.id))
+        seed = self._context.secrets.open(record.data["seed"], user, record.id, "seed")
         latest = int(now) // PERIOD
         right = [
             step
@@ -118,14 +119,3 @@ class Totp:
             if hmac.compare_digest(totp_code(seed, step).encode(), code.encode("utf-8", "surrogatepass"))
         ]
         return right[0] if right and right[0] > record.counter else None
-
-
-def _place(user: User, id: str) -> tuple[str, ...]:
-    """Where a seed belongs; it opens nowhere else."""
-    return user.issuer, user.subject, id, "seed"
-
-
-def _code(otp: str | None) -> str:
-    if otp is None:
-        raise MalformedMessage("otp is missing")
-    return otp

@@ -37,7 +37,16 @@ from upstile.protocol import (
 )
 from upstile.server.authorization._acr import Factor, Proof
 from upstile.server.authorization.methods._cbor import check_attestation, check_authenticator_data
-from upstile.server.authorization.methods._method import Confirmed, Offered, Purpose, Verified
+from upstile.server.authorization.methods._context import MethodContext
+from upstile.server.authorization.methods._method import (
+    Confirmed,
+    Enrolled,
+    Offered,
+    Purpose,
+    Traits,
+    Verified,
+    Wanted,
+)
 from upstile.server.storage import AuthenticatorRecord, User
 
 P = ParamSpec("P")
@@ -50,23 +59,16 @@ _VERIFICATION = {True: UserVerificationRequirement.REQUIRED, False: UserVerifica
 
 
 class WebAuthn:
-    """Assertions whose challenge is bound to issuer, app, key and resource, so that a relayed one is worthless.
+    """Assertions whose challenge is bound to issuer, app, key and resource, so that a relayed one is worthless."""
 
-    Args:
-        issuer: our issuer identifier.
-        rp_id: the relying party identifier.
-        rp_name: what an authenticator shows.
-        origins: the origins that client data may name.
-    """
+    traits = Traits(name="webauthn", guessable=False)
+    _context: MethodContext
 
-    name = "webauthn"
-    guessable = False
-
-    def __init__(self, *, issuer: str, rp_id: str, rp_name: str, origins: Sequence[str]) -> None:
-        self._issuer = issuer
-        self._rp_id = rp_id
-        self._rp_name = rp_name
-        self._origins = list(origins)
+    def bind(self, context: MethodContext) -> "WebAuthn":
+        """The method of one deployment."""
+        bound = WebAuthn()
+        bound._context = context
+        return bound
 
     def potential(self, *, user_verification: bool, now: float) -> Proof:
         """Possession; with user verification (PIN or biometrics) a second factor, and phishing-resistant."""
@@ -74,7 +76,7 @@ class WebAuthn:
         if user_verification:
             factors, amr = {*factors, Factor.INHERENCE}, [*amr, "mfa"]
         return Proof(
-            method=self.name,
+            method=self.traits.name,
             factors=frozenset(factors),
             amr=tuple(amr),
             phishing_resistant=user_verification,
@@ -82,19 +84,24 @@ class WebAuthn:
         )
 
     def offer(
-        self, authenticators: Sequence[AuthenticatorRecord], purpose: Purpose, *, user_verification: bool
+        self,
+        authenticators: Sequence[AuthenticatorRecord],
+        purpose: Purpose,
+        *,
+        user_verification: bool,
+        before: Mapping[str, Any],
     ) -> Offered:
         """A fresh challenge for the user's keys."""
         nonce = base64url_encode(token_bytes(32))
         challenge = bound_challenge(
             nonce=nonce,
-            iss=self._issuer,
+            iss=self._context.issuer,
             client_id=purpose.client_id,
             jkt=purpose.jkt,
             resource=purpose.resource,
         )
         options = generate_authentication_options(
-            rp_id=self._rp_id,
+            rp_id=self._context.rp_id,
             challenge=challenge,
             timeout=_TIMEOUT,
             allow_credentials=_descriptors(authenticators),
@@ -102,7 +109,7 @@ class WebAuthn:
         )
         state = {"challenge": base64url_encode(challenge), "user_verification": user_verification}
         shown = _hinted(options_to_json_dict(options), "allowCredentials", authenticators)
-        return Offered(offer=Offer(method=self.name, nonce=nonce, options=shown), state=state)
+        return Offered(offers=(Offer(method=self.traits.name, nonce=nonce, options=shown),), state=state)
 
     def read(self, answer: AnswerRequest) -> AuthenticationCredential:
         """The `AuthenticationResponseJSON`."""
@@ -114,7 +121,7 @@ class WebAuthn:
             raise MalformedMessage("authn_response is not an AuthenticationResponseJSON")
         return response
 
-    def verify(
+    async def verify(
         self,
         response: AuthenticationCredential,
         state: Mapping[str, Any],
@@ -132,8 +139,8 @@ class WebAuthn:
             verify_authentication_response,
             credential=response,
             expected_challenge=base64url_decode(str(state["challenge"])),
-            expected_rp_id=self._rp_id,
-            expected_origin=self._origins,
+            expected_rp_id=self._context.rp_id,
+            expected_origin=list(self._context.webauthn_origins),
             credential_public_key=base64url_decode(str(record.data["public_key"])),
             credential_current_sign_count=0,  # NOTE: one that went back is told apart below
             require_user_verification=bool(state["user_verification"]),
@@ -148,26 +155,24 @@ class WebAuthn:
         back_from = record.counter if went_back else None
         return Verified(authenticator=record, proof=proof, counter=count, back_from=back_from, data=data)
 
-    def enroll(
-        self, user: User, id: str, account: str, existing: Sequence[AuthenticatorRecord]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    async def enroll(self, wanted: Wanted) -> Enrolled:
         """Creation options with a random challenge; user verification is required from the beginning."""
         challenge = token_bytes(32)
         options = generate_registration_options(
-            rp_id=self._rp_id,
-            rp_name=self._rp_name,
-            user_id=user_handle(user),
-            user_name=account,
+            rp_id=self._context.rp_id,
+            rp_name=self._context.name,
+            user_id=user_handle(wanted.user),
+            user_name=wanted.account,
             challenge=challenge,
             timeout=_TIMEOUT,
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.PREFERRED,
                 user_verification=UserVerificationRequirement.REQUIRED,
             ),
-            exclude_credentials=_descriptors(existing),
+            exclude_credentials=_descriptors(wanted.existing),
         )
-        shown = _hinted(options_to_json_dict(options), "excludeCredentials", existing)
-        return {"challenge": base64url_encode(challenge)}, {"options": shown}
+        shown = _hinted(options_to_json_dict(options), "excludeCredentials", wanted.existing)
+        return Enrolled(data={"challenge": base64url_encode(challenge)}, members={"options": shown})
 
     def read_first(self, proof: VerifyRequest) -> dict[str, Any]:
         """The new key's `RegistrationResponseJSON`."""
@@ -175,7 +180,7 @@ class WebAuthn:
             raise MalformedMessage("registration_response is missing")
         return proof.registration_response
 
-    def confirm(
+    async def confirm(
         self, user: User, record: AuthenticatorRecord, response: dict[str, Any], now: float
     ) -> Confirmed | None:
         """Judge the registration, by its attestation object and client data.
@@ -191,8 +196,8 @@ class WebAuthn:
             verify_registration_response,
             credential=_understood(response),
             expected_challenge=base64url_decode(str(record.data["challenge"])),
-            expected_rp_id=self._rp_id,
-            expected_origin=self._origins,
+            expected_rp_id=self._context.rp_id,
+            expected_origin=list(self._context.webauthn_origins),
             require_user_verification=True,
         )
         if verified is None:

@@ -112,7 +112,9 @@ class Codes:
 
         grant = await self._store.update_many([key, user_key, *possession.keys], decide, now, told)
         if grant.used_jti is not None and grant.used_jti != jti:
-            await self._end(grant.used_jti, grant, now)
+            user = grant.ceremony.login.user(self._issuer)
+            if not self._revocations.names(grant.used_jti, None, user):
+                await self._end(grant.used_jti, grant, now)  # once: who goes on fills no table with it
             raise _refused()
         await self._events.tell(issued, in_phase=True)
         return self._mint.elevated(grant.ceremony, jti=jti, acr=grant.acr, life=grant.token_life, now=now)

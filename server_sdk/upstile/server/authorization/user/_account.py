@@ -1,6 +1,6 @@
 """What may happen to a user's authenticators: pure functions over the account, one transaction each."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from upstile.server.authorization.methods import Confirmed
@@ -9,7 +9,9 @@ from upstile.server.storage import Account, AuthenticatorRecord
 CONFIRM_TRIES = 5
 """First proofs of a pending authenticator that are judged; its `counter` counts them."""
 MOST_AUTHENTICATORS = 20
-"""Of a user, those in use and disabled ones together."""
+"""Of a user, those in use: nothing else takes a place, or who filled them all would have blocked the way back."""
+MOST_DISABLED = 5
+"""Disabled ones of a user that are remembered, the newest."""
 PENDING_EACH = 5
 """Pending ones of a beginner: a base login and a key, or none."""
 MOST_PENDING = 100
@@ -43,8 +45,8 @@ def is_begun_by(record: AuthenticatorRecord, who: str) -> bool:
 
 
 def is_full(account: Account) -> bool:
-    """Whether the user has as many authenticators as they may; pending ones take nobody's place."""
-    return sum(record.state != "pending" for record in account.authenticators) >= MOST_AUTHENTICATORS
+    """Whether the user has as many authenticators in use as they may."""
+    return sum(record.state == "active" for record in account.authenticators) >= MOST_AUTHENTICATORS
 
 
 def added(account: Account, record: AuthenticatorRecord, now: float, *, by_code: bool = False) -> tuple[Account, bool]:
@@ -88,7 +90,11 @@ def tried(account: Account, id: str, now: float) -> tuple[Account, tuple[Authent
 
 
 def activated(
-    account: Account, id: str, confirmed: Confirmed, now: float
+    account: Account,
+    id: str,
+    confirmed: Confirmed,
+    now: float,
+    is_still_first: Callable[[Sequence[AuthenticatorRecord], float], bool],
 ) -> tuple[Account, AuthenticatorRecord | None]:
     """The pending one is active; one caller succeeds, and a first one only while it would be the first.
 
@@ -100,7 +106,8 @@ def activated(
         return account, None
     if is_full(account):
         return account, None
-    if record.first and any(other.state == "active" or _is_by_code(other) for other in live(account, now)):
+    records = live(account, now)
+    if record.first and (any(map(_is_by_code, records)) or not is_still_first(records, now)):
         return account, None
     active = replace(
         record,
@@ -126,8 +133,10 @@ def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, 
     return _replaced(account, changed), changed
 
 
-def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
-    """One less, if another active one remains or it was pending; whether it was removed.
+def removed(
+    account: Account, id: str, who: str, is_a_way: Callable[[AuthenticatorRecord], bool]
+) -> tuple[Account, bool]:
+    """One less, if another one that is a way to confirm remains or it was pending; whether it was removed.
 
     All proofs up to now have ended with it, unless it never was one; and what they let begin, but for what the
     beginner `who` has begun, who removes it, and what an enrolment code let begin.
@@ -138,7 +147,7 @@ def removed(account: Account, id: str, who: str) -> tuple[Account, bool]:
         return account, False
     if gone.state == "pending":
         return _with(account, others), True
-    if all(other.state != "active" for other in others):
+    if not any(map(is_a_way, others)):
         return account, False
     others = [other for other in others if _stays(other, who)]
     return replace(_with(account, others), proofs=account.proofs + 1), True
@@ -170,7 +179,8 @@ def signed_out(account: Account) -> tuple[Account, Account]:
 def disabled(account: Account) -> tuple[Account, Account]:
     """The same, and all authenticators are out of use."""
     account, _ = signed_out(account)
-    account = _with(account, (replace(record, state="disabled") for record in account.authenticators))
+    newest = account.authenticators[-MOST_DISABLED:]
+    account = _with(account, (replace(record, state="disabled") for record in newest))
     return account, account
 
 

@@ -70,7 +70,7 @@ class Ends:
     async def spread(
         self, account: Account, now: float, *, gone: Collection[str] | None, spared: str | None = None
     ) -> None:
-        """Make known which generations of a user are still good.
+        """Make known which generations of a user are still good; an earlier end that a node did not finish, too.
 
         Args:
             account: as it is now.
@@ -82,7 +82,8 @@ class Ends:
         key = self._names("user", account.user.subject)
 
         def note(found: Found) -> tuple[Kept, None]:
-            return {key: after_end(UserState.read(found.get(key)), account, gone).record(now)}, None
+            before = caught_up(UserState.read(found.get(key)), account)
+            return {key: after_end(before, account, gone).record(now)}, None
 
         await self._storage.one_time.update_many([key], note, now)
 

@@ -1,0 +1,137 @@
+"""What every request of the authenticators endpoint does: who asks is known, and may; what is changed is told."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from upstile.protocol import MalformedMessage, Message, Requirement
+from upstile.server._errors import Rejection
+from upstile.server._http import HttpRequest
+from upstile.server.audit import EventKind, Events, SecurityEvent, learn
+from upstile.server.authorization.enrolment._enrolment_rights import Bar, BarMoved, EnrolmentRights, first_enrolment
+from upstile.server.authorization.user._account import beginner, find, is_begun_by, live
+from upstile.server.authorization.user._ends import Ends, TokenEnded
+from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._refusal import problem
+from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, DecideAccount, DurableStore, User
+
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+Path = Mapping[str, str]
+"""The parameters of the path."""
+
+
+class Changes:
+    """Changes authenticators for verified calls.
+
+    Args:
+        guard: verifies the token of each call.
+        rights: decides whether the caller may change something.
+        durable: the authenticators.
+        ends: changes them, and ends what came of those that go.
+        events: is told.
+    """
+
+    def __init__(
+        self, *, guard: Guard, rights: EnrolmentRights, durable: DurableStore, ends: Ends, events: Events
+    ) -> None:
+        self._guard = guard
+        self._rights = rights
+        self._durable = durable
+        self._ends = ends
+        self._events = events
+
+    async def authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
+        """A call with any token of ours, but one that serves one call of another kind."""
+        call = await self._guard.authenticate_or_look(request, now)
+        learn(user=user_of(call), client_id=call.token.client_id)
+        await self._guard.require(call, Requirement(), now)
+        return call
+
+    async def account(self, call: GuardedCall) -> Account:
+        """The account of the caller."""
+        return await self._durable.account(user_of(call))
+
+    async def changeable(
+        self, request: HttpRequest, id: str, now: float
+    ) -> tuple[GuardedCall, AuthenticatorRecord, Bar]:
+        """A call that may change this authenticator, and by which bar. Raises `Rejection` if not."""
+        call = await self.authenticated(request, now)
+        account, record = await self.found(call, id, now)
+        bar = await self._rights.to_change(call, live(account, now), now)
+        if not bar and not is_begun_by(record, beginner_of(call)):
+            raise first_enrolment()  # what somebody else has begun, and may by an enrolment code
+        return call, record, bar
+
+    async def change(
+        self,
+        call: GuardedCall,
+        decide: DecideAccount[T],
+        now: float,
+        event: SecurityEvent | None = None,
+        bar: Bar | None = None,
+    ) -> T:
+        """Change the account; `event` is written with it where something was changed, or nothing is.
+
+        Where the caller was held to a `bar`, and another one holds by then, they are held to that. This comes to an
+        end: whatever lowers a bar ends all tokens but the one that did it.
+        """
+
+        def rows(result: T) -> Sequence[AuditRow]:
+            return self._events.rows(event) if event is not None and result else ()
+
+        try:
+            judged = decide if bar is None else self._rights.under(bar, decide, now)
+            return await self._ends.change(call.token, judged, now, rows)
+        except BarMoved as moved:
+            await self._rights.reached(call, moved.bar, now)
+            return await self.change(call, decide, now, event, moved.bar)
+        except TokenEnded as error:
+            raise self._guard.refusals.invalid_token(call.scheme, "revoked", call.token) from error
+
+    async def found(self, call: GuardedCall, id: str, now: float) -> tuple[Account, AuthenticatorRecord]:
+        """The caller's account and this authenticator of it; another user's is not found."""
+        account = await self._durable.account(user_of(call))
+        record = find(account, id, now)
+        if record is None:
+            raise not_found()
+        return account, record
+
+    def event(self, kind: EventKind, call: GuardedCall, record: AuthenticatorRecord, now: float) -> SecurityEvent:
+        """What is told of this authenticator; by the method's name on the wire."""
+        user, client_id, method = user_of(call), call.token.client_id, wire_name(record)
+        return SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, at=now)
+
+
+def user_of(call: GuardedCall) -> User:
+    """Whose authenticators a call is about."""
+    return User(call.token.issuer, call.token.subject)
+
+
+def beginner_of(call: GuardedCall) -> str:
+    """Who begins, or finishes, an enrolment with a call."""
+    return beginner(call.token.sid, call.token.jkt)
+
+
+def wire_name(record: AuthenticatorRecord) -> str:
+    """The method of an authenticator, as it is called on the wire; configured or not."""
+    return record.method.partition(":")[0]
+
+
+def read(model: type[M], request: HttpRequest) -> M:
+    """The JSON body of a request. Raises `Rejection` where it is none."""
+    if request.media_type() != "application/json":
+        raise invalid("the body must be application/json")
+    try:
+        return model.from_json(request.body)
+    except MalformedMessage as error:
+        raise invalid(str(error)) from error
+
+
+def invalid(why: str) -> Rejection:
+    """What was sent makes no sense."""
+    return problem("invalid-request", 400, why)
+
+
+def not_found() -> Rejection:
+    """There is no such authenticator of this user."""
+    return problem("not-found", 404)

@@ -1,0 +1,46 @@
+"""The ways to confirm that a deployment offers: `StepUp.embedded(…, methods=[WebAuthn(), Totp()])`.
+
+Beside them stands what a method of your own is made of: the verbs (`Method`), what they take and give, and how what it
+proves is said (`Proof`, `Factor`). `examples/own_method` is one.
+"""
+
+from upstile.protocol import AnswerRequest, MalformedMessage, Offer, VerifyRequest
+from upstile.server.authorization._acr import Factor, Proof
+from upstile.server.authorization.methods import (
+    Confirmed,
+    Enrolled,
+    Method,
+    MethodContext,
+    Offered,
+    Purpose,
+    Secrets,
+    Totp,
+    Traits,
+    Verified,
+    Wanted,
+    WebAuthn,
+)
+from upstile.server.storage import AuthenticatorRecord, User
+
+__all__ = [
+    "AnswerRequest",
+    "AuthenticatorRecord",
+    "Confirmed",
+    "Enrolled",
+    "Factor",
+    "MalformedMessage",
+    "Method",
+    "MethodContext",
+    "Offer",
+    "Offered",
+    "Proof",
+    "Purpose",
+    "Secrets",
+    "Totp",
+    "Traits",
+    "User",
+    "Verified",
+    "VerifyRequest",
+    "Wanted",
+    "WebAuthn",
+]
