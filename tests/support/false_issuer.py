@@ -128,6 +128,8 @@ class FalseIssuer:
             return httpx.Response(200, json={"resource": API, "authorization_servers": [ISSUER], **self.resource})
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         self.calls.append(token or None)
+        if not token:
+            return httpx.Response(401, headers={"www-authenticate": "Bearer"})
         if token not in self.good:
             return httpx.Response(401, headers={"www-authenticate": f'{scheme or "Bearer"} error="invalid_token"'})
         told = self.judge(request) if self.judge is not None else None

@@ -26,6 +26,7 @@ class JudgingApi:
         url: where it is.
         bound: whether it says that it takes tokens that are bound to a key.
         calls: the claims of the tokens that came; `None` for a call without one.
+        dead: the identifiers of tokens that are not taken any more.
         refuses: answers instead of a judgement: status and headers, one for each call.
     """
 
@@ -33,6 +34,7 @@ class JudgingApi:
     url: str = ""
     bound: bool = True
     calls: list[dict[str, Any] | None] = field(default_factory=list[dict[str, Any] | None])
+    dead: set[str] = field(default_factory=set[str])
     refuses: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     keys: jwt.PyJWKSet | None = None
 
@@ -46,6 +48,8 @@ class JudgingApi:
         try:
             claims = self._claims(token)
         except jwt.InvalidTokenError:
+            return 401, f'{scheme} error="invalid_token", {where}'
+        if claims["jti"] in self.dead:
             return 401, f'{scheme} error="invalid_token", {where}'
         self.calls.append(claims)
         if self.refuses:

@@ -24,7 +24,7 @@ def oidc_provider(**asked: Any) -> Generator[str]:
     """Run one; yields its issuer.
 
     Args:
-        asked: `policy="stock"` or `"check"`, `par`, `dpop`, `nonces`, `life` (seconds of an access token), `port`.
+        asked: `policy="stock"` or `"check"`, `par`, `claims`, `dpop`, `nonces`, `life` (seconds of a token), `port`.
     """
     command = [node(SCRIPTS), "oidc_provider.mjs", json.dumps(asked)]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}

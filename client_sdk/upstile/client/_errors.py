@@ -267,8 +267,15 @@ class SignInExpired(StepUpError):
     hint = TABLE["sign-in-ended"].hint
     _support_could_help = False
 
-    def __init__(self, message: str = TABLE["sign-in-ended"].title, *, response: Incoming | None = None) -> None:
-        super().__init__(message, response=response)
+    def __init__(
+        self,
+        message: str = TABLE["sign-in-ended"].title,
+        *,
+        response: Incoming | None = None,
+        next_step: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, response=response, next_step=next_step, hint=hint)
 
 
 class StoreError(StepUpError):

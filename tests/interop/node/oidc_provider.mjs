@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import Provider, { errors, interactionPolicy } from "oidc-provider";
 
-const asked = { policy: "check", par: true, dpop: true, nonces: false, life: 300, port: 0, ...JSON.parse(process.argv[2] ?? "{}") };
+const asked = { policy: "check", par: true, claims: true, dpop: true, nonces: false, life: 300, port: 0, ...JSON.parse(process.argv[2] ?? "{}") };
 const ACRS = ["pwd", "mfa", "phr"];
 const reached = (had, wanted) => ACRS.indexOf(had) >= ACRS.indexOf(wanted);
 
@@ -44,7 +44,7 @@ const provider = new Provider(issuer, {
   acrValues: ACRS,
   claims: { openid: ["sub"], profile: ["preferred_username"], acr: null, amr: null, auth_time: null },
   conformIdTokenClaims: false,
-  scopes: ["openid", "offline_access", "profile", "transfers"],
+  scopes: ["openid", "offline_access", "profile"],
   interactions: { policy, url: (_, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: [randomBytes(16).toString("hex")] },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, preferred_username: id }) }),
@@ -66,7 +66,7 @@ const provider = new Provider(issuer, {
   ttl: { AccessToken: asked.life, IdToken: 300, Session: 3600, Grant: 3600, Interaction: 600, RefreshToken: 3600 },
   features: {
     devInteractions: { enabled: false },
-    claimsParameter: { enabled: true },
+    claimsParameter: { enabled: asked.claims },
     dPoP: { enabled: asked.dpop, ...(asked.nonces && { nonceSecret: randomBytes(32), requireNonce: () => true }) },
     pushedAuthorizationRequests: { enabled: asked.par },
     resourceIndicators: { enabled: true, getResourceServerInfo: (_, resource) => ({ ...api, audience: resource }) },

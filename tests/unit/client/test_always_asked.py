@@ -68,7 +68,7 @@ def test_nothing_is_kept_and_nothing_kept_is_used(tmp_path: Path) -> None:
                 desk.first("call", httpx.Response(200, json={"access_token": "BASE", "token_type": "DPoP"}))
                 bank.sign_in("/login", subject="ada")
             bank.request("POST", "/transfers", step_up=MFA)
-            assert interaction == "auto" or bank.step_up_auth.session.tokens._elevated._held == []
+            assert interaction == "auto" or bank.step_up_auth.session.tokens.elevated._held == []
     assert len(desk.person.occasions) == 3
 
 

@@ -19,7 +19,7 @@ OURS = {
     "upstile.client.authority": "_discovery browser",
     "upstile.client.authority.browser": "_settings",
     "upstile.client.flow": "_asked _call _confirmations _dead_ends _elevated _elevation _flight _flow _kept _learned"
-    " _logins _proof_key _proof_time _retries _session _sign_out _tokens _trust _verdict",
+    " _logins _proof_key _proof_time _renewal _retries _session _sign_out _tokens _trust _verdict",
     "upstile.client.methods": "_last_code _method _totp _webauthn",
     "upstile.client.prompts": "_abilities _callback _key_uri _posix _prompter _screen _terminal _windows",
     "upstile.client.stores": "_entry _file _folder _keyring _memory _store _terminal",

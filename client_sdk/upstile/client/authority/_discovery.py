@@ -49,15 +49,20 @@ class Target:
         Raises:
             CeremonyFailed: the server names no such places.
         """
-        return _named(self.server.authorization_challenge_endpoint), self.token_endpoint
+        return named(self.server.authorization_challenge_endpoint), self.token_endpoint
 
     @property
     def token_endpoint(self) -> str:
         """Where codes are redeemed; raises the same."""
-        return _named(self.server.token_endpoint)
+        return named(self.server.token_endpoint)
 
 
-def _named(endpoint: str | None) -> str:
+def named(endpoint: str | None) -> str:
+    """An endpoint of the authorization server.
+
+    Raises:
+        CeremonyFailed: its metadata names none.
+    """
     if endpoint is None:
         raise CeremonyFailed(**said("no-ceremony-here"))
     return endpoint

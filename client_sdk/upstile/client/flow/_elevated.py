@@ -24,7 +24,9 @@ class ElevatedTokens:
         self._held: list[ElevatedToken] = []
         self.refused: frozenset[str] = frozenset()
 
-    def find(self, requirement: Requirement, url: str, login: Login, resource: str | None) -> ElevatedToken | None:
+    def find(
+        self, requirement: Requirement, url: str, login: Login, resource: str | None = None
+    ) -> ElevatedToken | None:
         """A live one of this login that can be expected to satisfy `requirement` at `url`.
 
         Where it is known to which `resource` the URL belongs, one for that; else one for the most specific resource.

@@ -23,7 +23,7 @@ from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._elevation import Elevation, innermost
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._learned import Learned
-from upstile.client.flow._logins import ElevatedToken
+from upstile.client.flow._logins import Caller, ElevatedToken
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._proof_time import ProofTime
 from upstile.client.flow._retries import Refusals
@@ -66,6 +66,7 @@ class Session:
         learned: what challenges have taught.
         api_time, server_time: the time of proofs for the API, and of those for the authorization server.
         refusals: what came of calls that a library above us may send again.
+        renewals: renewals of the sign-in that are under way: they ask nobody, and so wait for no prompt.
     """
 
     pins: Pins
@@ -86,13 +87,14 @@ class Session:
     api_time: ProofTime = field(init=False, repr=False)
     server_time: ProofTime = field(init=False, repr=False)
     refusals: Refusals = field(init=False, repr=False)
+    renewals: Flights[Caller] = field(init=False, repr=False)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.api_time, self.server_time = (ProofTime(lambda: self.clock(), self.monotonic) for _ in range(2))
         self.refusals = Refusals(self.monotonic)
-        self._flights = Flights(self.monotonic)
+        self._flights, self.renewals = Flights(self.monotonic), Flights(self.monotonic)
         self._last_code = LastCode(self.clock)
 
     @property
@@ -138,12 +140,17 @@ class Session:
         block, login, resource = asked.within, asked.caller.login, self.learned.resource_of(asked.url)
         found = None if block is None or block.login != login else self._of_block(block, asked)
         if found is None and self.interaction != "required":
-            found = self.tokens.find(asked.requirement, asked.url, login, resource)
+            found = self.tokens.elevated.find(asked.requirement, asked.url, login, resource)
         return None if found in asked.refused else found
 
     def _of_block(self, block: Elevation, asked: Asked) -> ElevatedToken | None:
         token, tick = block.token, self.monotonic()
-        if token is None or token in asked.refused or self.tokens.is_refused(token) or tick >= token.expires_at:
+        if (
+            token is None
+            or token in asked.refused
+            or token.access_token in self.tokens.elevated.refused
+            or tick >= token.expires_at
+        ):
             return None
         return token if token.satisfies(asked.requirement, tick) and self._is_for(token, asked.url) else None
 
@@ -160,10 +167,16 @@ class Session:
         """A call was served with the token of a ceremony of this kind."""
         self.tokens.forget_dead_end(asked.caller.login, self._kind(asked))
 
-    def ask(self, work: Callable[[Moment], T]) -> Ticket[T]:
-        """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time."""
+    def ask(self, work: Callable[[Moment], T], late: str | None = None) -> Ticket[T]:
+        """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time.
+
+        Args:
+            work: what to do.
+            late: what is said when the time is up, if it is something else than of a ceremony.
+        """
 
         def fly(flight: Flight[T]) -> T:
+            flight.late = late or flight.late
             with self._human_time(flight) as in_time:
                 try:
                     return work(self._moment(flight.cancel))
@@ -177,7 +190,7 @@ class Session:
 
         All who shared the ceremony come here, and it counts once.
         """
-        if fresh is None or self.tokens.drop(fresh):
+        if fresh is None or self.tokens.elevated.drop(fresh):
             self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
         return Unsatisfied(**said("asks-again"), response=response)
 

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.flow._dead_ends import DeadEnds
 from upstile.client.flow._elevated import ElevatedTokens, elevated_token
-from upstile.client.flow._kept import Kept, check_subject
-from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Granted, Login, SignedIn, Token, TokenSource
+from upstile.client.flow._kept import Kept, Refresh, check_subject
+from upstile.client.flow._logins import (
+    BaseToken,
+    Caller,
+    ElevatedToken,
+    Granted,
+    Login,
+    SignedIn,
+    SignedInAt,
+    TokenSource,
+)
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredLogin
 from upstile.protocol import Requirement
@@ -32,6 +41,7 @@ class Tokens:
         key: the app's own key; by default that of the store, or a fresh one.
 
     Attributes:
+        elevated: what came out of ceremonies.
         ready: whether the store was read; where it was not, whoever asks for anything waits until it is.
         learned: what a call was challenged for, by its method and path.
     """
@@ -47,7 +57,7 @@ class Tokens:
         self._subject: str | None = None
         self._key_is_known = False
         self._sign_ins = 0
-        self._elevated = ElevatedTokens(kept.monotonic)
+        self.elevated = ElevatedTokens(kept.monotonic)
         self._caller: Caller | None = None
         self._dead_ends = DeadEnds(kept.monotonic)
         self.ready = source is not None
@@ -104,7 +114,7 @@ class Tokens:
         """Who is signed in through this client; `None` where nobody is, or where a callable of the app's says it."""
         self.load()
         base, stored = self._source, self._stored
-        expires = None if stored is None else stored.expires_at
+        expires = None if stored is None or stored.refresh_token is not None else stored.expires_at
         if not isinstance(base, BaseToken) or (expires is not None and expires <= self._kept.clock()):
             return None
         return SignedIn(subject=base.subject, expires=expires, bound=base.token_type.lower() == "dpop")
@@ -137,16 +147,49 @@ class Tokens:
         same = self._own_key or not self._key_is_known or subject == self._subject
         return self._key if same else ProofKey(self._kept.clock)
 
-    def sign_in(self, response: "TokenResponse", key: ProofKey, subject: str | None) -> None:
+    def sign_in(
+        self, response: "TokenResponse", key: ProofKey, subject: str | None, at: SignedInAt | None = None
+    ) -> None:
         """Hold the token of a new base login, and forget what the old one led to.
 
         Raises:
             StoreError: it could not be kept; then all is as it was.
         """
-        stored = self._kept.sign_in(response, key, subject)
+        stored = self._kept.sign_in(response, key, subject, at)
         with self._lock:
             self._begin(stored, key, subject)
             self.ready = True
+
+    def can_renew(self, login: Login) -> bool:
+        """Whether a login is the sign-in that is kept, and there is something to renew it with."""
+        return self.refresh_token is not None and self.is_current(login)
+
+    def renew(self, caller: Caller, refresh: Refresh) -> Caller | None:
+        """Replace a caller's dead token; `None` if the sign-in is lost. It blocks. Raises as `Kept.renew`."""
+        stored, base = self._stored, caller.base
+        if stored is None or base is None or not self.is_current(caller.login):
+            return None
+        new = self._kept.renew(stored.id, base.access_token, refresh)
+        with self._lock:
+            if self._stored is not stored:
+                return None  # somebody has signed in or out meanwhile
+            if new is not None and new.id == stored.id:
+                self._renewed(new)
+                return self._caller
+            self._begin(None, self._key, self._subject)
+            self.ready = new is None  # another process has signed in: whoever calls next is that one
+        return None
+
+    def _renewed(self, stored: StoredLogin) -> None:
+        """Go on with a new token of the same sign-in; what it led to stays."""
+        base = BaseToken(access_token=stored.access_token, token_type=stored.token_type, subject=self._subject)
+        self._source, self._stored = base, stored
+        self._caller = self._named(base, self._sign_ins, self._key)
+
+    @property
+    def refresh_token(self) -> str | None:
+        """What the sign-in is renewed with."""
+        return None if self._stored is None else self._stored.refresh_token
 
     def leaving(self) -> Caller | None:
         """Whose sign-in ends by a sign-out; `None` where nobody is signed in.
@@ -175,16 +218,6 @@ class Tokens:
         elif stored is not None:
             self._kept.sign_out(stored.id)
 
-    def find(
-        self, requirement: Requirement, url: str, login: Login, resource: str | None = None
-    ) -> ElevatedToken | None:
-        """As `ElevatedTokens.find`."""
-        return self._elevated.find(requirement, url, login, resource)
-
-    def live(self, login: Login) -> list[ElevatedToken]:
-        """The elevated tokens of this login that have not expired."""
-        return self._elevated.live(login)
-
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
         if self._stored is None or not self.is_current(login):
@@ -203,22 +236,10 @@ class Tokens:
         with self._lock:
             held = hold and not requirement.for_this_call and self.is_current(login)
             if held:
-                self._elevated.add(token)
+                self.elevated.add(token)
         if held:
-            self._store(login, lambda id: self._kept.add(id, token, self._elevated.refused))
+            self._store(login, lambda id: self._kept.add(id, token, self.elevated.refused))
         return token
-
-    def drop(self, token: Token) -> bool:
-        """Forget the one token that a 401 refused; it leaves the store when the next one comes.
-
-        Returns:
-            Whether it was not known to be refused.
-        """
-        return self._elevated.drop(token)
-
-    def is_refused(self, token: ElevatedToken) -> bool:
-        """Whether a 401 refused it."""
-        return token.access_token in self._elevated.refused
 
     def is_dead_end(self, login: Login, kind: str) -> bool:
         """Whether the last ceremony of this kind was not honoured, a moment ago."""
@@ -250,6 +271,8 @@ class Tokens:
                 self._begin(stored, key, entry.subject)
                 self._key_is_known = entry.key is not None
             if stored is not None:
+                if stored != self._stored:
+                    self._renewed(stored)  # by another process
                 self._take(entry, (self._sign_ins, entry.subject))
 
     def _begin(self, stored: StoredLogin | None, key: ProofKey, subject: str | None) -> None:
@@ -259,11 +282,11 @@ class Tokens:
             base = BaseToken(access_token=stored.access_token, token_type=stored.token_type, subject=subject)
         self._sign_ins, self._caller = self._sign_ins + 1, None
         self._source, self._stored, self._key, self._subject = base, stored, key, subject
-        self._elevated.clear()
+        self.elevated.clear()
         self._dead_ends.clear()
 
     def _take(self, entry: Entry, login: Login) -> None:
-        self._elevated.take(self._kept.elevated(entry, login))
+        self.elevated.take(self._kept.elevated(entry, login))
         self._dead_ends.take(login, self._kept.dead_ends(entry))
 
     def _store(self, login: Login, change: Callable[[str], None]) -> None:

@@ -52,4 +52,22 @@ BROWSER = {
         "Look whether something forbids programs to listen on 127.0.0.1.",
         "listening on 127.0.0.1, port {port}, failed: {why}",
     ),
+    "sign-in-lost": Words(
+        "SignInExpired",
+        "Your sign-in has ended",
+        "Sign in again.",
+        "the refresh token was refused ({why}): it has expired, was revoked, or another copy of it was used",
+    ),
+    "renewed-unreplayable": Words(
+        "UnreplayableBody",
+        "Your sign-in was renewed meanwhile, and the app cannot send this again by itself",
+        "Try again.",
+        "{why}: send bytes, JSON, a form or a seekable file",
+    ),
+    "sign-in-needs-you": Words(
+        "StepUpRequired",
+        "This needs you: run it in a terminal",
+        "Run it in a terminal.",
+        'interaction="never" forbids to ask, and a sign-in in the browser asks',
+    ),
 }
