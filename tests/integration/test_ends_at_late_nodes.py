@@ -118,5 +118,18 @@ async def test_a_login_of_a_user_who_was_forgotten_begins_nothing_at_a_node_that
         await server._deployment.aclose()
 
 
+async def test_a_user_who_was_forgotten_and_signs_in_at_a_node_that_knows_nothing_of_it_has_a_login_that_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bank_app(tmp_path) as app:
+        await app.sign_in()
+        server = another_process(tmp_path, app.clock)
+        await server.forget_user("ada")
+        monkeypatch.setattr(Revocations, "first_good", lambda self, user: (0, 0))
+        assert claims_of(await app.sign_in())["sid"].startswith("1.")
+        assert (await server.export_user("ada"))["generations"]["logins"] == 1
+        await server._deployment.aclose()
+
+
 async def _dies(*_: object, **__: object) -> None:
     raise StorageUnavailable("gone")

@@ -1,5 +1,6 @@
 """Who may finish an enrolment, how many there may be, and what an enrolment code is good for (upstile profile §8)."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
+from support.audited import rows
 from support.own_app import OwnApp, own_app
 from support.tokens import mint
 from support.totp import seed_in
 from support.wire_driver import URL, bank_app, new_key, problem_of, thumbprint
+from upstile.server.authorization.enrolment._changes import BEGUN, BEGUN_IN
 from upstile.server.authorization.user._account import MOST_DISABLED
 from upstile.server.storage import Account, User
 from upstile.server.storage.sqlite import SqliteStore
@@ -181,3 +184,33 @@ async def _change(folder: Path, decide: Callable[[Account], tuple[Account, None]
 def _claims(token: str) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return claims
+
+
+async def test_who_begins_again_and_again_is_slowed_down_and_nobody_is_told_of_more(tmp_path: Path) -> None:
+    """A row and a mail for each would fill the table and the mailbox of the owner."""
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        replies = [await app.call("POST", PATH, json=PHONE) for _ in range(BEGUN + 5)]
+        assert [reply.status_code for reply in replies] == [201] * BEGUN + [429] * 5
+        assert problem_of(replies[-1]) == "slow-down"
+        assert 0 < int(replies[-1].headers["retry-after"]) <= BEGUN_IN
+        assert Counter(row.kind for row in rows(tmp_path))["enrolment-begun"] == BEGUN
+        await app.sign_in()
+        assert (await app.call("POST", PATH, json=PHONE)).status_code == 201
+        assert (await app.call("POST", PATH, json=PHONE)).json()["state"] == "pending"
+
+
+async def test_who_renames_again_and_again_is_slowed_down_and_the_same_name_is_no_change(tmp_path: Path) -> None:
+    async with own_app(tmp_path) as app:
+        await app.sign_in()
+        id = (await app.enroll_totp()).json()["id"]
+        token = await app.elevate(scope="authenticators", max_age="60")
+
+        async def rename(name: str) -> int:
+            return (await app.call("PATCH", f"{PATH}/{id}", token=token, json={"name": name})).status_code
+
+        assert [await rename("phone") for _ in range(BEGUN + 1)] == [200] * (BEGUN + 1)
+        assert Counter(row.kind for row in rows(tmp_path))["authenticator-renamed"] == 0
+        replies = [await rename(f"phone {number}") for number in range(BEGUN + 1)]
+        assert replies.count(200) >= BEGUN - 1
+        assert replies[-1] == 429

@@ -10,6 +10,7 @@ from support.own_app import OwnApp, another_process, own_app
 from support.wire_driver import new_key, problem_of
 from upstile.server import ConfigurationError
 from upstile.server.authorization.tokens._revocation import SIGN_OUTS, SIGN_OUTS_WINDOW
+from upstile.server.storage import Revocations
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +131,22 @@ async def test_a_token_that_is_revoked_again_is_counted_once(tmp_path: Path) -> 
         for _ in range(SIGN_OUTS + 1):
             assert (await _sign_out(app, app.token)).status_code == 200
         assert _rows(app) == 1
+
+
+async def test_a_stolen_token_that_is_revoked_at_many_nodes_uses_up_no_sign_out_of_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No key and no password are needed to give a token back; and each node learns of it a moment later."""
+    async with own_app(tmp_path) as app:
+        stolen = await app.sign_in()
+        await app.enroll_totp()
+        await app.elevate()
+        with monkeypatch.context() as late:
+            late.setattr(Revocations, "covers", lambda self, token: False)
+            for _ in range(SIGN_OUTS + 1):
+                assert (await _sign_out(app, stolen)).status_code == 200
+        assert (await _sign_out(app, await app.sign_in())).status_code == 200
+        assert (await app.call("GET", "/me")).status_code == 401
 
 
 @pytest.mark.parametrize("name", ["ada\0", "ada\ud800", "x" * 513])

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 from typing import TypeVar
 
+from upstile.server._allowance import Allowance
 from upstile.server._http import HttpRequest
 from upstile.server.audit._addresses import Addresses
-from upstile.server.audit._allowance import Allowance
 from upstile.server.audit._circumstances import Circumstances, completed
 from upstile.server.audit._event import SecurityEvent
 from upstile.server.audit._kinds import KINDS
@@ -15,6 +15,8 @@ from upstile.server.audit._telemetry import Telemetry
 from upstile.server.storage import AuditRow, Rows, Storage, no_rows
 
 T = TypeVar("T")
+REFUSALS = 60
+"""Refusals of one user that one process writes into the table, in each minute."""
 _log = logging.getLogger("upstile.server.audit")
 
 
@@ -38,7 +40,7 @@ class Events:
         self._addresses = addresses or Addresses()
         self._notifier = None if notify is None else Notifier(notify)
         self._unlogged = 0
-        self._allowance = Allowance()
+        self._allowance = Allowance(REFUSALS, 60)
         self.telemetry = Telemetry()
 
     def request(self, request: HttpRequest) -> Circumstances:
@@ -83,7 +85,7 @@ class Events:
             fields = event.fields()
             _log.info("%s", _line(fields), extra=fields)
         if event.user is not None and event.is_stored and not written:
-            if KINDS[event.kind].refuses and not self._allowance.spend(event.user, event.at):
+            if KINDS[event.kind].refuses and self._allowance.spend(event.user, event.at):
                 self.telemetry.lost(1)
             else:
                 self._storage.durable.append([event.row()])

@@ -90,7 +90,7 @@ class SignIn:
         client = self._apps.only() if client_id is None else self._apps.get(client_id)
         account = await self._account(User(self._issuer, subject))
         login = BaseLogin(
-            sid=f"{account.logins}.{token_urlsafe(16)}",
+            sid=_sid(account),
             jti=token_urlsafe(16),
             subject=subject,
             client_id=client.client_id,
@@ -100,19 +100,35 @@ class SignIn:
             account=account_name,
             expires_at=int(now) + self._life,
         )
-        key, user_key = self._names("login", login.sid), self._names("user", subject)
-
-        def keep(found: Found) -> tuple[Kept, None]:
-            state = UserState.read(found.get(user_key))
-            seen = {} if state.seen else {user_key: replace(state, seen=True).record(now)}
-            return {**possession.used(found, now), **seen, key: login.record()}, None
-
         event = SecurityEvent(kind="login", user=account.user, client_id=client.client_id, at=now)
-        rows = self._events.in_phase(event)
-        await self._storage.one_time.update_many([key, user_key, *possession.keys], keep, now, rows)
+        while ended := await self._keep(login, account, possession, event, now):
+            account = await self._raised(account.user, *ended)
+            login = replace(login, sid=_sid(account))
         await self._events.tell(event, in_phase=True)
         scope = client.scopes - {AUTHENTICATORS_SCOPE}  # which only a ceremony grants (upstile profile §8)
         return self._mint.base(login, resource=self._issuer, scope=scope, now=now)
+
+    async def _keep(
+        self, login: BaseLogin, account: Account, possession: Possession, event: SecurityEvent, now: float
+    ) -> tuple[int, int] | None:
+        """Write a login, unless more has ended than the account says: then what is still good, and nothing is written.
+
+        So it is where the user was forgotten a moment ago, and this node has not read that in the log yet. What is
+        counted for the user would outlive the log, and all their logins would be of the past.
+        """
+        key, user_key = self._names("login", login.sid), self._names("user", login.subject)
+        rows = self._events.in_phase(event)
+
+        def keep(found: Found) -> tuple[Kept, tuple[int, int] | None]:
+            state = UserState.read(found.get(user_key))
+            if state.first_login > account.logins or state.first_proof > account.proofs:
+                return {}, (state.first_login, state.first_proof)
+            seen = {} if state.seen else {user_key: replace(state, seen=True).record(now)}
+            return {**possession.used(found, now), **seen, key: login.record()}, None
+
+        return await self._storage.one_time.update_many(
+            [key, user_key, *possession.keys], keep, now, lambda ended: () if ended else rows(ended)
+        )
 
     async def _account(self, user: User) -> Account:
         """The account; one that was forgotten goes on with its numbers as long as the log knows of its end."""
@@ -120,7 +136,14 @@ class SignIn:
         logins, proofs = self._revocations.first_good(user)
         if account.logins >= logins and account.proofs >= proofs:
             return account
+        return await self._raised(user, logins, proofs)
+
+    async def _raised(self, user: User, logins: int, proofs: int) -> Account:
         return await self._storage.durable.change_account(user, lambda found: at_least(found, logins, proofs))
+
+
+def _sid(account: Account) -> str:
+    return f"{account.logins}.{token_urlsafe(16)}"
 
 
 def check_subject(subject: object) -> None:

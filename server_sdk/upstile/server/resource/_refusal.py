@@ -125,6 +125,11 @@ def problem(name: str, status: int, what: str | None = None, *, case: Case | Non
     return _rejection(name, status, [], what=what, case=case)
 
 
+def slow_down(seconds: int) -> Rejection:
+    """Too often, or too soon: again in so many seconds (upstile profile §7)."""
+    return _rejection("slow-down", 429, [], headers=(("retry-after", str(seconds)),))
+
+
 def _rejection(
     code: str,
     status: int,

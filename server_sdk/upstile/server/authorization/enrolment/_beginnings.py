@@ -58,6 +58,7 @@ class Beginnings:
         if not methods or is_full(account):
             raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
         bar = await self._rights.to_add(call, records, code, now)
+        self._changes.count(call, now)
         id, name = token_urlsafe(12), await self._rights.account(call, now)
         asked = Wanted(user=user_of(call), id=id, account=name, existing=records, destination=wanted.destination)
         method, enrolled = await _enrolled(methods, asked)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from upstile.protocol import MalformedMessage, Message, Requirement
+from upstile.server._allowance import Allowance
 from upstile.server._errors import Rejection
 from upstile.server._http import HttpRequest
 from upstile.server.audit import EventKind, Events, SecurityEvent, learn
@@ -11,13 +12,16 @@ from upstile.server.authorization.enrolment._enrolment_rights import Bar, BarMov
 from upstile.server.authorization.user._account import beginner, find, is_begun_by, live
 from upstile.server.authorization.user._ends import Ends, TokenEnded
 from upstile.server.resource._guard import Guard, GuardedCall
-from upstile.server.resource._refusal import problem
+from upstile.server.resource._refusal import problem, slow_down
 from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, DecideAccount, DurableStore, User
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 Path = Mapping[str, str]
 """The parameters of the path."""
+BEGUN, BEGUN_IN = 30, 600
+"""Beginnings and renamings of one base login, at each process, and in how many seconds: each is a row of the audit and
+maybe a mail, and undoes nothing that came before."""
 
 
 class Changes:
@@ -39,6 +43,7 @@ class Changes:
         self._durable = durable
         self._ends = ends
         self._events = events
+        self._begun = Allowance(BEGUN, BEGUN_IN)
 
     async def authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
         """A call with any token of ours, but one that serves one call of another kind."""
@@ -87,6 +92,12 @@ class Changes:
             return await self.change(call, decide, now, event, moved.bar)
         except TokenEnded as error:
             raise self._guard.refusals.invalid_token(call.scheme, "revoked", call.token) from error
+
+    def count(self, call: GuardedCall, now: float) -> None:
+        """Count what this login may do again and again. Raises `Rejection` where it was too often."""
+        wait = self._begun.spend((user_of(call), call.token.sid or call.token.jti), now)
+        if wait:
+            raise slow_down(wait)
 
     async def found(self, call: GuardedCall, id: str, now: float) -> tuple[Account, AuthenticatorRecord]:
         """The caller's account and this authenticator of it; another user's is not found."""

@@ -81,6 +81,9 @@ class Enrolment:
         """`PATCH /{id}`: another name."""
         call, record, bar = await self._changes.changeable(request, path["id"], now)
         name = read(RenameRequest, request).name
+        if name == record.name:
+            return json_response(200, entry(record, now).to_members())
+        self._changes.count(call, now)
         event = self._changes.event("authenticator-renamed", call, record, now)
         changed = await self._changes.change(
             call, lambda account: renamed(account, record.id, name, now), now, event, bar

@@ -16,6 +16,8 @@ _FALSE, _NULL = 20, 22
 _HEAD = 37
 """Bytes of authenticator data before what is optional: hash of the relying party, flags, counter (WebAuthn §6.1)."""
 _ATTESTED, _EXTENSIONS = 0x40, 0x80
+_LONGEST_ID = 1023
+"""Bytes of a credential's identifier (WebAuthn §7.1)."""
 
 
 class NotPlain(ValueError):
@@ -48,7 +50,10 @@ def check_authenticator_data(data: bytes) -> None:
     flags, at = data[32], _HEAD
     if flags & _ATTESTED:
         at += 16  # aaguid
-        at += 2 + int.from_bytes(data[at : at + 2], "big")
+        length = int.from_bytes(data[at : at + 2], "big")
+        if length > _LONGEST_ID:
+            raise NotPlain("an identifier that is too long")
+        at += 2 + length
         at = _part(data, at)
     if flags & _EXTENSIONS:
         at = _part(data, at)

@@ -47,6 +47,7 @@ from upstile.server.authorization.methods._method import (
     Verified,
     Wanted,
 )
+from upstile.server.authorization.methods._rsa import check_keys
 from upstile.server.storage import AuthenticatorRecord, User
 
 P = ParamSpec("P")
@@ -190,7 +191,8 @@ class WebAuthn:
         """
         if _framed(_judged(_client_data, response)):
             return None
-        if not _plain(check_attestation, _judged(_attestation_object, response)):
+        attestation = _judged(_attestation_object, response)
+        if not (_plain(check_attestation, attestation) and _plain(check_keys, attestation)):
             return None
         verified = _judged(
             verify_registration_response,

@@ -15,7 +15,7 @@ from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._claims import ExpiredToken, InvalidToken
 from upstile.server.resource._jwt import Verifier
-from upstile.server.storage import Found, Kept, Names, OneTimeStore, Revocations, User
+from upstile.server.storage import Found, Kept, Names, OneTimeStore, Record, Revocations, User
 
 SIGN_OUTS_WINDOW = 3600
 SIGN_OUTS = 60
@@ -90,16 +90,20 @@ class Revoker:
         return None if self._revocations.covers(token) else token
 
     async def _count(self, token: AccessToken, now: float) -> None:
-        key = self._names("user", token.subject)
+        """Count the end of a base login, once: whoever holds its token only cannot use up what is there for others."""
+        key, ended = self._names("user", token.subject), self._names("signed-out", token.sid or "")
+        until = token.expires_at + LONGEST_TOKEN_LIFE
 
         def count(found: Found) -> tuple[Kept, None]:
+            if ended in found:
+                return {}, None
             user = UserState.read(found.get(key))
             counted = count_sign_out(user, side_of(user, token.jkt, now), now)
             if isinstance(counted, int):
                 raise temporarily_unavailable("this user signed out too often: the token goes on", counted)
-            return {key: counted.record(now)}, None
+            return {key: counted.record(now), ended: Record(value=b"", expires_at=until)}, None
 
-        await self._store.update_many([key], count, now)
+        await self._store.update_many([key, ended], count, now)
 
 
 def _is_sign_ins_own(token: AccessToken) -> bool:
