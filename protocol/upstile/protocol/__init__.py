@@ -13,6 +13,7 @@ from upstile.protocol._challenge import (
     find_step_up,
     step_up_params,
 )
+from upstile.protocol._dialects import find_dialect
 from upstile.protocol._dpop_new import create_proof, token_hash
 from upstile.protocol._encoding import base64url_decode, base64url_encode, json_compact, json_object
 from upstile.protocol._errors import (
@@ -122,6 +123,7 @@ __all__ = [
     "es256_key",
     "es256_sign",
     "es256_verifier",
+    "find_dialect",
     "find_error",
     "find_step_up",
     "hides_something",

@@ -24,8 +24,8 @@ OURS = {
     "upstile.client.prompts": "_abilities _callback _key_uri _posix _prompter _screen _terminal _windows",
     "upstile.client.stores": "_entry _file _folder _keyring _memory _store _terminal",
     "upstile.client.words": "_browser _calls _ceremonies _methods _stores _words",
-    "upstile.protocol": "_challenge _dpop_new _encoding _errors _form _header _htu _jwk _jws _pkce _requirement"
-    " _well_known _written",
+    "upstile.protocol": "_challenge _dialects _dpop_new _encoding _errors _form _header _htu _jwk _jws _pkce"
+    " _requirement _well_known _written",
 }
 NAMES = {"upstile", *OURS, *(f"{package}.{module}" for package, modules in OURS.items() for module in modules.split())}
 

@@ -17,7 +17,7 @@ from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
 from upstile.client.adapters._ahead import Elevated, Names, for_block
 from upstile.client.adapters._body import OnUnreplayable, checked_limit
-from upstile.client.adapters._pump import SIGNED, STEP_UP, Pump, bearing
+from upstile.client.adapters._pump import REFUSED, SIGNED, STEP_UP, Pump, bearing
 from upstile.client.adapters._response import aread_bounded, read_bounded
 from upstile.client.adapters._spool import SPOOL_LIMIT
 from upstile.client.adapters._transport import OwnTransport
@@ -144,7 +144,7 @@ class StepUpFlow:
         if caller is not None and self._is_plain(request, caller):
             began = self.session.monotonic()
             response = yield bearing(request, caller)
-            if response.status_code != 401:
+            if response.status_code not in REFUSED:
                 return
         pump = Pump(self, request, caller, blocks=True, began=began)
         try:
@@ -169,7 +169,7 @@ class StepUpFlow:
         if caller is not None and self._is_plain(request, caller):
             began = self.session.monotonic()
             response = yield bearing(request, caller)
-            if response.status_code != 401:
+            if response.status_code not in REFUSED:
                 return
         pump = Pump(self, request, caller, began=began)
         try:

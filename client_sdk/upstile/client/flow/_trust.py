@@ -14,6 +14,7 @@ from upstile.protocol import (
     SERVER_METADATA_PATH,
     MalformedMessage,
     StepUpChallenge,
+    find_dialect,
     find_error,
     find_step_up,
     readable_challenges,
@@ -90,10 +91,12 @@ class Pins:
         return response.method == method and self.is_api(url) and self.is_api(response.url)
 
     def challenge_in(self, response: Incoming, method: str, url: str) -> StepUpChallenge | None:
-        """The step-up challenge of a response, if it is the API's to this request."""
-        if response.status != 401 or not self.answers(response, method, url):
+        """The step-up challenge of a response, if it is the API's to this request; in a dialect, too."""
+        if response.status not in (401, 403) or not self.answers(response, method, url):
             return None
-        return find_step_up(readable_challenges(response.lines("www-authenticate")))
+        challenges = readable_challenges(response.lines("www-authenticate"))
+        standard = find_step_up(challenges) if response.status == 401 else None
+        return standard or find_dialect(response.status, challenges)
 
     def wants_nonce(self, response: Incoming, method: str, url: str) -> bool:
         """Whether a 401 only asks for a DPoP nonce (RFC 9449 §9)."""
