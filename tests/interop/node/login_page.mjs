@@ -1,4 +1,4 @@
-// node oidc-provider as the identity provider of a test: `node oidc_provider.mjs '{"policy": "stock"}'`.
+// node oidc-provider as the identity provider of a test: `node login_page.mjs '{"policy": "stock"}'`.
 // It says where it is on its first line. Its one login page takes a name, and a code where there is one.
 import { createServer } from "node:http";
 import { generateKeyPairSync, randomBytes } from "node:crypto";

@@ -26,7 +26,7 @@ def oidc_provider(**asked: Any) -> Generator[str]:
     Args:
         asked: `policy="stock"` or `"check"`, `par`, `claims`, `dpop`, `nonces`, `life` (seconds of a token), `port`.
     """
-    command = [node(SCRIPTS), "oidc_provider.mjs", json.dumps(asked)]
+    command = [node(SCRIPTS), "login_page.mjs", json.dumps(asked)]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen(command, cwd=SCRIPTS, **quiet) as running:  # type: ignore[call-overload]  # noqa: S603
         try:
