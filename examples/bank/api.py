@@ -1,6 +1,6 @@
 """The bank's API, as its author writes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from hashlib import scrypt
 from hmac import compare_digest
@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from upstile.server import App, Authentication, TokenResponse
 from upstile.server.fastapi import StepUp
+from upstile.server.methods import Method
 
 
 class Credentials(BaseModel):
@@ -34,6 +35,7 @@ def create_app(
     storage: str,
     one_time: str | None = None,
     shared_storage: bool = False,
+    methods: Iterable[Method] | None = None,
     clock: Callable[[], float] = time,
 ) -> FastAPI:
     """The bank under `url`; the other options are those of `StepUp.embedded`."""
@@ -44,6 +46,7 @@ def create_app(
         one_time=one_time,
         shared_storage=shared_storage,
         clients=[App("bank-cli", scopes={"payments"})],
+        methods=methods,
         name="Bank",
         clock=clock,
         allow_insecure_loopback=True,  # http://localhost; remove it for https

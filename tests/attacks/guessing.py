@@ -21,6 +21,7 @@ from support.wire_driver import URL, new_key, with_passkey
 from upstile.protocol import plain_code
 from upstile.server import SecurityEvent
 from upstile.server.authorization.methods import Totp
+from upstile.server.authorization.methods._out_of_band import OutOfBandCode
 
 DAY = 24 * 3600
 ADDRESSES = 50
@@ -93,10 +94,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncGenerator[Scene]:
+async def scene(folder: Path, **options: Any) -> AsyncGenerator[Scene]:
     """A deployment, an owner with a phone and a security key, and a thief with the owner's password."""
     tally = Tally()
-    async with own_app(folder, notify=tally.told.append) as known:
+    async with own_app(folder, notify=tally.told.append, **options) as known:
         await known.sign_in()
         assert (await known.enroll_totp()).status_code == 200
         await with_passkey(known)
@@ -174,6 +175,40 @@ async def _try(on: Scene, thief: OwnApp) -> int:
     return _ended(on, reply)
 
 
+async def guess_at_everything(on: Scene, rounds: int, password: str) -> Tally:
+    """The thief has codes sent, guesses at those and at the phone, and types the password that it knows in between."""
+    thieves = cycle(on.thieves)
+    for number in range(rounds):
+        thief = replace(next(thieves), key=new_key())
+        await thief.sign_in()
+        waits = [await _try_everything(on, thief, acr, password) for acr in ("mfa", None)]
+        until = on.known.clock.now + max(1, *waits)
+        if number % 10 == 0:
+            await on.owner_with_the_known_key()
+            await on.owner_on_a_new_machine()
+        on.known.clock.now = max(until, on.known.clock.now)
+    return on.tally
+
+
+async def _try_everything(on: Scene, thief: OwnApp, acr: str | None, password: str) -> int:
+    started = await thief.start(authn_methods_supported="totp otp password", acr_values=acr)
+    reply, turn = started.reply, 0
+    while reply.status_code == 403:
+        offers = {offer["method"]: offer for offer in reply.json()["authn_methods"]}
+        turn += 1
+        if "password" in offers and turn % 3 == 0:
+            reply = await thief.answer(started, authn_method="password", password=password)
+        elif "otp" in offers and turn % 3 == 1:
+            chosen = {"authn_method": "otp", "authn_id": offers["otp"]["id"]}
+            await thief.answer(started, **chosen)
+            on.tally.tried += 1
+            reply = await thief.answer(started, **chosen, otp=_WRONG)
+        else:
+            on.tally.tried += 1
+            reply = await thief.answer(started, otp=_WRONG)
+    return _ended(on, reply)
+
+
 def _ended(on: Scene, reply: httpx.Response) -> int:
     end = _end(reply)
     on.tally.ends[end] += 1
@@ -192,12 +227,18 @@ def _from(app: OwnApp, number: int) -> httpx.AsyncClient:
 
 @contextmanager
 def _counted(tally: Tally) -> Generator[None]:
-    """Count the guesses that are compared with a code, where they are compared."""
-    verify = Totp.verify
+    """Count the guesses that are compared with a code, where they are compared: an app's and a sent one."""
+    with _counting(tally, Totp), _counting(tally, OutOfBandCode):
+        yield
 
-    def counting(self: Totp, response: str, state: Any, user: Any, authenticators: Any, now: float) -> Any:
+
+@contextmanager
+def _counting(tally: Tally, method: type[Totp] | type[OutOfBandCode]) -> Generator[None]:
+    verify = method.verify
+
+    def counting(self: Any, response: str, state: Any, user: Any, authenticators: Any, now: float) -> Any:
         tally.judged += response == plain_code(_WRONG) and bool(authenticators)
         return verify(self, response, state, user, authenticators, now)
 
-    with patch.object(Totp, "verify", counting):
+    with patch.object(method, "verify", counting):
         yield

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,34 @@ from support.wire_driver import WireApp, error_of, new_key, problem_of, with_pas
 
 pytestmark = pytest.mark.anyio
 CROWD = 64
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """Three processes that send codes.
+
+    Attributes:
+        bank: the processes.
+        app: of a person with an authenticator app.
+        token: lets it change what is enrolled.
+        folder: where codes are sent to.
+    """
+
+    bank: Cluster
+    app: WireApp
+    token: str
+    folder: Path
+
+    @property
+    def code(self) -> str:
+        """The newest one."""
+        return max(self.folder.iterdir(), key=lambda path: int(path.name)).read_text()
+
+    async def enrol(self, wanted: dict[str, str]) -> dict[str, Any]:
+        """Begin to enrol something."""
+        begun = await self.app.call("POST", "/stepup/authenticators", token=self.token, json=wanted)
+        assert begun.status_code == 201, begun.text
+        return dict(begun.json())
 
 
 @pytest.fixture
@@ -58,20 +87,28 @@ async def test_one_of_64_identical_codes_is_judged(bank: Cluster) -> None:
 
 async def test_one_of_64_ceremonies_accepts_the_same_code(bank: Cluster) -> None:
     app = await bank.enrolled_app()
+    replies = await _in_many_ceremonies(bank, app, otp=app.code)
+    assert [reply.status_code for reply in replies].count(200) == 1
+
+
+async def _in_many_ceremonies(
+    bank: Cluster, app: WireApp, *, otp: Callable[[], str], **answer: str
+) -> list[httpx.Response]:
+    """The same code in as many ceremonies as there can be, all at once."""
     known = [app, replace(app, key=new_key()), replace(app, key=new_key())]
     for owner in known:  # a known key has ten ceremonies of its own
         await owner.sign_in()
         await owner.elevate()
     app.clock.now += 600
     work: list[tuple[WireApp, dict[str, Any]]] = []
+    offers = {"authn_methods_supported": "webauthn totp recovery_code"}
     for owner in (*known, *(replace(app, key=new_key()) for _ in range(4))):
         await owner.sign_in()
-        while len(work) < CROWD and (started := await owner.start()).reply.status_code == 403:
-            work.append((owner, owner.answer_form(started, otp=app.code())))
+        while len(work) < CROWD and (started := await owner.start(**offers)).reply.status_code == 403:
+            work.append((owner, owner.answer_form(started, otp=otp(), **answer)))
     assert len(work) == CROWD
     owners, forms = [owner for owner, _ in work], [form for _, form in work]
-    replies = await _spread(bank, owners, lambda node, n: node.post("/stepup/challenge", forms[n]))
-    assert [reply.status_code for reply in replies].count(200) == 1
+    return await _spread(bank, owners, lambda node, n: node.post("/stepup/challenge", forms[n]))
 
 
 async def test_one_of_64_identical_assertions_is_judged(bank: Cluster) -> None:
@@ -134,3 +171,51 @@ async def test_of_many_guesses_at_once_five_are_judged(bank: Cluster) -> None:
     assert (await app.start()).reply.status_code == 429
     app.clock.now += 1
     assert (await app.start()).reply.json()["attempts_left"] == 5
+
+
+@pytest.fixture
+async def mailing(program: NodeProgram, shared: Shared, tmp_path: Path) -> AsyncGenerator[Mailing]:
+    """Three processes that send codes into a folder, on each storage."""
+    folder = tmp_path / "mails"
+    folder.mkdir()
+    async with cluster(program, replace(shared, mails=str(folder))) as bank:
+        app = await bank.enrolled_app()
+        yield Mailing(bank, app, await app.elevate(scope="authenticators", max_age="60"), folder)
+
+
+a_sample = pytest.mark.parametrize(
+    "shared", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long), "postgresql and redis"], indirect=True
+)
+"""Both kinds of storage in the normal lane: one database, and two stores."""
+
+
+@a_sample
+async def test_one_of_64_spellings_of_a_mailed_code_is_judged(mailing: Mailing) -> None:
+    bank, app = mailing.bank, mailing.app
+    begun = await mailing.enrol({"method": "otp", "name": "mail", "destination": "ada@example.com"})
+    path = f"/stepup/authenticators/{begun['id']}/verify"
+    verified = await app.call("POST", path, token=mailing.token, json={"otp": mailing.code})
+    assert verified.status_code == 200
+    await app.sign_in()
+    started = await app.start(authn_methods_supported="otp")
+    chosen = {"authn_method": "otp", "authn_id": begun["id"]}
+    assert (await app.answer(started, **chosen)).json()["result"] == "sent"
+    code = mailing.code
+    forms = [app.answer_form(started, **chosen, otp=f"{code[:4]}{' ' * n}{code[4:]}") for n in range(CROWD)]
+    replies = await _spread(bank, [app] * CROWD, lambda node, n: node.post("/stepup/challenge", forms[n]))
+    assert [reply.status_code for reply in replies].count(200) == 1
+    assert _errors(replies) <= {"slow_down", "invalid_session"}
+    other = await app.start(authn_methods_supported="otp")
+    again = await app.answer(other, **chosen, otp=code)
+    assert again.json()["result"] == "rejected"
+
+
+@a_sample
+async def test_one_of_64_ceremonies_accepts_the_same_recovery_code(mailing: Mailing) -> None:
+    made = await mailing.enrol({"method": "recovery_code", "name": "paper"})
+    mailing.app.clock.now += 30
+    code = made["codes"][0]
+    replies = await _in_many_ceremonies(mailing.bank, mailing.app, otp=lambda: code, authn_method="recovery_code")
+    assert [reply.status_code for reply in replies].count(200) == 1
+    listed = (await mailing.app.call("GET", "/stepup/authenticators")).json()["authenticators"]
+    assert [one["codes_left"] for one in listed if one["id"] == made["id"]] == [9]

@@ -8,7 +8,7 @@ import pytest
 from support.own_app import own_app
 from support.spellings import SPELLINGS, Spelling
 from support.wire_driver import enrolled_app, problem_of
-from upstile.server.authorization.enrolment._spoken_code import compared, new_code
+from upstile.server.authorization._spoken_code import compared, new_code
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"

@@ -12,6 +12,7 @@ import socket
 import sys
 from math import inf
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import uvicorn
@@ -23,6 +24,7 @@ from support.clocks import SharedClock
 from support.node_faults import Fault, arm
 from upstile.server import _keeper
 from upstile.server.authorization.ceremony import _overload
+from upstile.server.methods import CodeMessage, EmailCode, Method, RecoveryCodes, Totp, WebAuthn
 
 _IMPORTED_LATE = ("alembic.command", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.h11_impl")
 """What a node would import when it begins to serve."""
@@ -67,13 +69,25 @@ def _be_a_node(listener: socket.socket, asked: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def serve(listener: socket.socket, *, clock: str, keeper: float | None, secret_keys: str, **bank: Any) -> None:
+def mailing(folder: str) -> list[Method]:
+    """All ways to confirm; a sent code is a file of the folder, named by its time."""
+
+    def deliver(message: CodeMessage) -> None:
+        (Path(folder) / f"{monotonic_ns()}").write_text(message.code)
+
+    codes = RecoveryCodes(reaches_mfa=True)
+    return [WebAuthn(), Totp(), codes, EmailCode(deliver, reaches_mfa=True)]
+
+
+def serve(
+    listener: socket.socket, *, clock: str, keeper: float | None, secret_keys: str, mails: str | None, **bank: Any
+) -> None:
     """Be one node of the bank, until it is told to end."""
     _overload.LATE = inf  # a busy machine must not refuse what a test starts
     if keeper is not None:
         _keeper.PERIOD = keeper
     os.environ["UPSTILE_SECRET_KEYS"] = secret_keys
-    app = create_app(clock=SharedClock(Path(clock)), **bank)
+    app = create_app(clock=SharedClock(Path(clock)), methods=None if mails is None else mailing(mails), **bank)
     _take_faults(app)
     config = uvicorn.Config(app, log_level="info", access_log=False, lifespan="on", ws="none", log_config=None)
     uvicorn.Server(config).run(sockets=[listener])

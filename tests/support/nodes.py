@@ -32,6 +32,7 @@ class Shared:
         clock: theirs and the test's.
         url: the public base URL, wherever the nodes listen.
         shared_storage: whether other deployments keep their state there, too.
+        mails: a folder that sent codes go to; with it there are mailed codes and recovery codes.
         keeper: seconds between two rounds of the background thread; `None` leaves it as it is.
     """
 
@@ -41,6 +42,7 @@ class Shared:
     url: str = URL
     shared_storage: bool = False
     keeper: float | None = None
+    mails: str | None = None
     secret_keys: str = field(default_factory=lambda: new_key().decode(), repr=False)
 
     def asked(self) -> str:

@@ -17,12 +17,14 @@ class Authenticator(Message):
 
     Attributes:
         id: names it in requests.
-        method: its kind: `totp` or `webauthn`.
+        method: its kind: `totp`, `webauthn`, `otp`, `recovery_code`.
         name: what the user calls it.
         created: when it was added.
         last_used: when it last proved something; absent where it never did.
         state: `pending` until it is proved, then `active`; `disabled` by the operator.
         expires_in: seconds after which a pending one goes.
+        channel, hint: otp: how its codes are sent, and the masked destination.
+        codes_left: recovery_code: how many were not used yet.
         closed: a hundred wrong codes from unknown devices closed it to them; absent where it is open.
     """
 
@@ -34,6 +36,9 @@ class Authenticator(Message):
     state: Literal["pending", "active", "disabled"]
     closed: bool | None = None
     expires_in: WholeNumber | None = None
+    channel: str | None = None
+    hint: str | None = None
+    codes_left: WholeNumber | None = None
 
     @property
     def question(self) -> str | None:

@@ -72,6 +72,7 @@ class AnswerRequest(Message):
     authn_id: Name | None = None
     authn_response: OptionalSecret = Field(default=None, max_length=16_384)
     otp: WrittenCode | None = Field(default=None, repr=False)
+    password: OptionalSecret = Field(default=None, max_length=1000)
 
 
 class TokenRequest(Message):
@@ -88,7 +89,7 @@ class Offer(Message):
     """One method that a step offers; a client ignores methods that it does not know.
 
     Attributes:
-        method: `webauthn`, `totp`, `otp`, `recovery_code`.
+        method: `webauthn`, `totp`, `otp`, `recovery_code`, `password`.
         nonce: webauthn: the server's part of the bound challenge.
         options: webauthn: `PublicKeyCredentialRequestOptionsJSON`.
         id, channel, hint: otp: which stored destination, what it is, and its masked form.
@@ -109,7 +110,7 @@ class Step(Message):
         expires_in: seconds for which `auth_session` is good.
         attempts_left: wrong answers that are still allowed; never 0.
         account: the masked name of the account, for the prompt.
-        result: after an answer: `sent`, `rejected` or `accepted`.
+        result: after an answer: `sent`, `not_sent` (nothing was counted), `rejected` or `accepted`.
         resend_after: after `sent`: seconds until another code may be sent.
     """
 
@@ -119,7 +120,7 @@ class Step(Message):
     attempts_left: WholeNumber = Field(gt=0)
     account: str | None = None
     authn_methods: tuple[Offer, ...]
-    result: Literal["sent", "rejected", "accepted"] | None = None
+    result: Literal["sent", "not_sent", "rejected", "accepted"] | None = None
     resend_after: WholeNumber | None = None
 
 

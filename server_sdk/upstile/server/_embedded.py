@@ -6,15 +6,12 @@ from typing import Literal
 
 from upstile.protocol import (
     AUTHENTICATORS_SCOPE,
-    DPOP_ALGORITHMS,
-    PROFILE_VERSION,
     RESOURCE_METADATA_PATH,
     SERVER_METADATA_PATH,
-    ResourceMetadata,
-    ServerMetadata,
     well_known_url,
 )
 from upstile.server._deployment import Deployment
+from upstile.server._documents import resource_metadata, server_metadata
 from upstile.server._replay import ReplaySet
 from upstile.server._settings import Origin
 from upstile.server.audit import Events
@@ -24,6 +21,8 @@ from upstile.server.authorization._endpoints import Endpoints
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
 from upstile.server.authorization.ceremony._answer import Answers
+from upstile.server.authorization.ceremony._next_step import NextSteps
+from upstile.server.authorization.ceremony._sending import Sending
 from upstile.server.authorization.ceremony._start import Starts
 from upstile.server.authorization.ceremony._steps import Steps
 from upstile.server.authorization.ceremony._subject import Subjects
@@ -31,6 +30,7 @@ from upstile.server.authorization.enrolment._beginnings import Beginnings
 from upstile.server.authorization.enrolment._changes import Changes
 from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
+from upstile.server.authorization.enrolment._first_codes import FirstCodes
 from upstile.server.authorization.enrolment._help_desk import HelpDesk, Users
 from upstile.server.authorization.methods import Method, MethodContext, Secrets, configured
 from upstile.server.authorization.tokens._codes import Codes
@@ -127,9 +127,10 @@ def embedded(settings: Settings) -> Deployment:
     )
     ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
     endpoints = _endpoints(settings, parts, mint, ends)
+    reachable = parts.verifier.issuer.acr_values_supported
     documents = {
-        RESOURCE_METADATA_PATH: lambda: _resource_metadata(settings).to_members(),
-        SERVER_METADATA_PATH: lambda: _server_metadata(settings, parts).to_members(),
+        RESOURCE_METADATA_PATH: lambda: resource_metadata(settings.url, settings.name, settings.apps).to_members(),
+        SERVER_METADATA_PATH: lambda: server_metadata(settings.url, PREFIX, parts.methods, reachable).to_members(),
         f"{PREFIX}/jwks": parts.signing.jwks,
     }
     return Deployment(
@@ -203,9 +204,10 @@ def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment
     storage, methods, events = settings.storage, parts.methods, settings.events
     rights = EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names)
     changes = Changes(guard=parts.guard, rights=rights, durable=storage.durable, ends=ends, events=events)
+    first_codes = FirstCodes(changes=changes, store=storage.one_time, names=parts.names, events=events)
     return (
         Enrolment(changes=changes, rights=rights, methods=methods, closings=parts.closings, events=events),
-        Beginnings(changes=changes, rights=rights, methods=methods, events=events),
+        Beginnings(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
     )
 
 
@@ -219,6 +221,24 @@ def _methods(settings: Settings) -> tuple[Method, ...]:
         secrets=Secrets(settings.seal),
     )
     return configured(settings.methods, context)
+
+
+def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects) -> Answers:
+    storage, events = settings.storage, settings.events
+    next_steps = NextSteps(steps=steps, events=events)
+    return Answers(
+        issuer=settings.url,
+        storage=storage,
+        names=parts.names,
+        steps=steps,
+        subjects=subjects,
+        sending=Sending(storage=storage, next_steps=next_steps, events=events),
+        next_steps=next_steps,
+        closings=parts.closings,
+        events=events,
+        clock=settings.clock,
+        refuse_copies=settings.refuse_copies,
+    )
 
 
 def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Endpoints:
@@ -242,55 +262,11 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
             names=names,
             events=events,
         ),
-        answers=Answers(
-            issuer=url,
-            storage=storage,
-            names=names,
-            steps=steps,
-            subjects=subjects,
-            closings=parts.closings,
-            events=events,
-            clock=settings.clock,
-            refuse_copies=settings.refuse_copies,
-        ),
+        answers=_answers(settings, parts, steps, subjects),
         codes=Codes(issuer=url, store=storage.one_time, names=names, mint=mint, revocations=revocations, events=events),
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=enrolment,
         beginnings=beginnings,
         refusals=parts.guard.refusals,
         events=events,
-    )
-
-
-def _resource_metadata(settings: Settings) -> ResourceMetadata:
-    return ResourceMetadata(
-        resource=settings.url,
-        resource_name=settings.name,
-        authorization_servers=(settings.url,),
-        scopes_supported=settings.apps.scopes or None,
-        bearer_methods_supported=("header",),
-        dpop_signing_alg_values_supported=DPOP_ALGORITHMS,
-    )
-
-
-def _server_metadata(settings: Settings, parts: _Parts) -> ServerMetadata:
-    url = settings.url
-    return ServerMetadata(
-        issuer=url,
-        authorization_challenge_endpoint=f"{url}{PREFIX}/challenge",
-        token_endpoint=f"{url}{PREFIX}/token",
-        authorization_endpoint=f"{url}{PREFIX}/authorize",
-        jwks_uri=f"{url}{PREFIX}/jwks",
-        revocation_endpoint=f"{url}{PREFIX}/revoke",
-        authenticators_endpoint=f"{url}{PREFIX}/authenticators",
-        response_types_supported=("code",),
-        grant_types_supported=("authorization_code",),
-        token_endpoint_auth_methods_supported=("none",),
-        revocation_endpoint_auth_methods_supported=("none",),
-        code_challenge_methods_supported=("S256",),
-        acr_values_supported=parts.verifier.issuer.acr_values_supported,
-        dpop_signing_alg_values_supported=DPOP_ALGORITHMS,
-        authorization_response_iss_parameter_supported=True,
-        authn_methods_supported=tuple(dict.fromkeys(method.traits.name for method in parts.methods)),
-        upstile_profile_versions_supported=(PROFILE_VERSION,),
     )

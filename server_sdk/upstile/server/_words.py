@@ -203,11 +203,19 @@ WORDS = MappingProxyType(
             " or, while pending, another sign-in's, or another sign-in finished one meanwhile.",
             remedy="List the authenticators again; begin an enrolment that was not finished anew.",
         ),
+        "not-sent": Words(
+            title="The code could not be sent",
+            next_step="Try again in a moment, or choose another way.",
+            hint="wait as Retry-After says, then begin again; nothing was counted",
+            cause="The `deliver` hook raised, or took longer than five seconds.",
+            remedy="The log `upstile.server` says what it raised. Mend the mail server, or what sends text messages.",
+        ),
         "slow-down": Words(
             title="That was too often, or too soon",
             next_step="Wait a moment, then try again.",
             hint="wait as Retry-After says; nothing was judged or counted",
-            cause="More was begun than is allowed in ten minutes, or the same answer is being judged already.",
+            cause="More was begun than is allowed in ten minutes, or more codes were sent than in an hour, or the same"
+            " answer is being judged already.",
             remedy="Wait. If an honest app meets it, it starts ceremonies that nobody answers.",
         ),
         "temporarily-locked": Words(

@@ -57,8 +57,8 @@ def test_a_key_that_takes_long_is_refused_before_the_library_sees_it(
     method = WebAuthn().bind(context())
     new = done(method.enroll(wanted()))
     registration = Passkey().register(new.members["options"])
-    made = {"key": _cose(n, e)} if where == "key" else {"chain": [_certificate(n, e)]}
-    attestation = _attestation(registration, **made)
+    key, chain = (_cose(n, e), None) if where == "key" else (None, [_certificate(n, e)])
+    attestation = _attestation(registration, key, chain)
     with pytest.raises(Slow):
         check_keys(attestation)
     registration["response"]["attestationObject"] = base64url_encode(attestation)

@@ -1,7 +1,7 @@
 """What happens, and who is told: one type of event, the log, the audit table, the hook, metrics."""
 
 from upstile.server.audit._addresses import Addresses
-from upstile.server.audit._circumstances import learn
+from upstile.server.audit._circumstances import learn, whereabouts
 from upstile.server.audit._event import SecurityEvent, stored_subject
 from upstile.server.audit._events import Events
 from upstile.server.audit._json_lines import JsonLines
@@ -23,4 +23,5 @@ __all__ = [
     "learn",
     "refused_call",
     "stored_subject",
+    "whereabouts",
 ]

@@ -17,6 +17,7 @@ class Circumstances:
 
     Args:
         address: where it came from, masked.
+        language: what the app says that its person reads (BCP 47), if it says so.
     """
 
     __slots__ = (
@@ -26,14 +27,16 @@ class Circumstances:
         "ceremony",
         "client_id",
         "instance",
+        "language",
         "method",
         "requirement",
         "route",
         "user",
     )
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, language: str | None = None) -> None:
         self.address = address
+        self.language = language
         self.user: User | None = None
         self.client_id: str | None = None
         self.method: str | None = None
@@ -103,3 +106,9 @@ def completed(event: SecurityEvent) -> SecurityEvent:
     """An event, with what the request under way has learnt."""
     current = _current.get()
     return event if current is None else current.completed(event)
+
+
+def whereabouts() -> tuple[str | None, str | None]:
+    """Of the request under way: the masked address, and the language."""
+    current = _current.get()
+    return (None, None) if current is None else (current.address, current.language)

@@ -1,6 +1,7 @@
 """Where events go: the log, the counters, the audit table, and the deployment's hook."""
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -45,7 +46,7 @@ class Events:
 
     def request(self, request: HttpRequest) -> Circumstances:
         """One request, for the length of a block: what it learns goes into all of its events."""
-        return Circumstances(self._addresses.of(request))
+        return Circumstances(self._addresses.of(request), _language(request))
 
     def address(self, request: HttpRequest) -> str | None:
         """Where a request came from, masked."""
@@ -96,6 +97,15 @@ class Events:
         if unlogged != self._unlogged:
             self.telemetry.lost(unlogged - self._unlogged)
             self._unlogged = unlogged
+
+
+def _language(request: HttpRequest) -> str | None:
+    """The language that the app prefers (RFC 9110 §12.5.4), in a form that can be shown and compared."""
+    first = ",".join(request.lines(b"accept-language")).partition(",")[0].partition(";")[0].strip()
+    return first if _tag.fullmatch(first) else None
+
+
+_tag = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,3}")
 
 
 def _line(fields: dict[str, object]) -> str:

@@ -3,11 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from inspect import isawaitable, iscoroutinefunction
-from threading import Thread
-from typing import Any
 
+from upstile.server._hook import Hook
 from upstile.server.audit._event import SecurityEvent
 from upstile.server.audit._kinds import EventKind
 from upstile.server.storage import User
@@ -50,8 +47,7 @@ class Notifier:
     """
 
     def __init__(self, hook: Notify) -> None:
-        self._hook = hook
-        self._on_loop = iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__)
+        self._hook = Hook(hook, "upstile notify")
         self._under_way: dict[asyncio.Task[None], tuple[bool, User | None]] = {}
         self._late: set[asyncio.Task[None]] = set()
         self.dropped = 0
@@ -83,30 +79,6 @@ class Notifier:
 
     async def _call(self, event: SecurityEvent) -> None:
         try:
-            waiting = self._hook(event) if self._on_loop else await _in_thread(self._hook, event)
-            if isawaitable(waiting):
-                await waiting
+            await self._hook(event)
         except Exception:
             _log.exception("the notify hook failed")
-
-
-async def _in_thread(hook: Notify, event: SecurityEvent) -> Any:
-    """What the hook returns. Its thread is no other work's, and keeps no process from ending."""
-    loop = asyncio.get_running_loop()
-    returned: asyncio.Future[Any] = loop.create_future()
-
-    def settle(error: Exception | None, value: Any) -> None:
-        if not returned.done():
-            returned.set_result(value) if error is None else returned.set_exception(error)
-
-    def run() -> None:
-        error, value = None, None
-        try:
-            value = hook(event)
-        except Exception as raised:
-            error = raised
-        with suppress(RuntimeError):  # nobody waits any more: the event loop is closed
-            loop.call_soon_threadsafe(settle, error, value)
-
-    Thread(target=run, name="upstile notify", daemon=True).start()
-    return await returned

@@ -80,6 +80,7 @@ class Endpoints:
             authenticators: {"GET": enrolment.show, "POST": self.beginnings.begin},
             f"{authenticators}/{{id}}": {"PATCH": enrolment.rename, "DELETE": enrolment.remove},
             f"{authenticators}/{{id}}/verify": {"POST": enrolment.verify},
+            f"{authenticators}/{{id}}/regenerate": {"POST": self.beginnings.regenerate},
             f"{authenticators}/{{id}}/open": {"POST": enrolment.open},
         }
         return (
@@ -106,7 +107,7 @@ class Endpoints:
         possession = self.possession.of(request, now)
         if isinstance(message, StartRequest):
             return await self.starts.handle(message, possession, now)
-        return await self.answers.handle(message, form_mark(request.body), possession, now)
+        return await self.answers.handle(message, form_mark(message.auth_session, request.body), possession, now)
 
     async def _token(self, request: HttpRequest, message: TokenRequest, now: float) -> HttpResponse:
         self.apps.get(message.client_id)

@@ -20,6 +20,8 @@ LOGIN_LIFE = 12 * 3600
 """A base login lasts, unless the deployment says less; as long as its factors count towards `mfa`."""
 ENROLMENT_CODE_LIFE = 600
 """An enrolment code is good."""
+SENT_CODE_LIFE = 600
+"""A code that was sent is good, and so long may a step wait for it."""
 PENDING_LIFE = 600
 """A new authenticator must be verified."""
 KNOWN_FOR = 90 * 24 * 3600

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from upstile.server.keys._rotation import KeyLife
-from upstile.server.keys._seal import SIGNING_KEY, TOTP_SEED, Seal
+from upstile.server.keys._seal import SEALED, SIGNING_KEY, Seal
 from upstile.server.keys._sealed import Needs, Resealed
 
 Told = Callable[[Resealed], None]
@@ -18,7 +18,15 @@ Told = Callable[[Resealed], None]
 _NARROWEST = 120
 _EVERY = 500
 _SHOWN = 20
-_LABELS = {SIGNING_KEY: "signing keys", TOTP_SEED: "TOTP seeds"}
+_LABELS = {
+    SIGNING_KEY: "signing keys",
+    SEALED["seed"]: "TOTP seeds",
+    SEALED["destination"]: "destinations",
+    SEALED["codes"]: "recovery codes",
+    SEALED["code"]: "sent codes",
+    SEALED["secret"]: "secrets of other methods",
+}
+_ALWAYS = (SIGNING_KEY, SEALED["seed"])
 
 
 def signing_keys(issuer: str, keys: Sequence[KeyLife], now: float) -> None:
@@ -34,12 +42,12 @@ def signing_keys(issuer: str, keys: Sequence[KeyLife], now: float) -> None:
 
 def secret_keys(seal: Seal, found: Needs) -> None:
     """Which secret key how many sealed values need."""
-    table = Table(
-        "secret key", "configured", *_LABELS.values(), box=SIMPLE, title="Sealed values", title_justify="left"
-    )
+    there = {label for label, _ in found.counts}
+    labels = {label: of for label, of in _LABELS.items() if label in there or label in _ALWAYS}
+    table = Table("secret key", "configured", *labels.values(), box=SIMPLE, title="Sealed values", title_justify="left")
     configured = seal.names
     for name in (*configured, *sorted(found.keys - set(configured))):
-        table.add_row(name, _role(name, seal), *(str(found.counts[label, name]) for label in _LABELS))
+        table.add_row(name, _role(name, seal), *(str(found.counts[label, name]) for label in labels))
     shown = console()
     if configured or found.keys:
         shown.print(table)

@@ -25,7 +25,13 @@ TOTP_SEED = "totp-seed"
 SIGNING_KEY = "signing-key"
 """The label of the private halves of signing keys; bound to (issuer, "", kid, "private")."""
 
-SEALED = {"seed": TOTP_SEED, "destination": "destination", "codes": "recovery-codes", "secret": "method-secret"}
+SEALED = {
+    "seed": TOTP_SEED,
+    "destination": "destination",
+    "code": "sent-code",
+    "codes": "recovery-codes",
+    "secret": "method-secret",
+}
 """The members of an authenticator's data that are sealed, as base64url text, with their labels; each is bound to
 (issuer, subject, authenticator id, the member's name)."""
 

@@ -120,14 +120,17 @@ def problem_response(problem: Problem, *headers: tuple[str, str]) -> HttpRespons
     return HttpResponse(status=problem.status, headers=(*headers, *fixed), body=problem.to_json())
 
 
-def problem(name: str, status: int, what: str | None = None, *, case: Case | None = None) -> Rejection:
+def problem(
+    name: str, status: int, what: str | None = None, *, case: Case | None = None, retry_after: int | None = None
+) -> Rejection:
     """A refusal without a challenge, e.g. 404 `not-found`; `what` was wrong this time is for developers."""
-    return _rejection(name, status, [], what=what, case=case)
+    headers = () if retry_after is None else (("retry-after", str(retry_after)),)
+    return _rejection(name, status, [], what=what, case=case, headers=headers)
 
 
 def slow_down(seconds: int) -> Rejection:
     """Too often, or too soon: again in so many seconds (upstile profile §7)."""
-    return _rejection("slow-down", 429, [], headers=(("retry-after", str(seconds)),))
+    return problem("slow-down", 429, retry_after=seconds)
 
 
 def _rejection(

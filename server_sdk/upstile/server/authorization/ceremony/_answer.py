@@ -9,26 +9,35 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
-from typing import Any, Literal
+from typing import Any
 
-from upstile.protocol import AnswerRequest, MalformedMessage, UpstileError
-from upstile.server._errors import AuthorizationError
+from upstile.protocol import AnswerRequest, MalformedMessage
+from upstile.server._changed import changed
+from upstile.server._errors import AuthorizationError, ConfigurationError, StorageUnavailable
 from upstile.server._http import HttpResponse, json_response
-from upstile.server.audit import EventKind, Events, SecurityEvent, in_words, learn
-from upstile.server.authorization._lives import CLAIM_LIFE, SESSION_LIFE
+from upstile.server.audit import EventKind, Events, in_words, learn
+from upstile.server.authorization._lives import CLAIM_LIFE
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._response import error_response, temporarily_unavailable
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_judged, claim, no_session
-from upstile.server.authorization.ceremony._outcome import Outcome, UsedBefore, write_right, write_wrong
+from upstile.server.authorization.ceremony._next_step import NextSteps, event_of
+from upstile.server.authorization.ceremony._outcome import (
+    Outcome,
+    UsedBefore,
+    after_right,
+    is_success,
+    write_right,
+    write_wrong,
+)
+from upstile.server.authorization.ceremony._sending import Sending, sends_of
 from upstile.server.authorization.ceremony._sessions import Session, open_reply
 from upstile.server.authorization.ceremony._steps import Steps, temporarily_locked
 from upstile.server.authorization.ceremony._subject import Subjects
-from upstile.server.authorization.methods import Method, Verified
+from upstile.server.authorization.methods import Method, Sends, Verified
 from upstile.server.authorization.tokens._codes import issued
-from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, left, succeed, whole_seconds
+from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, whole_seconds
 from upstile.server.authorization.user._closing import Closings
-from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 
 VERIFY_WITHIN = 5.0
@@ -45,8 +54,10 @@ class Answers:
         issuer: our issuer identifier.
         storage: everything that is read and written.
         names: makes the keys of one-time state.
-        steps: asks again.
+        steps: knows the methods.
         subjects: judges the subject token again before a code is issued.
+        sending: sends codes.
+        next_steps: asks again.
         closings: closes what was guessed at too often.
         events: is told.
         clock: the time in epoch seconds; a process may have been stopped since it claimed an answer.
@@ -61,6 +72,8 @@ class Answers:
         names: Names,
         steps: Steps,
         subjects: Subjects,
+        sending: Sending,
+        next_steps: NextSteps,
         closings: Closings,
         events: Events,
         clock: Callable[[], float],
@@ -71,6 +84,8 @@ class Answers:
         self._names = names
         self._steps = steps
         self._subjects = subjects
+        self._sending = sending
+        self._next_steps = next_steps
         self._closings = closings
         self._events = events
         self._clock = clock
@@ -99,6 +114,9 @@ class Answers:
         if meets == "answered":
             return await self._again(request.auth_session, key, session, possession, now)
         answer = await self._read(request, form, key, session, possession, now)
+        sends = sends_of(answer)
+        if sends is not None:
+            return await self._sending.handle(answer, sends, now)
         keys = [answer.session, answer.user, *possession.keys]
         claimed = await self._storage.one_time.update_many(keys, lambda found: claim(answer, found, now), now)
         return await self._judge(answer, claimed, now)
@@ -129,7 +147,8 @@ class Answers:
         held = self._steps.held(account)
         method, named = self._steps.method(ceremony, request, held)
         learn(method=method.traits.name)
-        response = _response(method, request)
+        asks_to_send = isinstance(method, Sends) and request.otp is None
+        response = None if asks_to_send else _response(method, request)
         self._subjects.still_good(ceremony, now)
         return Answer(
             name=request.auth_session,
@@ -144,7 +163,7 @@ class Answers:
             response=response,
             session=key,
             user=self._names("user", ceremony.login.subject),
-            asked_at=session.expires_at - SESSION_LIFE,
+            asks_to_send=asks_to_send,
         )
 
     async def _judge(self, answer: Answer, claimed: Claimed, now: float) -> HttpResponse:
@@ -186,25 +205,26 @@ class Answers:
         if verified.back_from is None:
             return False
         went = f"{verified.authenticator.id}: {verified.counter} after {verified.back_from}"
-        await self._events.tell(self._event("sign-count-went-back", answer, now, reason=went))
+        await self._events.tell(event_of("sign-count-went-back", answer, now, reason=went))
         return self._refuse_copies
 
     async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
-        proved = answer.ceremony.with_proof(verified.proof, claimed.claim.judged_at, verified.authenticator.id)
+        proved = _proved(answer, verified, claimed.claim.judged_at)
         if proved.complete(now):
             code = token_urlsafe(32)
             reply = json_response(200, {"authorization_code": code})
             outcome = Outcome(reply=reply, kept={self._names("code", code): issued(proved, now)}, ends=True)
         else:
-            charged, side = claimed.claim.charged, claimed.side
-            after = succeed(claimed.user, proved.login, side, verified.authenticator.id, charged, now)
-            outcome = self._next(answer, claimed, proved, after, now, "accepted")
+            after = after_right(answer, claimed, claimed.user, proved, verified.authenticator.id, now)
+            outcome = self._next_steps.after(answer, claimed, proved, after, now, "accepted")
         self._check_claim(claimed)
-        event = self._event("ceremony-succeeded" if outcome.ends else "answer-accepted", answer, now)
-        rows = self._events.in_phase(event)
+        kinds: list[EventKind] = [*verified.tells, "ceremony-succeeded" if outcome.ends else "answer-accepted"]
+        events = [event_of(kind, answer, now) for kind in kinds]
+        rows = self._events.in_phase(*events)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)
-        self._events.telemetry.human_time(answer.method.traits.name, now - answer.asked_at)
-        await self._events.tell(event, in_phase=True)
+        self._events.telemetry.human_time(answer.method.traits.name, now - answer.ceremony.asked_at)
+        for event in events:
+            await self._events.tell(event, in_phase=True)
         return outcome.reply
 
     async def _wrong(self, answer: Answer, claimed: Claimed, now: float, *, closes: bool) -> HttpResponse:
@@ -215,11 +235,11 @@ class Answers:
             outcome = Outcome(reply=error_response(locked), kept={})
         else:
             ceremony = replace(answer.ceremony, wrong=claimed.tries)
-            outcome = self._next(answer, claimed, ceremony, claimed.user, now, "rejected")
+            outcome = self._next_steps.after(answer, claimed, ceremony, claimed.user, now, "rejected")
         kinds: list[EventKind] = ["answer-rejected", "answer-locked"] if charged.left <= 0 else ["answer-rejected"]
         if closes:
             kinds.insert(0, "authenticator-closed")
-        events = [self._event(kind, answer, now) for kind in kinds]
+        events = [event_of(kind, answer, now) for kind in kinds]
         await write_wrong(self._storage, answer, claimed, outcome, now, self._events.in_phase(*events))
         for event in events:
             await self._events.tell(event, in_phase=True)
@@ -230,33 +250,19 @@ class Answers:
         if not claimed.claim.holds(self._clock()):
             raise being_judged()
 
-    def _next(
-        self,
-        answer: Answer,
-        claimed: Claimed,
-        ceremony: Ceremony,
-        user: UserState,
-        now: float,
-        result: Literal["rejected", "accepted"],
-    ) -> Outcome:
-        try:
-            plans = self._steps.plan(ceremony, answer.held, user, claimed.side, now)
-        except AuthorizationError as error:
-            refused = replace(self._event("answer-refused", answer, now), reason=error.code, detail=error.description)
-            self._events.note(refused)
-            return Outcome(reply=error_response(error), kept={})
-        asked = self._steps.ask(ceremony, plans, left(user, ceremony.login, claimed.side), now, result=result)
-        return Outcome(reply=asked.reply, kept=asked.kept)
-
     @staticmethod
     def _worn_out(answer: Answer, claimed: Claimed) -> frozenset[str]:
         """What this guess closes to unknown keys, unless it is right."""
         failures = claimed.user.failures if claimed.side is None and answer.method.traits.guessable else {}
         return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
-    def _event(self, kind: EventKind, answer: Answer, now: float, *, reason: str | None = None) -> SecurityEvent:
-        user, client_id, method = answer.account.user, answer.ceremony.client_id, answer.method.traits.name
-        return SecurityEvent(kind=kind, user=user, client_id=client_id, method=method, reason=reason, at=now)
+
+def _proved(answer: Answer, verified: Verified, at: float) -> Ceremony:
+    """The ceremony with one more proof; what the proof used up is not remembered."""
+    enrolled = answer.method.traits.enrolled
+    proved = answer.ceremony.with_proof(verified.proof, at, verified.authenticator.id if enrolled else None)
+    offered = {key: state for key, state in proved.offered.items() if key != answer.method.traits.key}
+    return changed(proved, succeeded=proved.succeeded or is_success(answer), offered=offered)
 
 
 async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified | None:
@@ -268,7 +274,7 @@ async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified
     try:
         async with asyncio.timeout(VERIFY_WITHIN):
             return await verdict
-    except (UpstileError, asyncio.CancelledError):  # storage or keys; or nobody waits any more
+    except (StorageUnavailable, ConfigurationError):  # what everything stands on
         raise
     except Exception as error:
         _log.exception("the method %s failed to judge an answer", method)

@@ -25,7 +25,9 @@ class Ceremony:
         offered: what each method needs to judge its answer, by method.
         proofs: what was proved.
         authenticators: what it was proved with.
+        succeeded: whether a right answer was a success, so that the key is known when this ends.
         wrong: wrong answers so far.
+        asked_at: when the person was asked last (epoch seconds).
         id: random; what the audit knows it by, its token included.
         instance: the correlation id that the app says the challenge had; for the audit alone.
     """
@@ -45,7 +47,9 @@ class Ceremony:
     offered: dict[str, dict[str, Any]]
     proofs: tuple[Proof, ...] = ()
     authenticators: tuple[str, ...] = ()
+    succeeded: bool = False
     wrong: int = 0
+    asked_at: float = 0
     id: str = ""
     instance: str | None = None
 
@@ -59,9 +63,10 @@ class Ceremony:
         best = best_base(now)
         return changed(self, login=changed(self.login, amr=best.amr, auth_time=best.auth_time))
 
-    def with_proof(self, proof: Proof, now: float, authenticator: str = "") -> "Ceremony":
+    def with_proof(self, proof: Proof, now: float, authenticator: str | None = None) -> "Ceremony":
         """The ceremony after one more proof; proofs that `max_age` has outrun are dropped."""
-        return changed(self, proofs=self._after((proof,), now), authenticators=(*self.authenticators, authenticator))
+        used = () if authenticator is None else (authenticator,)
+        return changed(self, proofs=self._after((proof,), now), authenticators=(*self.authenticators, *used))
 
     def complete(self, now: float) -> bool:
         """Whether nothing more is asked of the person."""

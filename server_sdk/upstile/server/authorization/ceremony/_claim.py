@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from upstile.server._errors import AuthorizationError
@@ -12,8 +13,9 @@ from upstile.server.authorization.ceremony._sessions import Claim, Session
 from upstile.server.authorization.ceremony._steps import slow_down, temporarily_locked
 from upstile.server.authorization.ceremony._subject import check_login
 from upstile.server.authorization.methods import Method
-from upstile.server.authorization.user._budgets import TRIES, Charged, Side, charge, lock_of, side_of
+from upstile.server.authorization.user._budgets import TRIES, Charged, Side, charge, lock_of, side_of, whole_seconds
 from upstile.server.authorization.user._ends import caught_up
+from upstile.server.authorization.user._sends import RESEND_AFTER, sent, wait_to_send
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, OneTimeKey
 
@@ -28,7 +30,7 @@ class Answer:
         held: what the user can answer with.
         named: the one authenticator that it is about, where it says so.
         session, user: the keys of what both phases read and write.
-        asked_at: when the person was asked (epoch seconds).
+        asks_to_send: whether it brings no code and asks for one.
     """
 
     name: str = field(repr=False)
@@ -43,7 +45,7 @@ class Answer:
     response: Any = field(repr=False)
     session: OneTimeKey
     user: OneTimeKey
-    asked_at: float
+    asks_to_send: bool = False
 
     def among(self, records: Sequence[AuthenticatorRecord]) -> tuple[AuthenticatorRecord, ...]:
         """Those of some authenticators that it may be judged against."""
@@ -81,7 +83,7 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
     active = answer.among(open_to(answer.held, user, side))
     before, tries = session.head.claim, session.head.tries
     counted: Kept = {}
-    again = before is not None and before.form == answer.form
+    again = before is not None and before.form == answer.form and not answer.asks_to_send  # each one sends
     if before is not None and again:  # the same guess, which nobody is judging any more
         charged = before.charged
         if charged.authenticators:  # and not those that are open now: it may be itself what closed one
@@ -90,8 +92,11 @@ def claim(answer: Answer, found: Found, now: float) -> tuple[Kept, Claimed]:
         check_login(login, user, side)
         if tries >= TRIES:
             raise temporarily_locked(1)
-        user, charged, counted = _count(answer, user, side, active, now)
-        tries += 1
+        if answer.asks_to_send:
+            user, charged, counted = _count_send(answer, user, side, now)
+        else:
+            user, charged, counted = _count(answer, user, side, active, now)
+            tries += 1
     counted_at = before.judged_at if again and before is not None else None
     own = Claim(mark=answer.mark, form=answer.form, at=now, charged=charged, counted_at=counted_at)
     claimed = Claimed(claim=own, tries=tries, side=side, user=user, authenticators=active)
@@ -103,12 +108,24 @@ def _count(
     answer: Answer, user: UserState, side: Side, active: tuple[AuthenticatorRecord, ...], now: float
 ) -> tuple[UserState, Charged, Kept]:
     if not answer.method.traits.guessable:
-        return user, Charged(left=TRIES), {}
+        return user, Charged(left=TRIES, counted=False), {}
     locked = lock_of(user, side, now)
     if locked is not None:
         raise temporarily_locked(locked)
     user, charged = charge(user, answer.ceremony.login, side, [record.id for record in active], now)
     return user, charged, {answer.user: user.record(now)}
+
+
+def _count_send(answer: Answer, user: UserState, side: Side, now: float) -> tuple[UserState, Charged, Kept]:
+    locked = lock_of(user, side, now)
+    if locked is not None:
+        raise temporarily_locked(locked)
+    soon = answer.ceremony.offered[answer.method.traits.key].get("sent", -inf) + RESEND_AFTER - now
+    wait = max(wait_to_send(user, side, now), whole_seconds(soon) if soon > 0 else 0)
+    if wait:
+        raise slow_down("another code cannot be sent yet", wait)
+    user = sent(user, side, now)
+    return user, Charged(left=TRIES, counted=False), {answer.user: user.record(now)}
 
 
 def _open_session(answer: Answer, found: Found, now: float) -> Session:

@@ -12,7 +12,7 @@ from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_
 from upstile.server.authorization.ceremony._sessions import Session, seal_reply
 from upstile.server.authorization.methods import Verified
 from upstile.server.authorization.tokens._codes import has_ended
-from upstile.server.authorization.user._budgets import remember_key, succeed
+from upstile.server.authorization.user._budgets import answered, remember_key, succeed
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Found, Kept, Rows, Storage, Use
 
@@ -47,7 +47,7 @@ async def write_wrong(
     sealed = seal_reply(answer.name, outcome.reply)
 
     def decide(found: Found) -> tuple[Kept, None]:
-        return {**outcome.kept, **_closed(answer, claimed, found, sealed, now)}, None
+        return {**outcome.kept, **closed(answer, claimed, found, sealed, now)}, None
 
     await storage.one_time.update_many([answer.session, *outcome.kept], decide, now, rows)
 
@@ -77,13 +77,17 @@ async def write_right(
     def decide(found: Found, first: bool) -> tuple[Kept, None]:
         if not first:
             raise UsedBefore
-        closed = _closed(answer, claimed, found, sealed, now)
+        ended = closed(answer, claimed, found, sealed, now)
         user = UserState.read(found.get(answer.user))
         if has_ended(proved, user):
             raise no_session()
         after = _user_after(answer, claimed, user, proved, authenticator, outcome, now)
-        return {**outcome.kept, **after, **closed}, None
+        return {**outcome.kept, **after, **ended}, None
 
+    keys = [answer.session, answer.user, *outcome.kept]
+    if not answer.method.traits.enrolled:  # nothing is stored of it that could be used up
+        await storage.one_time.update_many(keys, lambda found: decide(found, True), now, rows)
+        return
     use = Use(
         user=answer.account.user,
         id=authenticator,
@@ -92,7 +96,25 @@ async def write_right(
         data=verified.data,
         at=int(now),
     )
-    await storage.settle(use, [answer.session, answer.user, *outcome.kept], decide, now, rows)
+    await storage.settle(use, keys, decide, now, rows)
+
+
+def after_right(
+    answer: Answer, claimed: Claimed, user: UserState, proved: Ceremony, authenticator: str, now: float
+) -> UserState:
+    """What is counted for a user after a right answer; only a success ends rows of wrong ones."""
+    judge = succeed if is_success(answer) else answered
+    return judge(user, proved.login, claimed.side, authenticator, claimed.claim.charged, now)
+
+
+def is_success(answer: Answer) -> bool:
+    """Whether a right answer of this kind is one (upstile profile §7).
+
+    A weak method that is enrolled is one while nothing else is enrolled, for then there is nothing else to guess at.
+    """
+    traits = answer.method.traits
+    others = (record for record in answer.account.authenticators if record.state != "pending")
+    return traits.trusted or (traits.enrolled and all(record.method == traits.key for record in others))
 
 
 def _user_after(
@@ -105,15 +127,16 @@ def _user_after(
     now: float,
 ) -> Kept:
     """The rows of wrong answers end, and with a code the key is known."""
-    after = succeed(user, proved.login, claimed.side, authenticator, claimed.claim.charged, now)
-    if outcome.ends:
+    after = after_right(answer, claimed, user, proved, authenticator, now)
+    if outcome.ends and proved.succeeded:
         after = remember_key(after, proved.jkt, proved.authenticators, now)
     elif after == user:
         return {}
     return {answer.user: after.record(now)}
 
 
-def _closed(answer: Answer, claimed: Claimed, found: Found, sealed: bytes, now: float) -> Kept:
+def closed(answer: Answer, claimed: Claimed, found: Found, sealed: bytes, now: float) -> Kept:
+    """The session with the sealed reply. Raises `AuthorizationError` where somebody else judges this answer now."""
     session = Session.read(found.get(answer.session), answer.ceremony.client_id, answer.possession.jkt)
     if session is None or not session.belongs_to(claimed.claim):
         raise being_judged()

@@ -7,6 +7,7 @@ seconds; then the identical form may be judged again, uncounted, because who had
 reply for a minute, sealed with the session's own name, so that a response that was lost can be had again.
 """
 
+import hmac
 from dataclasses import dataclass
 from hashlib import sha256
 from secrets import token_bytes
@@ -18,7 +19,7 @@ from pydantic_core import from_json
 from upstile.protocol import json_compact
 from upstile.server._http import HttpResponse
 from upstile.server.authorization._json import Json
-from upstile.server.authorization._lives import CLAIM_LIFE, REPLY_KEPT, SESSION_LIFE
+from upstile.server.authorization._lives import CLAIM_LIFE, REPLY_KEPT
 from upstile.server.authorization.ceremony._ceremony import CEREMONY, Ceremony
 from upstile.server.authorization.user._budgets import Charged
 from upstile.server.storage import Record
@@ -87,10 +88,10 @@ class Session:
     expires_at: float
 
     @classmethod
-    def open(cls, ceremony: Ceremony, now: float) -> "Session":
-        """A step that waits for its answer."""
+    def open(cls, ceremony: Ceremony, until: float) -> "Session":
+        """A step that waits for its answer until then (epoch seconds)."""
         head = Head(client_id=ceremony.client_id, jkt=ceremony.jkt, tries=ceremony.wrong)
-        return cls(head, CEREMONY.write(ceremony), now + SESSION_LIFE)
+        return cls(head, CEREMONY.write(ceremony), until)
 
     @classmethod
     def read(cls, record: Record | None, client_id: str, jkt: str | None) -> "Session | None":
@@ -144,9 +145,12 @@ class Session:
 _head = Json(Head)
 
 
-def form_mark(body: bytes) -> str:
-    """What an identical form is recognised by."""
-    return sha256(body).hexdigest()
+def form_mark(name: str, body: bytes) -> str:
+    """What an identical form is recognised by.
+
+    It is keyed by the session's own name, which is stored nowhere: there may be a password in the form.
+    """
+    return hmac.digest(name.encode("utf-8", "surrogatepass"), body, sha256).hex()
 
 
 def seal_reply(name: str, reply: HttpResponse) -> bytes:

@@ -13,11 +13,15 @@ from upstile.server.authorization._lives import SESSION_LIFE
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._offers import Plan, active_of, could_complete, held, open_to, plan_offers
 from upstile.server.authorization.ceremony._sessions import Session
-from upstile.server.authorization.methods import Method, Purpose
+from upstile.server.authorization.methods import Method, Purpose, Sends
 from upstile.server.authorization.user._budgets import TRIES, Side, lock_of, starts_are_used_up
 from upstile.server.authorization.user._logins import masked
+from upstile.server.authorization.user._sends import wait_to_send
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Account, AuthenticatorRecord, Kept, Names
+
+Result = Literal["sent", "not_sent", "rejected", "accepted"]
+"""What a step says of the answer before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +88,7 @@ class Steps:
         plans = plan_offers(ceremony, methods, open_to(held, user, side), now)
         if not plans:
             raise self._unmet_by(ceremony, held, now)
+        plans = self._that_can_be_sent(ceremony, plans, wait_to_send(user, side, now))
         locked = lock_of(user, side, now)
         if locked is None and not starts_are_used_up(user, side, now):
             return plans
@@ -99,7 +104,8 @@ class Steps:
         left: int,
         now: float,
         *,
-        result: Literal["rejected", "accepted"] | None = None,
+        result: Result | None = None,
+        resend_after: int | None = None,
     ) -> Asked:
         """A step for `ceremony`; `left` are the tries of the budgets beyond the ceremony's own."""
         purpose = Purpose(client_id=ceremony.client_id, jkt=ceremony.jkt, resource=ceremony.resource)
@@ -107,17 +113,30 @@ class Steps:
         guessable = any(plan.method.traits.guessable for plan in plans)
         own = max(1, TRIES - ceremony.wrong)
         name = token_urlsafe(32)
+        life = max([SESSION_LIFE, *(int(item.until - now) for item in offered.values() if item.until is not None)])
         step = Step(
             auth_session=name,
-            expires_in=SESSION_LIFE,
+            expires_in=life,
             attempts_left=min(own, left) if guessable else own,
             account=masked(ceremony.login.account),
             authn_methods=tuple(offer for item in offered.values() for offer in item.offers),
             result=result,
+            resend_after=resend_after,
         )
-        asked = changed(ceremony, offered={key: dict(item.state) for key, item in offered.items()})
-        kept = {self._names("session", name): Session.open(asked, now).record()}
+        states = {key: dict(item.state) for key, item in offered.items()}
+        asked = changed(ceremony, offered=states, asked_at=now)
+        kept = {self._names("session", name): Session.open(asked, now + life).record()}
         return Asked(kept=kept, reply=json_response(403, step.to_members()), guessable=guessable)
+
+    @staticmethod
+    def _that_can_be_sent(ceremony: Ceremony, plans: list[Plan], wait: int) -> list[Plan]:
+        """Without those whose codes cannot be sent now and were not."""
+        if not wait:
+            return plans
+        ready = [plan for plan in plans if not isinstance(plan.method, Sends) or ceremony.offered.get(plan.key)]
+        if not ready:
+            raise slow_down("too many codes were sent", wait)
+        return ready
 
     def _unmet_by(self, ceremony: Ceremony, held: Sequence[AuthenticatorRecord], now: float) -> AuthorizationError:
         """Why nothing can be offered; what could be enrolled is said only where that would help."""

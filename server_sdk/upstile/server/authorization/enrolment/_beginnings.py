@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
+from typing import NamedTuple
 
 from upstile.protocol import EnrollRequest, EnrollResponse, MalformedMessage
 from upstile.server._errors import Rejection
@@ -19,12 +20,28 @@ from upstile.server.authorization.enrolment._changes import (
     read,
     user_of,
 )
-from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights, first_enrolment
-from upstile.server.authorization.methods import Enrolled, Method, Wanted
-from upstile.server.authorization.user._account import added, discarded, is_full, live, preferred
+from upstile.server.authorization.enrolment._enrolment_rights import Bar, EnrolmentRights, first_enrolment
+from upstile.server.authorization.enrolment._first_codes import FirstCodes
+from upstile.server.authorization.methods import Enrolled, Method, Sends, Wanted
+from upstile.server.authorization.user._account import (
+    added,
+    discarded,
+    is_full,
+    live,
+    preferred,
+    put_in_use,
+    regenerated,
+)
 from upstile.server.resource._guard import GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord
+from upstile.server.storage import Account, AuthenticatorRecord
+
+
+class _Sender(NamedTuple):
+    """By which method something begins, and for which account as its user calls it."""
+
+    method: Method
+    account: str
 
 
 class Beginnings:
@@ -34,30 +51,35 @@ class Beginnings:
         changes: knows the caller, and changes what they may.
         rights: decides what they may.
         methods: what can be enrolled.
+        first_codes: sends first codes.
         events: is told.
     """
 
     def __init__(
-        self, *, changes: Changes, rights: EnrolmentRights, methods: tuple[Method, ...], events: Events
+        self,
+        *,
+        changes: Changes,
+        rights: EnrolmentRights,
+        methods: tuple[Method, ...],
+        first_codes: FirstCodes,
+        events: Events,
     ) -> None:
         self._changes = changes
         self._rights = rights
         self._methods = [method for method in methods if method.traits.enrolled]
+        self._first_codes = first_codes
         self._events = events
 
     async def begin(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
-        """`POST`: a pending authenticator, and what the user's device needs."""
+        """`POST`: a pending authenticator, or backup codes in use at once, and what the user's device needs."""
         call = await self._changes.authenticated(request, now)
         wanted = read(EnrollRequest, request)
         account = await self._changes.account(call)
         records = live(account, now)
-        methods, code = (
-            [method for method in self._methods if method.traits.name == wanted.method],
-            wanted.enrolment_code,
-        )
+        methods = [method for method in self._methods if method.traits.name == wanted.method]
         if not methods or is_full(account):
             raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
-        bar = await self._rights.to_add(call, records, code, now)
+        bar = await self._rights.to_add(call, records, wanted.enrolment_code, now)
         self._changes.count(call, now)
         id, name = token_urlsafe(12), await self._rights.account(call, now)
         asked = Wanted(user=user_of(call), id=id, account=name, existing=records, destination=wanted.destination)
@@ -73,16 +95,72 @@ class Beginnings:
             first=not bar,
             expires_at=int(now) + PENDING_LIFE,
         )
-        begun, by_code = self._changes.event("enrolment-begun", call, record, now), code if not bar else None
-        if not await self._changes.change(
-            call, lambda found: added(found, record, now, by_code=by_code is not None), now, begun, bar
-        ):
+        if method.traits.backup:
+            await self._put_in_use(call, record, bar, now)
+        else:
+            code = wanted.enrolment_code if not bar else None
+            await self._begun(call, record, code, bar, now, _Sender(method, name))
+        left, state = (None, "active") if method.traits.backup else (PENDING_LIFE, "pending")
+        members = {"id": id, "state": state, "expires_in": left, **enrolled.members}
+        return json_response(201, EnrollResponse.from_members(members).to_members())
+
+    async def regenerate(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
+        """`POST /{id}/regenerate`: new backup codes; the old ones are void, and what came of proofs ends."""
+        call, record, bar = await self._changes.changeable(request, path["id"], now)
+        method = next((method for method in self._methods if method.traits.key == record.method), None)
+        if method is None or not method.traits.backup:
+            raise invalid("only recovery codes can be regenerated")
+        if not bar:
             raise first_enrolment()
-        if by_code is not None:  # only now, so that a storage that fails does not cost the code
-            await self._use_code(call, by_code, id, now)
-        await self._events.tell(begun, written=True)
-        reply = EnrollResponse(id=record.id, state="pending", expires_in=PENDING_LIFE, **enrolled.members)
-        return json_response(201, reply.to_members())
+        self._changes.count(call, now)
+        wanted = Wanted(user=user_of(call), id=record.id, account=await self._rights.account(call, now))
+        enrolled = await method.enroll(wanted)
+        event = self._changes.event("recovery-codes-regenerated", call, record, now)
+
+        def decide(account: Account) -> tuple[Account, AuthenticatorRecord | None]:
+            return regenerated(account, record.id, enrolled.data, now)
+
+        if await self._changes.change(call, decide, now, event, bar) is None:
+            raise not_found()
+        await self._events.tell(event, written=True)
+        members = {"id": record.id, "state": "active", **enrolled.members}
+        return json_response(200, EnrollResponse.from_members(members).to_members())
+
+    async def _put_in_use(self, call: GuardedCall, pending: AuthenticatorRecord, bar: Bar, now: float) -> None:
+        """Backup codes: never the first, so never by the rule for first ones; and one set of a user."""
+        if not bar:
+            raise first_enrolment()
+        record = replace(pending, state="active", begun_by=None, expires_at=None)
+        event, who = self._changes.event("authenticator-added", call, record, now), beginner_of(call)
+        if not await self._changes.change(call, lambda found: put_in_use(found, record, who), now, event, bar):
+            raise invalid("there is a set already: regenerate it")
+        await self._events.tell(event, written=True)
+
+    async def _begun(
+        self,
+        call: GuardedCall,
+        record: AuthenticatorRecord,
+        code: str | None,
+        bar: Bar,
+        now: float,
+        sender: "_Sender",
+    ) -> None:
+        """Keep what begins, by an enrolment code where one is given, and send its first code where that is needed."""
+        sends = sender.method if isinstance(sender.method, Sends) else None
+        if sends is not None:
+            await self._first_codes.count(call, now)
+        event = self._changes.event("enrolment-begun", call, record, now)
+
+        def decide(account: Account) -> tuple[Account, bool]:
+            return added(account, record, now, by_code=code is not None)
+
+        if not await self._changes.change(call, decide, now, event, bar):
+            raise first_enrolment()
+        await self._events.tell(event, written=True)
+        if sends is not None:
+            await self._first_codes.send(call, record, sends, sender.account, now)
+        if code is not None:  # only now, so that a storage or a mail server that fails does not cost the code
+            await self._use_code(call, code, record.id, now)
 
     async def _use_code(self, call: GuardedCall, code: str, id: str, now: float) -> None:
         """Use the enrolment code up for what it let begin; of two who have begun with it, one keeps what they began."""

@@ -63,7 +63,7 @@ class Changes:
         call = await self.authenticated(request, now)
         account, record = await self.found(call, id, now)
         bar = await self._rights.to_change(call, live(account, now), now)
-        if not bar and not is_begun_by(record, beginner_of(call)):
+        if not bar and record.state == "pending" and not is_begun_by(record, beginner_of(call)):
             raise first_enrolment()  # what somebody else has begun, and may by an enrolment code
         return call, record, bar
 

@@ -1,9 +1,13 @@
 """The authenticators endpoint: a protected resource of the authorization server itself (upstile profile §8)."""
 
+from dataclasses import replace
+from typing import TypeVar
+
 from upstile.protocol import Authenticator, MalformedMessage, RenameRequest, VerifyRequest
 from upstile.server._errors import CredentialTaken
 from upstile.server._http import HttpRequest, HttpResponse, json_response
 from upstile.server.audit import Events, SecurityEvent
+from upstile.server.authorization.ceremony._offers import everybodys
 from upstile.server.authorization.enrolment._changes import (
     Changes,
     Path,
@@ -32,6 +36,8 @@ from upstile.server.resource._guard import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import AuthenticatorRecord
 
+T = TypeVar("T")
+
 
 class Enrolment:
     """Lists, verifies, renames, opens and removes a user's authenticators; `_beginnings.py` begins them.
@@ -56,6 +62,7 @@ class Enrolment:
         self._changes = changes
         self._rights = rights
         self._methods = {method.traits.key: method for method in methods}
+        self._everybodys = {m.traits.key: everybodys(m.traits) for m in methods if not m.traits.enrolled}
         self._closings = closings
         self._events = events
 
@@ -63,6 +70,8 @@ class Enrolment:
         """`GET`: all authenticators of the user; a token for this server suffices."""
         call = await self._changes.authenticated(request, now)
         records = live(await self._changes.account(call), now)
+        closed = await self._closings.closed(user_of(call), [record.id for record in self._everybodys.values()], now)
+        records += [replace(self._everybodys[id], closed=True) for id in closed]  # listed where something can be done
         entries = [entry(record, now).to_members() for record in records]
         return json_response(200, {"authenticators": entries})
 
@@ -107,6 +116,9 @@ class Enrolment:
     async def open(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`POST /{id}/open`: unknown keys may try this one again."""
         call = await self._changes.authenticated(request, now)
+        for_all = self._everybodys.get(path["id"])
+        if for_all is not None:
+            return await self._open_for_all(call, for_all, now)
         account, before = await self._changes.found(call, path["id"], now)
         bar = await self._rights.to_open(call, live(account, now), now)
         event = self._changes.event("authenticator-opened", call, before, now) if before.closed else None
@@ -119,6 +131,15 @@ class Enrolment:
         if event is not None:
             await self._events.tell(event, written=True)
         return json_response(200, entry(opened, now).to_members())
+
+    async def _open_for_all(self, call: GuardedCall, record: AuthenticatorRecord, now: float) -> HttpResponse:
+        """What nobody enrols has no record of its own: that it is closed is its count alone."""
+        bar = await self._rights.to_open(call, live(await self._changes.account(call), now), now)
+        event = self._changes.event("authenticator-opened", call, record, now)
+        await self._changes.change(call, unchanged, now, bar=bar)
+        await self._closings.forget_count(user_of(call), record.id, now)
+        await self._events.tell(event)
+        return json_response(200, entry(record, now).to_members())
 
     async def _confirm(
         self, call: GuardedCall, record: AuthenticatorRecord, proof: VerifyRequest, event: SecurityEvent, now: float
@@ -163,5 +184,14 @@ def entry(record: AuthenticatorRecord, now: float) -> Authenticator:
         last_used=record.last_used,
         state=record.state,
         closed=record.closed or None,
+        codes_left=_open(record, "left", int),
+        hint=_open(record, "hint", str),
+        channel=record.method.partition(":")[2] or None,
         expires_in=int(record.expires_at - now) if record.state == "pending" and record.expires_at else None,
     )
+
+
+def _open(record: AuthenticatorRecord, member: str, kind: type[T]) -> T | None:
+    """A member of what a method keeps that its owner may see, if there is one."""
+    value = record.data.get(member)
+    return value if isinstance(value, kind) else None

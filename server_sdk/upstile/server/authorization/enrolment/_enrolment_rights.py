@@ -9,9 +9,9 @@ from typing import TypeVar
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
 from upstile.server._errors import Rejection
 from upstile.server._words import AFTER_A_RESET, WRONG_CODE, Case
+from upstile.server.authorization._spoken_code import compared
 from upstile.server.authorization.ceremony._offers import bar_for_changes
 from upstile.server.authorization.enrolment._shown import shown
-from upstile.server.authorization.enrolment._spoken_code import compared
 from upstile.server.authorization.methods import Method
 from upstile.server.authorization.user._account import live
 from upstile.server.authorization.user._logins import BaseLogin

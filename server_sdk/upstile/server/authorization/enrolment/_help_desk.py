@@ -13,8 +13,8 @@ from upstile.server._errors import UnknownUser
 from upstile.server.audit import EventKind, Events, SecurityEvent, stored_subject
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.authorization._sign_in import check_subject
+from upstile.server.authorization._spoken_code import compared, new_code
 from upstile.server.authorization.enrolment._enrolment_rights import enrolment_code_for
-from upstile.server.authorization.enrolment._spoken_code import compared, new_code
 from upstile.server.authorization.user._account import at_least, disabled, signed_out, unchanged
 from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._ends import Ends
@@ -24,7 +24,7 @@ from upstile.server.storage import Account, AuthenticatorRecord, Names, Record, 
 Users = Callable[[str], bool | Awaitable[bool]]
 """The application's hook: whether there is a user of this name."""
 
-_OPEN_DATA = frozenset({"id", "public_key", "aaguid", "device_type", "backed_up"})
+_OPEN_DATA = frozenset({"id", "public_key", "aaguid", "device_type", "backed_up", "hint", "left"})
 """What a method keeps that is no secret. A seed is one, sealed or not."""
 
 _NOTHING = UserState()

@@ -7,9 +7,10 @@ ceremony in the state of its offer.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from upstile.protocol import AnswerRequest, Offer, VerifyRequest
+from upstile.server.audit import EventKind
 from upstile.server.authorization._acr import Proof
 from upstile.server.authorization.methods._context import MethodContext
 from upstile.server.storage import AuthenticatorRecord, User
@@ -60,10 +61,12 @@ class Offered:
     Attributes:
         offers: one, or one for each authenticator that can be chosen.
         state: JSON; the next offer of the same ceremony gets it, too.
+        until: how long the person may need for it, where that is longer than a step (epoch seconds).
     """
 
     offers: tuple[Offer, ...]
     state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +81,7 @@ class Verified:
         back_from: the counter that `counter` is not above, though it has to be: there may be a copy of the
             authenticator (WebAuthn §7.2). `None` where all is well.
         data: what the authenticator keeps from now on, `None` where nothing changed.
+        tells: what the person is told besides.
     """
 
     authenticator: AuthenticatorRecord
@@ -85,6 +89,7 @@ class Verified:
     counter: int = 0
     back_from: int | None = None
     data: Mapping[str, Any] | None = None
+    tells: tuple[EventKind, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +131,50 @@ class Enrolled:
 
     data: Mapping[str, Any]
     members: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A code is to be sent.
+
+    Attributes:
+        user, record: to whom, and where.
+        account: what the user calls the account, if that is known.
+        app: the `client_id` that asks.
+        purpose: what for.
+        requirement, language, address: what is known of the request.
+        now: epoch seconds.
+    """
+
+    user: User
+    record: AuthenticatorRecord
+    account: str | None
+    app: str
+    purpose: Literal["confirm", "enrol"]
+    requirement: str | None = None
+    language: str | None = None
+    address: str | None = None
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A code is on its way.
+
+    Attributes:
+        state: what the offer remembers from now on; `sent` is when (epoch seconds), `until` how long it is good.
+    """
+
+    state: Mapping[str, Any]
+
+
+@runtime_checkable
+class Sends(Protocol):
+    """What a method can do besides if its codes have to be sent. An answer without one asks for that."""
+
+    async def send(self, order: Order) -> Sent | None:
+        """Send a code, within a few seconds; `None` if that failed. No transaction is open meanwhile."""
+        ...
 
 
 class Method(Protocol):

@@ -3,6 +3,8 @@
 The time grows with the length of the public exponent and the square of the modulus's. Authenticators use 65537.
 """
 
+from typing import Any
+
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509 import load_der_x509_certificate
 from webauthn.helpers import parse_authenticator_data, parse_cbor
@@ -26,7 +28,7 @@ def check_keys(attestation: bytes) -> None:
     """
     members = parse_cbor(attestation)
     attested = parse_authenticator_data(members["authData"]).attested_credential_data
-    key = parse_cbor(attested.credential_public_key) if attested else {}
+    key: dict[int, Any] = parse_cbor(attested.credential_public_key) if attested else {}
     if key.get(_KTY) == _RSA:
         _check(int.from_bytes(key[_N], "big"), int.from_bytes(key[_E], "big"))
     for certificate in members["attStmt"].get("x5c", ())[:1]:

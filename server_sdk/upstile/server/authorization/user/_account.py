@@ -1,7 +1,8 @@
 """What may happen to a user's authenticators: pure functions over the account, one transaction each."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from upstile.server.authorization.methods import Confirmed
 from upstile.server.storage import Account, AuthenticatorRecord
@@ -122,6 +123,36 @@ def activated(
     who = _beginner_of(record)
     stay = [other for other in account.authenticators if other.id == id or _stays(other, who)]
     return _replaced(_with(account, stay), active), active
+
+
+def with_data(account: Account, id: str, data: Mapping[str, Any], now: float) -> tuple[Account, bool]:
+    """A pending one keeps something else; whether it was still pending."""
+    record = find(account, id, now)
+    if record is None or record.state != "pending":
+        return account, False
+    return _replaced(account, replace(record, data=data)), True
+
+
+def put_in_use(account: Account, record: AuthenticatorRecord, who: str) -> tuple[Account, bool]:
+    """One more, in use at once, if it is the only one of its method; whether it is. What others have pending goes."""
+    if is_full(account) or any(r.method == record.method and r.state == "active" for r in account.authenticators):
+        return account, False
+    stay = [other for other in account.authenticators if _stays(other, who)]
+    return _with(account, [*stay, record]), True
+
+
+def regenerated(
+    account: Account, id: str, data: Mapping[str, Any], now: float
+) -> tuple[Account, AuthenticatorRecord | None]:
+    """Other secrets under the same identifier. All proofs up to now have ended, as where one is removed.
+
+    The counter goes up, so that no answer that was judged against the old ones is written over the new ones.
+    """
+    record = find(account, id, now)
+    if record is None or record.state != "active":
+        return account, None
+    changed = replace(record, data=data, counter=record.counter + 1)
+    return replace(_replaced(account, changed), proofs=account.proofs + 1), changed
 
 
 def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, AuthenticatorRecord | None]:

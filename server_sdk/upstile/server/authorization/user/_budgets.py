@@ -44,11 +44,13 @@ class Charged:
         left: tries that remain if this one turns out wrong; 0 if it was the last.
         until: the end of the lock that was set in case it turns out wrong (epoch seconds), else 0.
         authenticators: those that it may be judged against; by an unknown key it counts against each of them.
+        counted: whether anything was counted: it was a guess.
     """
 
     left: int
     until: float = 0
     authenticators: tuple[str, ...] = ()
+    counted: bool = True
 
 
 def side_of(user: UserState, jkt: str | None, now: float) -> Side:
@@ -123,6 +125,31 @@ def succeed(
     row = Row(locks=row.locks[:-1]) if own else Row(until=row.until, locks=row.locks)
     if side is not None:
         return changed(user, logins=logins, known={**user.known, side: changed(user.known[side], row=row, wrong=0)})
+    failures = {id: n - (id in charged.authenticators) for id, n in user.failures.items() if id != authenticator}
+    return changed(user, unknown=row, failures={id: n for id, n in failures.items() if n}, logins=logins)
+
+
+def answered(
+    user: UserState, login: BaseLogin, side: Side, authenticator: str, charged: Charged, now: float
+) -> UserState:
+    """An answer was right, and is no success: what was counted for it is taken back, and no row ends.
+
+    Who knows the password, or reads the mail, must not get five new guesses at something else for it.
+    """
+    logins = user.logins
+    if side is None and login.sid in logins and charged.counted:
+        used = changed(logins[login.sid], wrong=max(0, logins[login.sid].wrong - 1))
+        logins = _with_login(user, login, used, now)
+    if not charged.counted or (side is not None and side not in user.known):
+        return user
+    row = row_of(user, side)
+    if charged.until and row.until == charged.until:
+        row = Row(wrong=TRIES - 1, locks=row.locks[:-1])
+    else:
+        row = changed(row, wrong=max(0, row.wrong - 1))
+    if side is not None:
+        key = user.known[side]
+        return changed(user, known={**user.known, side: changed(key, row=row, wrong=max(0, key.wrong - 1))})
     failures = {id: n - (id in charged.authenticators) for id, n in user.failures.items() if id != authenticator}
     return changed(user, unknown=row, failures={id: n for id, n in failures.items() if n}, logins=logins)
 

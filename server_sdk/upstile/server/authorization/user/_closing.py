@@ -8,7 +8,7 @@ tries are left until then; who opens it begins the count anew.
 from collections.abc import Callable, Collection
 
 from upstile.server.authorization.user._account import with_closed
-from upstile.server.authorization.user._budgets import opened, unlocked
+from upstile.server.authorization.user._budgets import closed_to, opened, unlocked
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Account, Found, Kept, Names, Storage, User
 
@@ -24,6 +24,14 @@ class Closings:
     def __init__(self, *, storage: Storage, names: Names) -> None:
         self._storage = storage
         self._names = names
+
+    async def closed(self, user: User, ids: Collection[str], now: float) -> list[str]:
+        """Those of some methods that everybody has which are closed to unknown keys."""
+        if not ids:
+            return []
+        key = self._names("user", user.subject)
+        state = UserState.read((await self._storage.one_time.get_many([key], now)).get(key))
+        return sorted(closed_to(state, None).intersection(ids))
 
     async def close(self, user: User, ids: Collection[str]) -> None:
         """Close these: their last try is about to be judged."""

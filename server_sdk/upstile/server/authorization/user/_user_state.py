@@ -35,6 +35,7 @@ class KnownKey:
         last_used: when it completed the last one (epoch seconds).
         starts: when it started ceremonies, the oldest first.
         sign_outs: when base logins of it were signed out, the oldest first.
+        sends, failed_sends: when it had codes sent, and when that failed, the oldest first.
     """
 
     row: Row = Row()
@@ -44,6 +45,8 @@ class KnownKey:
     successes: int = 0
     last_used: float
     starts: tuple[float, ...] = ()
+    sends: tuple[float, ...] = ()
+    failed_sends: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +75,7 @@ class UserState:
         starts: when unknown keys started ceremonies that offer what can be guessed, the oldest first.
         failures: wrong answers by unknown keys, by authenticator.
         sign_outs: when base logins of unknown keys were signed out, the oldest first.
+        sends, failed_sends: when unknown keys had codes sent, and when that failed, the oldest first.
         first_login, first_proof: the generations that are still good; a copy of those in the account.
         seen: whether the user ever signed in; a name that the help desk misspelt never did.
     """
@@ -82,6 +86,8 @@ class UserState:
     starts: tuple[float, ...] = ()
     failures: dict[str, int] = field(default_factory=dict[str, int])
     sign_outs: tuple[float, ...] = ()
+    sends: tuple[float, ...] = ()
+    failed_sends: tuple[float, ...] = ()
     first_login: int = 0
     first_proof: int = 0
     seen: bool = False
