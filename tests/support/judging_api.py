@@ -72,11 +72,7 @@ class JudgingApi:
         return claims
 
 
-@contextmanager
-def judging_api(issuer: str, *, bound: bool = True) -> Generator[JudgingApi]:
-    """Run one."""
-    api = JudgingApi(issuer, bound=bound)
-
+def _handler(api: JudgingApi) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -106,7 +102,14 @@ def judging_api(issuer: str, *, bound: bool = True) -> Generator[JudgingApi]:
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    return Handler
+
+
+@contextmanager
+def judging_api(issuer: str, *, bound: bool = True) -> Generator[JudgingApi]:
+    """Run one."""
+    api = JudgingApi(issuer, bound=bound)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(api)) as server:
         api.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

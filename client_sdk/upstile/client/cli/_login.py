@@ -83,11 +83,8 @@ def login(
       upstile login --api https://api.example.com --client-id my-app \\
                     --issuer https://login.example.com --scope offline_access
     """
-    if here.token is not None:
-        raise Ending(f"{TOKEN} is set, and goes before every sign-in", f"Unset {TOKEN} first.")
+    _check_said(here, secret)
     given = [text.partition("=") for text in field or ()]
-    if any("=" in name for name in secret or ()):
-        raise Ending("--secret takes no value: it would be seen by others", "Leave it out, and type it when asked.")
     profile = _changed(_known(here), path, [name for name, _, _ in given], secret, form)
     profile = replace(profile, scope=tuple(scope or profile.scope), audience=audience or profile.audience)
     with here.client(profile) as client:
@@ -135,6 +132,14 @@ def _is_signed_in(client: "Client") -> bool:
         return client.signed_in is not None
     except StoreError:
         return True
+
+
+def _check_said(here: Here, secret: list[str] | None) -> None:
+    """What was said must not be in vain, and no secret."""
+    if here.token is not None:
+        raise Ending(f"{TOKEN} is set, and goes before every sign-in", f"Unset {TOKEN} first.")
+    if any("=" in name for name in secret or ()):
+        raise Ending("--secret takes no value: it would be seen by others", "Leave it out, and type it when asked.")
 
 
 def _known(here: Here) -> Profile:

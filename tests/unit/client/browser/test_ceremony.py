@@ -1,9 +1,6 @@
 """A ceremony in the browser, with an issuer that does what it is told, the wrong things too."""
 
 import json
-from collections.abc import Callable
-from threading import Event as Flag
-from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -17,7 +14,6 @@ from upstile.client import (
     CeremonyFailed,
     ConfigurationError,
     NoMethodAvailable,
-    StepUpCancelled,
     StepUpError,
     StepUpTimeout,
     StepUpUnsatisfied,
@@ -310,122 +306,6 @@ def test_a_fixed_port_and_path_are_used(issuer: FalseIssuer) -> None:
     with issuer.client(browser=Browser(opens=issuer.opens, path="/cb/here")) as client:
         client.step_up(acr="mfa")
     assert issuer.asked[0]["redirect_uri"].endswith("/cb/here")
-
-
-def _pasting(issuer: FalseIssuer, *texts: Callable[[Params], str]) -> CallbackPrompter:
-    left = list(texts)
-
-    def pasted() -> str | None:
-        return left.pop(0)(issuer.asked[-1]) if left else None
-
-    return CallbackPrompter(show_page=lambda url, opened: issuer.opens(url), pasted=pasted)
-
-
-def test_over_ssh_the_address_is_pasted_back(issuer: FalseIssuer) -> None:
-    issuer.answers = lambda asked: None
-    prompter = _pasting(
-        issuer,
-        lambda asked: "what?",
-        lambda asked: f"{asked['redirect_uri']}?code=c&state=another",
-        lambda asked: f"{asked['redirect_uri']}?{httpx.QueryParams(issuer.good_answer(asked))}",
-    )
-    with issuer.client(browser=Browser(opens=False, pastes=True), prompter=prompter) as client:
-        assert client.post(PAY).status_code == 200
-
-
-def test_who_gives_up_pasting_has_cancelled(issuer: FalseIssuer) -> None:
-    issuer.answers = lambda asked: None
-    error = refused(issuer, browser=Browser(opens=False, pastes=True), prompter=_pasting(issuer))
-    assert type(error) is StepUpCancelled
-
-
-def test_nobody_is_asked_to_paste_unless_the_app_says_so(issuer: FalseIssuer) -> None:
-    def never() -> str | None:
-        raise AssertionError
-
-    prompter = CallbackPrompter(show_page=lambda url, opened: None, pasted=never)
-    with issuer.client(prompter=prompter) as client:
-        assert client.post(PAY).status_code == 200
-
-
-def test_a_question_for_the_address_goes_away_when_the_browser_comes_back(issuer: FalseIssuer) -> None:
-    dismissed = Flag()
-
-    def pasted() -> str | None:
-        assert dismissed.wait(5)
-        return None
-
-    prompter = CallbackPrompter(show_page=lambda url, opened: None, pasted=pasted, dismiss=dismissed.set)
-    with issuer.client(browser=Browser(opens=issuer.opens, pastes=True), prompter=prompter) as client:
-        assert client.post(PAY).status_code == 200
-    assert dismissed.is_set()
-
-
-def test_ten_calls_at_once_are_one_trip(issuer: FalseIssuer) -> None:
-    statuses: list[int] = []
-    with issuer.client() as client:
-        calls = [Thread(target=lambda: statuses.append(client.post(PAY).status_code)) for _ in range(10)]
-        for call in calls:
-            call.start()
-        for call in calls:
-            call.join()
-    assert statuses == [200] * 10
-    assert len(issuer.asked) == 1
-
-
-def test_a_refusal_is_shared_by_all_who_wait(issuer: FalseIssuer) -> None:
-    arrived = Flag()
-    ends: list[str] = []
-
-    def answers(asked: Params) -> Params:
-        assert arrived.wait(5)
-        return {"error": "access_denied", "state": asked["state"], "iss": ISSUER}
-
-    issuer.answers = answers
-    with issuer.client() as client:
-
-        def call() -> None:
-            try:
-                client.post(PAY)
-            except StepUpCancelled as error:
-                ends.append(str(error))
-
-        calls = [Thread(target=call) for _ in range(4)]
-        for one in calls:
-            one.start()
-        while len(issuer.calls) < 4:
-            pass
-        arrived.set()
-        for one in calls:
-            one.join()
-    assert ends == ["You declined in the browser"] * 4
-    assert len(issuer.asked) == 1
-
-
-def test_a_client_that_is_closed_listens_no_more(issuer: FalseIssuer) -> None:
-    there = Flag()
-
-    def answers(asked: Params) -> None:
-        there.set()
-
-    issuer.answers = answers
-    ends: list[BaseException] = []
-    client = issuer.client()
-
-    def call() -> None:
-        try:
-            client.post(PAY)
-        except StepUpCancelled as error:
-            ends.append(error)
-
-    calling = Thread(target=call)
-    calling.start()
-    assert there.wait(5)
-    client.close()
-    calling.join(5)
-    assert len(ends) == 1
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(issuer.asked[0]["redirect_uri"])
 
 
 def test_no_secret_is_shown_or_logged(issuer: FalseIssuer, caplog: pytest.LogCaptureFixture) -> None:
