@@ -43,7 +43,7 @@ from upstile.protocol._well_known import (
     resource_covers,
     well_known_url,
 )
-from upstile.protocol._written import hides_something, plain_code
+from upstile.protocol._written import hides_something, is_spoken_code, plain_code, spoken_code
 
 if TYPE_CHECKING:
     from upstile.protocol._authenticators import (
@@ -129,6 +129,7 @@ __all__ = [
     "hides_something",
     "is_code_challenge",
     "is_instance",
+    "is_spoken_code",
     "json_compact",
     "json_object",
     "jwk_thumbprint",
@@ -143,6 +144,7 @@ __all__ = [
     "resource_covers",
     "serialize_challenge",
     "serialize_form",
+    "spoken_code",
     "step_up_params",
     "token_hash",
     "verify_proof",

@@ -10,7 +10,6 @@ import pytest
 from support.false_issuer import API, ISSUER, FalseIssuer, Params
 from upstile.client import (
     Browser,
-    CallbackPrompter,
     CeremonyFailed,
     ConfigurationError,
     NoMethodAvailable,
@@ -266,39 +265,6 @@ def test_a_browser_that_never_comes_back_ends_in_a_sentence_about_the_browser(is
 
 def test_nobody_is_asked_where_the_app_forbids_the_browser(issuer: FalseIssuer) -> None:
     assert isinstance(refused(issuer, browser=None), CeremonyFailed)
-    assert issuer.asked == []
-
-
-def test_without_a_browser_the_address_is_shown(issuer: FalseIssuer) -> None:
-    def show(url: str, opened: bool) -> None:
-        issuer.shown.append((url, opened))
-        issuer.opens(url)
-
-    prompter = CallbackPrompter(show_page=show)
-    with issuer.client(browser=Browser(opens=False), prompter=prompter) as client:
-        assert client.post(PAY).status_code == 200
-    assert [opened for _, opened in issuer.shown] == [False]
-
-
-def test_no_browser_and_no_place_to_show_the_address_is_said(issuer: FalseIssuer) -> None:
-    error = refused(issuer, browser=Browser(opens=False), prompter=CallbackPrompter())
-    assert isinstance(error, NoMethodAvailable)
-    assert "no browser" in str(error)
-
-
-def test_a_browser_that_was_opened_is_enough_for_a_prompter_that_shows_no_address(issuer: FalseIssuer) -> None:
-    with issuer.client(prompter=CallbackPrompter()) as client:
-        assert client.post(PAY).status_code == 200
-
-
-def test_a_port_in_use_is_said_before_anybody_is_sent_anywhere(issuer: FalseIssuer) -> None:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        error = refused(issuer, browser=Browser(opens=issuer.opens, port=port))
-    assert isinstance(error, NoMethodAvailable)
-    assert str(port) in str(error)
     assert issuer.asked == []
 
 

@@ -14,8 +14,8 @@ from upstile.client.authority.browser._asking import acrs_to_try, freshness, str
 from upstile.client.authority.browser._id_token import IdToken
 from upstile.client.authority.browser._trip import Trip
 from upstile.client.flow._logins import Granted
-from upstile.client.prompts import Occasion
-from upstile.client.words import said
+from upstile.client.prompts import Occasion, Way
+from upstile.client.words import said, spoken
 from upstile.protocol import Requirement
 
 _log = logging.getLogger("upstile.client")
@@ -52,7 +52,7 @@ class BrowserCeremony:
         accepted = False
         prompter, cancel = self.trip.moment.prompter, self.trip.moment.cancel
         try:
-            prompter.begin(self._occasion(), BROWSER, (), cancel)
+            prompter.begin(self._occasion(), Way(id=BROWSER, method=BROWSER, words=spoken(BROWSER)), (), cancel)
             granted = self._strongest(authority)
             check_granted(granted, self.requirement)
             accepted = True
