@@ -72,7 +72,7 @@ class Restoring:
 
     async def _begin(self, call: GuardedCall, account: Account, record: AuthenticatorRecord, now: float) -> None:
         """Tell all destinations, then begin: who cannot be told of it is not waited for, and nothing begins."""
-        await self._first_codes.count(call, now)
+        await self._first_codes.count_to_known(call, now)
         places = [r for r in account.authenticators if r.state == "active" and r.method in self._reach]
         orders = [await self._order(call, place, "restore-asked", now) for place in places]
         told = await asyncio.gather(*(self._reach[order.record.method].tell(order, None) for order in orders))
@@ -85,7 +85,7 @@ class Restoring:
 
     async def _send(self, call: GuardedCall, record: AuthenticatorRecord, method: Restores, now: float) -> None:
         """Mail a code, then remember it: one that nobody remembers is good for nothing."""
-        await self._first_codes.count(call, now)
+        await self._first_codes.count_to_known(call, now)
         code = new_code()
         if not await method.tell(await self._order(call, record, "restore", now), code):
             raise await self._first_codes.given_back(call, record, now)
