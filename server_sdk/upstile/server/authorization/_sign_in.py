@@ -116,17 +116,19 @@ class SignIn:
     async def _keep(
         self, login: BaseLogin, account: Account, possession: Possession, event: SecurityEvent, now: float
     ) -> tuple[int, int] | None:
-        """Write a login, unless more has ended than the account says: then what is still good, and nothing is written.
+        """Write a login, unless the user was forgotten and has ended logins: then what is still good, and nothing else.
 
-        So it is where the user was forgotten a moment ago, and this node has not read that in the log yet. What is
-        counted for the user would outlive the log, and all their logins would be of the past.
+        So it is where that was a moment ago, and this node has not read it in the log yet. What is counted for the user
+        would outlive the log, and all their logins would be of the past. Of a user with an account it is left so: a
+        backup was restored that knows less, and the help desk has to look.
         """
         key, user_key = self._names("login", login.sid), self._names("user", login.subject)
         rows = self._events.in_phase(event)
+        forgotten = not (account.logins or account.proofs or account.authenticators)
 
         def keep(found: Found) -> tuple[Kept, tuple[int, int] | None]:
             state = UserState.read(found.get(user_key))
-            if state.first_login > account.logins or state.first_proof > account.proofs:
+            if forgotten and (state.first_login or state.first_proof):
                 return {}, (state.first_login, state.first_proof)
             seen = {} if state.seen else {user_key: replace(state, seen=True).record(now)}
             return {**possession.used(found, now), **seen, key: login.record()}, None
