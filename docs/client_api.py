@@ -17,11 +17,12 @@ _ENTRY = re.compile(r"^ {4}(\w[\w, ]*): ", re.MULTILINE)
 GROUPS = {
     "Clients": ["Client", "AsyncClient", "StepUpAuth", "ClientOptions"],
     "What is asked, and what is known": [
-        *("Requirement", "SignedIn", "Confirmation", "BaseToken", "Authenticator", "Occasion", "Event"),
+        *("Requirement", "SignedIn", "Confirmation", "BaseToken", "Authenticator", "Occasion", "Way", "Event"),
     ],
     "Where a sign-in is kept": ["MemoryStore", "FileStore", "KeyringStore", "Store", "EntryName"],
     "Ways to confirm, and how the person is asked": [
-        *("Totp", "WebAuthn", "Method", "TerminalPrompter", "CallbackPrompter", "Prompter", "harmless"),
+        *("Totp", "WebAuthn", "Otp", "RecoveryCode", "Password", "Method"),
+        *("TerminalPrompter", "CallbackPrompter", "Prompter", "AnotherWay", "SendAgain", "harmless"),
     ],
 }
 """The public names, but for the errors."""

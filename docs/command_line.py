@@ -13,7 +13,7 @@ from upstile.client.cli._ending import CODES, MEANINGS, PROBLEM
 PAGE = Path(__file__).parent / "cli.md"
 BEGIN, END = "<!-- reference: made from the help -->", "<!-- reference: end -->"
 _COMMANDS = ["", "login", "logout", "status", "request", "step-up", "authenticators"]
-_OF_AUTHENTICATORS = ["list", "add", "rename", "open", "remove"]
+_OF_AUTHENTICATORS = ["list", "add", "regenerate", "rename", "open", "remove"]
 
 
 def commands() -> list[str]:

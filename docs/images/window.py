@@ -15,6 +15,7 @@ sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 from support.screenshots import picture_of  # noqa: E402
 from support.virtual_screen import virtual_screen  # noqa: E402
+from support.ways import APP, KEY, MAIL  # noqa: E402
 from upstile.client import Occasion, Requirement, StepUpCancelled  # noqa: E402
 from upstile.client.tk import TkPrompter  # noqa: E402
 
@@ -29,19 +30,19 @@ OCCASION = Occasion(
 
 def ask_for_a_code(prompter: TkPrompter) -> None:
     """The question that most people see."""
-    prompter.begin(OCCASION, "totp", [], Event())
+    prompter.begin(OCCASION, APP, [], Event())
     prompter.next_code(17)
     prompter.code("Code from your authenticator app", Event())
 
 
 def offer_methods(prompter: TkPrompter) -> None:
     """Where there is a choice."""
-    prompter.begin(OCCASION, "webauthn", ["totp"], Event())
+    prompter.begin(OCCASION, KEY, [APP, MAIL], Event())
 
 
 def ask_for_a_touch(prompter: TkPrompter) -> None:
     """A security key waits."""
-    prompter.begin(OCCASION, "webauthn", [], Event())
+    prompter.begin(OCCASION, KEY, [], Event())
     prompter.touch("Touch your security key now")
 
 
@@ -50,16 +51,33 @@ def enrol_an_app(prompter: TkPrompter) -> None:
     prompter.show_key_uri("otpauth://totp/Bank:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Bank")
 
 
+def ask_for_a_mail(prompter: TkPrompter) -> None:
+    """A code was sent."""
+    prompter.begin(OCCASION, MAIL, [], Event())
+    prompter.sent(MAIL, 25)
+    prompter._dialogue._others = True
+    prompter.code("Code from the mail", Event())
+
+
+def show_recovery_codes(prompter: TkPrompter) -> None:
+    """New recovery codes."""
+    codes = ["7QKM-0ZCD-1A9W-EXH2", "QKM0-ZCD1-A9WE-XH27", "KM0Z-CD1A-9WEX-H27Q", "M0ZC-D1A9-WEXH-27QK"]
+    prompter.show_codes(codes, Event())
+
+
 def main(folder: Path = HERE) -> None:
     """One picture of each page in each look."""
     with virtual_screen() as screen:
         root = tk.Tk(screenName=screen)
         root.withdraw()
-        for work in (ask_for_a_code, offer_methods, ask_for_a_touch, enrol_an_app):
+        for work in PAGES:
             for look in ("light", "dark"):
                 name = f"window-{work.__name__.rpartition('_')[2]}-{look}.png"
                 _picture(root, screen, work, look == "dark", folder / name)
         root.destroy()
+
+
+PAGES = (ask_for_a_code, offer_methods, ask_for_a_touch, enrol_an_app, ask_for_a_mail, show_recovery_codes)
 
 
 def _picture(root: tk.Tk, screen: str, work: Callable[[TkPrompter], None], dark: bool, file: Path) -> None:

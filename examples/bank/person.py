@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from rich.markup import escape
 
 from examples.bank.page import Page
-from upstile.client import Occasion, TerminalPrompter, Totp
+from upstile.client import Occasion, TerminalPrompter, Totp, Way
 from upstile.client.testing import Clock
 
 PIN = "2468"
@@ -65,12 +65,12 @@ class ScriptedPerson:
         self.mistakes = 0
         self.asked: list[str] = []
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way:
         """Hear why."""
-        change = f" (could change to {', '.join(others)})" if others else ""
+        change = f" (could change to {', '.join(map(str, others))})" if others else ""
         self._say(f"{occasion.server} asks {occasion.app} as {occasion.account}: “{occasion.reason}”")
-        self._say(f"continuing with {method}{change}")
-        return method
+        self._say(f"continuing with {way}{change}")
+        return way
 
     def code(self, label: str, cancel: Event) -> str:
         """Type a code: a wrong one as often as the script says, then the right one."""
@@ -137,12 +137,12 @@ class PersonAtTheTerminal(TerminalPrompter):
         self._idle = Event()
         self._idle.set()
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way:
         """Say why, and hint at the mistake that the script has in mind; a key leaves no room for it."""
         self._idle.clear()
         self.asked.append("method")
-        chosen = super().begin(occasion, method, others, cancel)
-        if self.mistakes and chosen == Totp.name:
+        chosen = super().begin(occasion, way, others, cancel)
+        if self.mistakes and chosen.method == Totp.name:
             self._say("  (Try a wrong code first, if you like.)")
         return chosen
 

@@ -8,7 +8,8 @@ import pytest
 from support.own_app import own_app
 from support.spellings import SPELLINGS, Spelling
 from support.wire_driver import enrolled_app, problem_of
-from upstile.server.authorization._spoken_code import compared, new_code
+from upstile.protocol import spoken_code
+from upstile.server.authorization._spoken_code import new_code
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -70,4 +71,4 @@ def test_an_enrolment_code_has_eighty_bits_and_no_letters_that_look_alike() -> N
     codes = {new_code() for _ in range(200)}
     assert len(codes) == 200
     assert all(re.fullmatch(r"([0-9A-HJKMNP-TV-Z]{4}-){3}[0-9A-HJKMNP-TV-Z]{4}", code) for code in codes)
-    assert compared("oi1l-0O0o-abcd-efgh") == "01110000ABCDEFGH"
+    assert spoken_code("oi1l-0O0o-abcd-efgh") == "01110000ABCDEFGH"

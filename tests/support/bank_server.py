@@ -1,6 +1,6 @@
 """The example bank on a real socket, with a clock that tests move."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from examples.bank.api import create_app
 from examples.bank.serving import serving
+from upstile.server.methods import Method
 
 
 class MovableClock:
@@ -63,12 +64,12 @@ class BankServer:
 
 
 @contextmanager
-def running_bank(folder: Path) -> Generator[BankServer]:
-    """Run the bank with its state in `folder`."""
+def running_bank(folder: Path, *, methods: Sequence[Method] | None = None) -> Generator[BankServer]:
+    """Run the bank with its state in `folder`; its ways to confirm are the usual ones by default."""
     clock, exchanges = MovableClock(), list[tuple[str, str, int]]()
 
     def make_app(url: str) -> Counted:
-        app = create_app(url=url, storage=f"sqlite:///{folder / 'bank.db'}", clock=clock)
+        app = create_app(url=url, storage=f"sqlite:///{folder / 'bank.db'}", methods=methods, clock=clock)
 
         @app.post("/_clock")
         async def move(how_far: Advance) -> dict[str, float]:

@@ -77,13 +77,15 @@ class WindowsSitting:
 
     def __init__(self) -> None:
         self.console = FakeConsole()
+        self._seen = 0
         self.screen: Screen = WindowsConsole(self.console, self.console.opened)
 
     def types(self, text: str, after: str) -> Thread:
-        """Type, key by key, once a prompt was seen."""
+        """Type, key by key, once a prompt was seen that was not seen before."""
 
         def wait_and_type() -> None:
-            _until(lambda: after in self.console.text)
+            _until(lambda: after in self.console.text[self._seen :])
+            self._seen = self.console.text.index(after, self._seen) + len(after)
             sleep(0.02)  # the prompter drops what was typed before it asked
             self.console.keys.extend(text)
 

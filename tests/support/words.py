@@ -21,7 +21,20 @@ _MESSAGES: tuple[type[Message], ...] = (
     *(StartRequest, AnswerRequest, TokenRequest, TokenResponse, Step, ErrorResponse),
     *(EnrollRequest, VerifyRequest, RenameRequest, Problem),
 )
-_ENGLISH = {"account", "code", "codes", "name", "method", "error", "title", "detail", "hint", "status", "type"}
+_ENGLISH = {
+    "account",
+    "code",
+    "codes",
+    "name",
+    "password",
+    "method",
+    "error",
+    "title",
+    "detail",
+    "hint",
+    "status",
+    "type",
+}
 """Parameters whose names a person says too."""
 _SPOKEN = ("authorization server", "token", "acr", "scope", "endpoint", "dpop", "jti", "htu", "iat", "proof", "issuer")
 

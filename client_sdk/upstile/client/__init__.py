@@ -28,8 +28,16 @@ from upstile.client._text import harmless
 from upstile.client.adapters._options import ClientOptions
 from upstile.client.flow._confirmations import Confirmation
 from upstile.client.flow._logins import BaseToken, SignedIn
-from upstile.client.methods import Method, Totp, WebAuthn
-from upstile.client.prompts import CallbackPrompter, Occasion, Prompter, TerminalPrompter
+from upstile.client.methods import Method, Otp, Password, RecoveryCode, Totp, WebAuthn
+from upstile.client.prompts import (
+    AnotherWay,
+    CallbackPrompter,
+    Occasion,
+    Prompter,
+    SendAgain,
+    TerminalPrompter,
+    Way,
+)
 from upstile.client.stores import EntryName, FileStore, KeyringStore, MemoryStore, Store
 from upstile.protocol import Requirement, UpstileError
 
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from upstile.protocol import Authenticator
 
 __all__ = [
+    "AnotherWay",
     "AsyncClient",
     "Authenticator",
     "BaseToken",
@@ -56,9 +65,13 @@ __all__ = [
     "NoMethodAvailable",
     "NotSignedIn",
     "Occasion",
+    "Otp",
     "OutcomeUnknown",
+    "Password",
     "Prompter",
+    "RecoveryCode",
     "Requirement",
+    "SendAgain",
     "SignInExpired",
     "SignedIn",
     "StepUpAuth",
@@ -74,6 +87,7 @@ __all__ = [
     "UnreplayableBody",
     "UntrustedChallenge",
     "UpstileError",
+    "Way",
     "WebAuthn",
     "harmless",
 ]

@@ -36,7 +36,7 @@ from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
 from upstile.protocol._requirement import AUTHENTICATORS_SCOPE, Requirement
 from upstile.protocol._well_known import RESOURCE_METADATA_PATH, SERVER_METADATA_PATH, resource_covers, well_known_url
-from upstile.protocol._written import hides_something, plain_code
+from upstile.protocol._written import hides_something, is_spoken_code, plain_code, spoken_code
 
 if TYPE_CHECKING:
     from upstile.protocol._authenticators import (
@@ -120,6 +120,7 @@ __all__ = [
     "hides_something",
     "is_code_challenge",
     "is_instance",
+    "is_spoken_code",
     "json_compact",
     "json_object",
     "jwk_thumbprint",
@@ -134,6 +135,7 @@ __all__ = [
     "resource_covers",
     "serialize_challenge",
     "serialize_form",
+    "spoken_code",
     "step_up_params",
     "token_hash",
     "verify_proof",

@@ -5,7 +5,7 @@ Secrets are `repr=False`: a model in a traceback or a log line shows none.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from upstile.protocol._errors import MalformedMessage
 from upstile.protocol._header import B64TOKEN
@@ -103,6 +103,14 @@ class Offer(Message):
     hint: str | None = None
 
 
+def _known_result(value: object) -> object:
+    return value if value in ("sent", "not_sent", "rejected", "accepted") else None
+
+
+Result = Annotated[Literal["sent", "not_sent", "rejected", "accepted"] | None, BeforeValidator(_known_result)]
+"""What became of an answer; one that this side does not know says nothing, as if it were absent."""
+
+
 class Step(Message):
     """The server asks for a proof: the reply to a start, and to an answer that was not the end.
 
@@ -110,8 +118,10 @@ class Step(Message):
         expires_in: seconds for which `auth_session` is good.
         attempts_left: wrong answers that are still allowed; never 0.
         account: the masked name of the account, for the prompt.
-        result: after an answer: `sent`, `not_sent` (nothing was counted), `rejected` or `accepted`.
+        result: after an answer: `sent`, `not_sent` (the code could not be sent; nothing is charged), `rejected` or
+            `accepted`.
         resend_after: after `sent`: seconds until another code may be sent.
+        recovery_codes_left: after a recovery code was accepted: how many are left.
     """
 
     error: Literal["insufficient_authorization"] = "insufficient_authorization"
@@ -120,14 +130,20 @@ class Step(Message):
     attempts_left: WholeNumber = Field(gt=0)
     account: str | None = None
     authn_methods: tuple[Offer, ...]
-    result: Literal["sent", "not_sent", "rejected", "accepted"] | None = None
+    result: Result = None
     resend_after: WholeNumber | None = None
+    recovery_codes_left: WholeNumber | None = None
 
 
 class CodeResponse(Message):
-    """The ceremony succeeded (FiPA §5.2.1)."""
+    """The ceremony succeeded (FiPA §5.2.1).
+
+    Attributes:
+        recovery_codes_left: how many are left, where a recovery code was the last answer.
+    """
 
     authorization_code: Secret
+    recovery_codes_left: WholeNumber | None = None
 
 
 class TokenResponse(Message):

@@ -13,6 +13,8 @@ _INVISIBLE = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
 _hidden = re.compile(f"[{_BIDI}{_INVISIBLE}]")
+_LOOK_ALIKE = str.maketrans("OIL", "011")
+_spoken = re.compile("[0-9A-HJKMNP-TV-Z]{16}")
 
 
 def plain_code(text: str) -> str:
@@ -23,6 +25,19 @@ def plain_code(text: str) -> str:
     """
     plain = normalize("NFKC", normalize("NFKC", text).upper())
     return "".join(_plain(character) for character in plain)
+
+
+def spoken_code(text: str) -> str:
+    """A recovery or enrolment code as it is compared, however it was written: 80 bits in Crockford's base 32.
+
+    As `plain_code`, and letters that look like digits are digits: O is 0, I and L are 1.
+    """
+    return plain_code(text).translate(_LOOK_ALIKE)
+
+
+def is_spoken_code(code: str) -> bool:
+    """Whether what `spoken_code` returned may be such a code: 16 symbols, U not among them."""
+    return _spoken.fullmatch(code) is not None
 
 
 def hides_something(name: str) -> bool:

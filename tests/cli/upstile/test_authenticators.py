@@ -57,3 +57,42 @@ def test_another_one_is_removed_by_who_is_sure(
     removed = server.delete(f"{LIST}/{which}").respond(204)
     assert shell.run("authenticators", "remove", which, typed=[(question, "y\n")]).code == 0
     assert removed.call_count == 1
+
+
+def test_recovery_codes_are_replaced_by_who_is_sure_and_shown_on_the_terminal_alone(
+    shell: Shell, server: respx.MockRouter
+) -> None:
+    entry = {"id": "rc1", "method": "recovery_code", "name": "paper", "created": 1, "state": "active"}
+    server.get(LIST).respond(json={"authenticators": [entry]})
+    made = {"id": "rc1", "state": "active", "codes": ["7QKM-0ZCD-1A9W-0E1X"]}
+    replaced = server.post(f"{LIST}/rc1/regenerate").respond(json=made)
+    sure, saved = "[y/N]: ", "once you have saved them: "
+    done = shell.run("authenticators", "regenerate", "paper", "--json", typed=[(sure, "y\n"), (saved, "saved\n")])
+    assert (done.code, replaced.call_count) == (0, 1)
+    assert "7QKM-0ZCD-1A9W-0E1X" in shell.terminal.shown
+    assert "7QKM" not in done.out + done.error
+
+
+def test_an_address_is_added_by_its_value(shell: Shell, server: respx.MockRouter) -> None:
+    begun = server.post(LIST).respond(201, json={"id": "em1", "state": "pending", "expires_in": 600})
+    entry = {"id": "em1", "method": "otp", "name": "otp", "created": 1, "state": "active"}
+    server.post(f"{LIST}/em1/verify").respond(json=entry)
+    add = ("authenticators", "add", "otp", "--to", "ada@example.com")
+    done = shell.run(*add, typed=[("Code that you were sent: ", "12345678\n")])
+    assert done.code == 0
+    assert b"ada@example.com" in begun.calls[0].request.content
+
+
+@pytest.mark.parametrize(
+    "arguments", [["otp"], ["totp", "--to", "ada@example.com"], ["otp", "--to", "a\x1bb"], ["password"]]
+)
+def test_what_cannot_be_added_is_told_before_anything_is_sent(
+    shell: Shell, server: respx.MockRouter, arguments: list[str]
+) -> None:
+    assert shell.run("authenticators", "add", *arguments).sentence(2)
+    assert not server.calls
+
+
+def test_what_is_no_set_of_codes_is_not_replaced(shell: Shell, server: respx.MockRouter) -> None:
+    _has(server, phone="active")
+    assert "is no set of recovery codes" in shell.run("authenticators", "regenerate", "phone").sentence(1)

@@ -2,14 +2,17 @@
 
 import tempfile
 import tkinter as tk
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import respx
 
 import upstile.client.adapters._spool as spooling
+from support.desk import Desk
 from support.mocked_api import API, CODED, STEPPED, TOKEN, guarded_reply
+from support.reader import METHODS
+from support.several_ways import SeveralWays
 from support.tk_person import TkPerson
 
 _kept: list[tk.Tk] = []
@@ -64,3 +67,17 @@ def person(root: tk.Tk) -> Iterator[TkPerson]:
     yield TkPerson(root)
     for window in root.winfo_children():
         window.destroy()
+
+
+@pytest.fixture
+def pays() -> Iterator[Callable[..., int]]:
+    """Calls the API; at the end, no client of it did anything against the protocol."""
+    servers: list[SeveralWays] = []
+
+    def pay(desk: Desk, server: SeveralWays, **options: Any) -> int:
+        servers.append(server)
+        with desk.client(methods=METHODS, **options) as bank:
+            return int(bank.post("/transfers").status_code)
+
+    yield pay
+    assert [violation for server in servers for violation in server.violations] == []

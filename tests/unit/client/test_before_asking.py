@@ -19,6 +19,7 @@ from upstile.client import (
     Totp,
     UnreplayableBody,
     UntrustedChallenge,
+    Way,
     WebAuthn,
 )
 from upstile.client.methods import MethodUnavailable
@@ -82,9 +83,9 @@ def test_a_key_whose_pin_the_app_cannot_ask_for_is_not_offered() -> None:
         asked.append(label)
         return "123456"
 
-    def begin(occasion: Occasion, method: str, others: Sequence[str]) -> str:
-        asked.append(method)
-        return method
+    def begin(occasion: Occasion, way: Way, others: Sequence[Way]) -> Way:
+        asked.append(way.id)
+        return way
 
     prompter = CallbackPrompter(code=code, begin=begin)
     with desk.client(methods=[WebAuthn(lambda: [key]), Totp()], prompter=prompter) as bank:

@@ -10,7 +10,8 @@ from time import sleep
 import pytest
 
 from support.terminal import Terminal
-from upstile.client import NoMethodAvailable, Occasion, Requirement, StepUpCancelled, TerminalPrompter
+from support.ways import APP, KEY
+from upstile.client import NoMethodAvailable, Occasion, Requirement, StepUpCancelled, TerminalPrompter, Way
 
 OCCASION = Occasion(
     server="https://api.example.com",
@@ -54,14 +55,14 @@ def terminal() -> Iterator[Terminal]:
 def test_the_prompt_names_account_app_and_server_and_quotes_the_api_on_rows_of_its_own(
     terminal: Terminal, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert TerminalPrompter(terminal.device).begin(OCCASION, "totp", [], Event()) == "totp"
-    assert terminal.sees("Continuing with totp.\r\n").split("\r\n") == [
+    assert TerminalPrompter(terminal.device).begin(OCCASION, APP, [], Event()) == APP
+    assert terminal.sees("Continuing with an authenticator app.\r\n").split("\r\n") == [
         "https://api.example.com asks bank-cli to confirm it is you.",
         "  Account:",
         "  │ ad••@example.com",
         "  The service says:",
         "  │ Confirm this transfer",
-        "  Continuing with totp.",
+        "  Continuing with an authenticator app.",
         "",
     ]
     assert capfd.readouterr() == ("", "")
@@ -69,11 +70,14 @@ def test_the_prompt_names_account_app_and_server_and_quotes_the_api_on_rows_of_i
 
 @pytest.mark.parametrize(
     ("typed", "chosen"),
-    [("\n", "webauthn"), ("2\n", "totp"), ("totp\n", "totp"), ("1\n", "webauthn")],
+    [("\n", KEY), ("2\n", APP), ("totp\n", APP), ("1\n", KEY)],
 )
-def test_another_method_can_be_chosen(terminal: Terminal, typed: str, chosen: str) -> None:
-    typing = terminal.types(typed, after="change with 1 webauthn, 2 totp: ")
-    assert TerminalPrompter(terminal.device).begin(OCCASION, "webauthn", ["totp"], Event()) == chosen
+def test_another_method_can_be_chosen(terminal: Terminal, typed: str, chosen: Way) -> None:
+    typing = terminal.types(
+        typed,
+        after="  1 a security key\r\n  2 an authenticator app\r\n  Continuing with 1; Enter, or change with a number: ",
+    )
+    assert TerminalPrompter(terminal.device).begin(OCCASION, KEY, [APP], Event()) == chosen
     typing.join()
 
 
@@ -112,7 +116,7 @@ def test_what_is_said_begins_each_line_at_its_beginning(terminal: Terminal, mode
 def test_who_was_not_asked_is_not_told_that_it_is_not_confirmed(terminal: Terminal) -> None:
     prompter = TerminalPrompter(terminal.device)
     prompter.finished(accepted=False)
-    prompter.begin(OCCASION, "totp", [], Event())
+    prompter.begin(OCCASION, APP, [], Event())
     prompter.finished(accepted=False)
     prompter.finished(accepted=False)
     prompter.touch("end")

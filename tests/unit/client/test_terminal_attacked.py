@@ -12,6 +12,7 @@ from threading import Event, Timer
 import pytest
 
 from support.terminal import Terminal
+from support.ways import APP
 from upstile.client import Occasion, Requirement, StepUpCancelled, TerminalPrompter
 from upstile.client.prompts import _key_uri
 
@@ -32,7 +33,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 
 def _shown(terminal: Terminal, occasion: Occasion) -> list[str]:
-    TerminalPrompter(terminal.device).begin(occasion, "totp", [], Event())
+    TerminalPrompter(terminal.device).begin(occasion, replace(APP, words="totp"), [], Event())
     return terminal.sees(END).split("\r\n")[:-1]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from support.desk import Desk
 from support.tk_person import TkPerson
+from support.ways import APP, KEY
 from upstile.client import (
     ConfigurationError,
     Occasion,
@@ -59,7 +60,7 @@ def test_the_words_of_others_stand_in_boxes_of_their_own(person: TkPerson) -> No
         shown.append(who.sees().split("\n"))
         who.presses("Continue")
 
-    chosen = person.plays([("How do you want", look)], lambda: prompter.begin(occasion, "webauthn", ["totp"], Event()))
+    chosen = person.plays([("How do you want", look)], lambda: prompter.begin(occasion, KEY, [APP], Event()))
     assert chosen == "webauthn"
     assert "ad •" in shown[0]
     assert "Pay Touch your key now" in shown[0]
@@ -69,11 +70,11 @@ def test_another_method_can_be_chosen(person: TkPerson) -> None:
     prompter = TkPrompter(person.root)
 
     def change(who: TkPerson) -> None:
-        who.presses("Code from an authenticator app")
+        who.presses("An authenticator app")
         who.presses("Continue")
 
     steps = [("How do you want", change)]
-    assert person.plays(steps, lambda: prompter.begin(OCCASION, "webauthn", ["totp"], Event())) == "totp"
+    assert person.plays(steps, lambda: prompter.begin(OCCASION, KEY, [APP], Event())) == "totp"
 
 
 def test_a_pin_is_not_shown(person: TkPerson) -> None:

@@ -1,6 +1,7 @@
 """The table of what errors say: the person reads no word of the protocol and is told what to do, the developer too."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from upstile import client
 from upstile.client import ConfigurationError, StepUpError, StepUpRequired
 from upstile.client._errors import clock_hint
 from upstile.client.methods import MethodUnavailable
-from upstile.client.words import TABLE
+from upstile.client.words import SHOWN, TABLE
 
 CLIENT = Path(client.__file__).parent
 APART = ("testing", "cli", "words")
@@ -47,6 +48,14 @@ def test_every_row_says_what_happened_and_what_to_do_to_both(name: str) -> None:
     assert words.next_step.endswith(".") or words.next_step == "{clock}"
     assert words.hint
     assert not words.hint.endswith(".")
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_is_shown_while_a_person_is_asked_has_no_word_of_the_protocol_and_is_used(name: str) -> None:
+    assert protocol_words_in(SHOWN[name]) == []
+    texts = [path.read_text() for path in _modules()] + [(CLIENT / "words" / "_shown.py").read_text()]
+    found = re.findall(rf"""["']{name.removesuffix("-to")}["']""", "".join(texts))
+    assert len(found) >= 2  # its row, and its use; with "-to" behind it where there is a hint
 
 
 @pytest.mark.parametrize("kind", ERRORS)

@@ -10,9 +10,12 @@ from upstile.protocol import (
     EnrollRequest,
     MalformedMessage,
     RenameRequest,
+    Step,
     VerifyRequest,
     hides_something,
+    is_spoken_code,
     plain_code,
+    spoken_code,
 )
 
 ANSWER = {"client_id": "cli", "auth_session": "s", "authn_method": "totp"}
@@ -35,6 +38,26 @@ def test_every_message_that_brings_a_code_reads_it_in_every_spelling(spelling: S
     assert VerifyRequest.from_members({"otp": code}).otp == "012345"
     enrolment = EnrollRequest.from_members({"method": "totp", "name": "x", "enrolment_code": code})
     assert enrolment.enrolment_code == "012345"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.name)
+def test_a_code_that_is_read_aloud_is_the_same_in_every_spelling_and_with_look_alikes(spelling: Spelling) -> None:
+    code = "7QKM0ZCD1A9W0E1X"
+    for written in (code, "7qkmozcdia9w0elx", "7QKM-OZCD-LA9W-OEIX"):
+        assert spoken_code(spelling.of(written)) == code
+    assert is_spoken_code(code)
+
+
+@pytest.mark.parametrize("code", ["", "7QKM0ZCD", "7QKM0ZCD1A9W0E1U", "7QKM0ZCD1A9W0E1X7", "7QKM0ZCD1A9W0E1O"])
+def test_what_is_no_code_to_read_aloud_is_found_out(code: str) -> None:
+    assert not is_spoken_code(code)
+
+
+@pytest.mark.parametrize("result", ["delivered", "", 7, ["sent"], {"sent": 1}])
+def test_a_result_that_nobody_knows_says_nothing(result: object) -> None:
+    step = {"error": "insufficient_authorization", "auth_session": "s", "expires_in": 1, "attempts_left": 1}
+    assert Step.from_members({**step, "authn_methods": [], "result": result}).result is None
+    assert Step.from_members({**step, "authn_methods": [], "result": "not_sent"}).result == "not_sent"
 
 
 def test_letters_of_a_code_are_the_same_in_either_case_and_in_full_width() -> None:

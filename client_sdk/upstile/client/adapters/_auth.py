@@ -31,7 +31,7 @@ from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._session import Interaction, Session
 from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, checked_origin
-from upstile.client.methods import Method, Totp, WebAuthn
+from upstile.client.methods import Method, Otp, Password, RecoveryCode, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
 from upstile.client.stores import EntryName, MemoryStore, Store
 from upstile.protocol import Requirement
@@ -104,7 +104,7 @@ class StepUpFlow:
         if interaction not in get_args(Interaction) or not human_timeout > 0:
             raise ConfigurationError("interaction is auto, never or required, human_timeout a number of seconds")
         self.spool_limit = checked_limit(on_unreplayable, spool_limit)
-        chosen: list[Method] = [WebAuthn(), Totp()] if methods is None else list(methods)
+        chosen = _all_methods() if methods is None else list(methods)
         if any(isinstance(method, type) or not hasattr(method, "answer") for method in chosen):
             raise ConfigurationError("methods takes methods: [Totp(), WebAuthn()]")
         if store is not None and (token is not None or dpop_key is not None):
@@ -227,3 +227,8 @@ class StepUpFlow:
         """Give back the connections to the authorization server."""
         self.session.close()
         self.transport.close()
+
+
+def _all_methods() -> list[Method]:
+    """What is not used up goes before what is."""
+    return [WebAuthn(), Totp(), Otp(), Password(), RecoveryCode()]

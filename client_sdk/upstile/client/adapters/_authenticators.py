@@ -1,17 +1,21 @@
 """Enrolment and self-service through the client: the flow steps up when the server asks for it (upstile profile §8)."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from upstile.client._errors import CeremonyFailed, StepUpCancelled, StepUpRequired
+from upstile.client._errors import CeremonyFailed
 from upstile.client.adapters._auth import StepUpFlow
+from upstile.client.adapters._setting_up import TRIES, asking, check_may_add, fit, nothing, setting_up, wanted
 from upstile.client.adapters._waiting import in_thread, landed
-from upstile.client.flow._flight import Ticket
-from upstile.client.methods import Looks, Method, MethodUnavailable, Moment, none_left, why_not
-from upstile.client.prompts import enrolling, refuse_dead_lock
-from upstile.client.words import TABLE, said, spoken
+from upstile.client.methods import (
+    Method,
+    Moment,
+    RecoveryCode,
+    shows_codes,
+)
+from upstile.client.prompts import refuse_dead_lock
+from upstile.client.words import said
 from upstile.protocol import (
     RESOURCE_METADATA_PATH,
     Authenticator,
@@ -20,15 +24,10 @@ from upstile.protocol import (
     MalformedMessage,
     Message,
     Problem,
-    Requirement,
-    hides_something,
     well_known_url,
 )
 
 M = TypeVar("M", bound=Message)
-_LONGEST_NAME = 100
-_TRIES = 3
-"""Times that the person may type the first code; the server allows five."""
 
 
 class _HasAuth(Protocol):
@@ -52,33 +51,42 @@ class Authenticators:
         """Add one: the server may ask for a confirmation first, then the person sets it up and proves it.
 
         Args:
-            method: which kind, e.g. `Totp()`.
+            method: which kind, e.g. `Totp()`, or `Otp("ada@example.com")` for codes that are sent there.
             name: what the user calls it, 1 to 100 characters.
             enrolment_code: the deployment's word that this user may enrol a first one, however it was typed.
 
         Raises:
             ValueError: the name hides something, or has nothing to see.
             StepUpRequired: nobody may be asked (`interaction="never"`); nothing was begun.
+            StepUpCancelled: the person said no. Recovery codes are good even then: see its `next_step`.
             StepUpError: the confirmation did not succeed.
             CeremonyFailed: the server refused.
             ConfigurationError: this is the thread that would have to show the dialogue.
         """
-        refuse_dead_lock(self._client.step_up_auth.session.prompter)
-        wanted = _wanted(method, name, enrolment_code)
-        _may_ask(self._client.step_up_auth, method)
-        pending = self._call(EnrollResponse, "POST", json=wanted)
-        left = _TRIES
+        members = wanted(method, name, enrolment_code)
+        self._may_ask(method)
+        pending = self._call(EnrollResponse, "POST", json=members)
+        if shows_codes(method):
+            return self._shown(method, pending)
+        left = TRIES
         while True:
-            with _proving(self._client.step_up_auth, method, pending, left) as ticket:
-                proof = ticket.future.result()
+            proof = self._asked(setting_up(method, pending, left))
             reply, left = self._send("POST", pending.id, "verify", json=proof), left - 1
             if not _may_try_again(pending, reply, left):
                 return _read(Authenticator, reply)
             pending = pending.model_copy(update={"otpauth_uri": None})
 
+    def regenerate(self, id: str) -> Authenticator:
+        """Replace the recovery codes of an entry: the old ones are good no more, the new ones are shown once.
+
+        Raises as `enroll`.
+        """
+        self._may_ask(method := RecoveryCode())
+        return self._shown(method, self._call(EnrollResponse, "POST", id, "regenerate"))
+
     def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
-        return self._call(Authenticator, "PATCH", id, json={"name": _fit(name)})
+        return self._call(Authenticator, "PATCH", id, json={"name": fit(name)})
 
     def open(self, id: str) -> Authenticator:
         """Let new devices try a closed one again, which wrong codes from unknown devices have closed to them.
@@ -91,6 +99,20 @@ class Authenticators:
     def remove(self, id: str) -> None:
         """Remove one; the last one stays."""
         _content(self._send("DELETE", id))
+
+    def _may_ask(self, method: Method) -> None:
+        refuse_dead_lock(self._client.step_up_auth.session.prompter)
+        check_may_add(self._client.step_up_auth, method)
+        if shows_codes(method):
+            self._asked(nothing)  # a prompter that has no screen says so before the codes are made
+
+    def _shown(self, method: Method, made: EnrollResponse) -> Authenticator:
+        self._asked(setting_up(method, made, TRIES))
+        return _entry(self.list(), made.id)
+
+    def _asked(self, work: Callable[[Moment], dict[str, Any]]) -> dict[str, Any]:
+        with asking(self._client.step_up_auth, work) as ticket:
+            return ticket.future.result()
 
     def _call(self, model: type[M], method: str, *path: str, **request: Any) -> M:
         return _read(model, self._send(method, *path, **request))
@@ -111,22 +133,27 @@ class AsyncAuthenticators:
 
     async def enroll(self, method: Method, name: str, *, enrolment_code: str | None = None) -> Authenticator:
         """Add one, as `Authenticators.enroll`."""
-        wanted = _wanted(method, name, enrolment_code)
-        _may_ask(self._client.step_up_auth, method)
-        pending = await self._call(EnrollResponse, "POST", json=wanted)
-        left = _TRIES
+        members = wanted(method, name, enrolment_code)
+        await self._may_ask(method)
+        pending = await self._call(EnrollResponse, "POST", json=members)
+        if shows_codes(method):
+            return await self._shown(method, pending)
+        left = TRIES
         while True:
-            with _proving(self._client.step_up_auth, method, pending, left) as ticket:
-                await landed(ticket.future)
-                proof = ticket.future.result()
+            proof = await self._asked(setting_up(method, pending, left))
             reply, left = await self._send("POST", pending.id, "verify", json=proof), left - 1
             if not _may_try_again(pending, reply, left):
                 return _read(Authenticator, reply)
             pending = pending.model_copy(update={"otpauth_uri": None})
 
+    async def regenerate(self, id: str) -> Authenticator:
+        """Replace the recovery codes of an entry, as `Authenticators.regenerate`."""
+        await self._may_ask(method := RecoveryCode())
+        return await self._shown(method, await self._call(EnrollResponse, "POST", id, "regenerate"))
+
     async def rename(self, id: str, name: str) -> Authenticator:
         """Give one another name."""
-        return await self._call(Authenticator, "PATCH", id, json={"name": _fit(name)})
+        return await self._call(Authenticator, "PATCH", id, json={"name": fit(name)})
 
     async def open(self, id: str) -> Authenticator:
         """Let new devices try a closed one again, as `Authenticators.open`."""
@@ -135,6 +162,20 @@ class AsyncAuthenticators:
     async def remove(self, id: str) -> None:
         """Remove one; the last one stays."""
         _content(await self._send("DELETE", id))
+
+    async def _may_ask(self, method: Method) -> None:
+        check_may_add(self._client.step_up_auth, method)
+        if shows_codes(method):
+            await self._asked(nothing)
+
+    async def _shown(self, method: Method, made: EnrollResponse) -> Authenticator:
+        await self._asked(setting_up(method, made, TRIES))
+        return _entry(await self.list(), made.id)
+
+    async def _asked(self, work: Callable[[Moment], dict[str, Any]]) -> dict[str, Any]:
+        with asking(self._client.step_up_auth, work) as ticket:
+            await landed(ticket.future)
+            return ticket.future.result()
 
     async def _call(self, model: type[M], method: str, *path: str, **request: Any) -> M:
         return _read(model, await self._send(method, *path, **request))
@@ -157,61 +198,11 @@ def _url(auth: StepUpFlow, path: Sequence[str]) -> str:
     return "/".join([endpoint, *(quote(segment, safe="") for segment in path)])
 
 
-def _wanted(method: Method, name: str, enrolment_code: str | None) -> dict[str, str]:
-    wanted = {"method": method.name, "name": _fit(name)}
-    return wanted if enrolment_code is None else {**wanted, "enrolment_code": enrolment_code}
-
-
-def _fit(name: str) -> str:
-    """A name that the server takes: refused here, nobody is asked to confirm a change that cannot be made."""
-    if len(name) > _LONGEST_NAME or hides_something(name):
-        raise ValueError(
-            f"a name has 1 to {_LONGEST_NAME} characters, something to see, and none that are for control,"
-            " bidirectional or invisible"
-        )
-    return name
-
-
-def _may_ask(auth: StepUpFlow, method: Method) -> None:
-    """Begin nothing on the server, and confirm nothing, for what may not or cannot be asked, or done here."""
-    if auth.session.interaction == "never":
-        words = TABLE["needs-you-to-set-up"]
-        raise StepUpRequired(Requirement(), [method.name], hint=words.hint)
-    reason = why_not(method, auth.session.prompter)
-    if reason is not None:
-        raise none_left([reason])
-
-
-@contextmanager
-def _proving(auth: StepUpFlow, method: Method, pending: EnrollResponse, left: int) -> Generator[Ticket[dict[str, Any]]]:
-    """Have the person set the new authenticator up; giving up cancels it."""
-
-    def work(moment: Moment) -> dict[str, Any]:
-        enrolling(moment.prompter, method.name)
-        if left < _TRIES:
-            moment.last_code.forget()
-            moment.prompter.rejected(left)
-        try:
-            if left == _TRIES and isinstance(method, Looks):
-                method.look_at_new(pending, moment)
-            return dict(method.enroll(pending, moment))
-        except MethodUnavailable as error:
-            raise none_left([error]) from error
-        except StepUpCancelled as error:
-            raise _not_added(error, method) from error
-
-    ticket = auth.session.ask(work)
-    try:
-        yield ticket
-    finally:
-        ticket.give_back()
-
-
-def _not_added(error: StepUpCancelled, method: Method) -> StepUpCancelled:
-    """What a cancellation means here: prompters speak of a confirmation."""
-    rows = {TABLE["cancelled"].title: "not-added", TABLE["person-cancelled"].title: "person-did-not-add"}
-    row = rows.get(str(error))
-    return error if row is None else StepUpCancelled(**said(row, what=spoken(method.name)))
+def _entry(entries: Sequence[Authenticator], id: str) -> Authenticator:
+    for entry in entries:
+        if entry.id == id:
+            return entry
+    raise CeremonyFailed(**said("not-listed"))
 
 
 def _may_try_again(pending: EnrollResponse, reply: Any, left: int) -> bool:

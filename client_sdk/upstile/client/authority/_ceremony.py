@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpError, StepUpUnsatisfied, server_time
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
+from upstile.client.authority._answers import Answers
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._discovery import Target
 from upstile.client.flow._logins import Granted
-from upstile.client.methods import Looks, Method, MethodUnavailable, Moment, none_left, ready, why_not
-from upstile.client.prompts import Occasion
-from upstile.client.words import said, spoken
+from upstile.client.methods import Method, MethodUnavailable, Moment, none_left, ready, why_not
+from upstile.client.prompts import Occasion, codes_left
+from upstile.client.words import said
 from upstile.protocol import (
     ACCESS_TOKEN_TYPE,
     CodeResponse,
@@ -40,7 +41,7 @@ MOST_AHEAD = 60
 """Seconds that it may lie in the future."""
 MOST_CORRECTED = 900
 """Seconds by which the clock of this machine may be wrong; beyond it, the `Date` is."""
-_MOST_STEPS = 12
+_MOST_STEPS = 24
 
 M = TypeVar("M", bound=Message)
 
@@ -84,19 +85,22 @@ class Ceremony:
             StepUpError: it did not end in a token that does what was asked.
         """
         verifier = token_urlsafe(48)
-        accepted = False
+        accepted, left = False, None
         try:
-            code = self._prove(authority, self._start(authority, verifier))
-            granted = self._redeem(authority, code, verifier)
+            proved = self._prove(authority, self._start(authority, verifier))
+            left = proved.recovery_codes_left
+            granted = self._redeem(authority, proved.authorization_code, verifier)
             self._check(granted)
             accepted = True
         finally:
-            self._finished(accepted)
+            self._finished(accepted, left)
         return granted
 
-    def _finished(self, accepted: bool) -> None:
+    def _finished(self, accepted: bool, left: int | None) -> None:
         """Tell the person; whatever the prompter makes of it, the ceremony has ended as it has."""
         try:
+            if left is not None:
+                codes_left(self.moment.prompter, left)
             self.moment.prompter.finished(accepted)
         except Exception:
             _log.debug("the prompter could not say how it ended", exc_info=True)
@@ -146,90 +150,37 @@ class Ceremony:
             "instance": self.instance,
         }
 
-    def _prove(self, authority: Authority, reply: Incoming) -> str:
+    def _prove(self, authority: Authority, reply: Incoming) -> CodeResponse:
         """Answer steps until there is a code."""
-        chosen: Method | None = None
-        unusable: dict[str, MethodUnavailable] = {}
+        answers = Answers(self.methods, self.moment, self.monotonic)
         for _ in range(_MOST_STEPS):
             if reply.status == 200:
-                return _read(CodeResponse, reply).authorization_code
+                return _read(CodeResponse, reply)
             step = _read(Step, reply)
-            end = self.monotonic() + step.expires_in
-            if step.result == "rejected":
-                self.moment.last_code.forget()
-                self.moment.prompter.rejected(step.attempts_left)
-            chosen, members = self._answer(step, chosen, unusable, end)
-            form = {"client_id": self.client_id, "auth_session": step.auth_session, "authn_method": chosen.name}
-            reply = authority.post(self.target.endpoints[0], {**form, **members}, repeatable=True)
+            for offer in step.authn_methods:
+                self._check_offer(offer)
+            answers.hear(step)
+            reply = self._answered(authority, step, answers)
         raise CeremonyFailed(**said("asks-without-end", most=_MOST_STEPS), response=reply)
 
-    def _answer(
-        self, step: Step, chosen: Method | None, unusable: dict[str, MethodUnavailable], end: float
-    ) -> tuple[Method, dict[str, str]]:
-        """Ask the person by the first method that works; falls back when one turns out not to."""
-        offers = {offer.method: offer for offer in step.authn_methods}
-        for offer in offers.values():
-            self._check_offer(offer)
+    def _answered(self, authority: Authority, step: Step, answers: Answers) -> Incoming:
         while True:
-            usable = self._usable(offers, unusable)
-            if self.monotonic() >= end:
-                raise CeremonyFailed(**said("too-late"))
-            method = chosen if chosen in usable and step.result == "rejected" else self._choose(step, usable)
+            members = answers.to(step, self._occasion(step))
+            form = {"client_id": self.client_id, "auth_session": step.auth_session, **members}
             try:
-                return method, dict(method.answer(offers[method.name], self.moment))
-            except MethodUnavailable as error:
-                unusable[method.name] = error
+                return authority.post(self.target.endpoints[0], form, repeatable=True)
+            except CeremonyFailed as refusal:
+                if not answers.goes_on_after(refusal):
+                    raise
 
-    def _usable(self, offers: Mapping[str, Offer], unusable: dict[str, MethodUnavailable]) -> list[Method]:
-        """The methods that can answer what is offered, as far as that can be told without the person.
-
-        Raises:
-            NoMethodAvailable: there is none.
-            CeremonyFailed: one of the offers must not be answered, so none is.
-        """
-        usable: list[Method] = []
-        for method in self.methods:
-            if method.name not in offers or method.name in unusable:
-                continue
-            try:
-                self._look(method, offers[method.name])
-            except MethodUnavailable as error:
-                unusable[method.name] = error
-            else:
-                usable.append(method)
-        if usable:
-            return usable
-        if unusable:
-            raise none_left(list(unusable.values()))
-        able, offered = [method.name for method in self.methods], list(offers)
-        raise NoMethodAvailable(
-            **said(
-                "nothing-in-common",
-                offered=" or ".join(map(spoken, offered)) or "nothing",
-                able=" or ".join(map(spoken, able)),
-                offered_names=", ".join(offered) or "nothing",
-                able_names=", ".join(able),
-            )
-        )
-
-    def _look(self, method: Method, offer: Offer) -> None:
-        reason = why_not(method, self.moment.prompter)
-        if reason is not None:
-            raise reason
-        if isinstance(method, Looks):
-            method.look(offer, self.moment)
-
-    def _choose(self, step: Step, usable: Sequence[Method]) -> Method:
-        occasion = Occasion(
+    def _occasion(self, step: Step) -> Occasion:
+        return Occasion(
             server=self.api,
             app=self.client_id,
             account=harmless(step.account),
             reason=harmless(self.reason),
             requirement=self.requirement,
         )
-        names = [method.name for method in usable]
-        name = self.moment.prompter.begin(occasion, names[0], names[1:], self.moment.cancel)
-        return next((method for method in usable if method.name == name), usable[0])
 
     def _check_offer(self, offer: Offer) -> None:
         """Recompute a bound challenge from our own configuration: one that was made for others is never signed."""

@@ -12,8 +12,15 @@ from upstile.client.cli._time import ago, at
 if TYPE_CHECKING:
     from upstile.client import Authenticator, Client, Method
 
+_KINDS = (
+    "totp (an authenticator app), webauthn (a security key), otp (codes that are sent by mail or text message) or"
+    " recovery_code (codes for when nothing else is at hand)."
+)
 Which = Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id where two have the same name.")]
-Kind = Annotated[str, typer.Argument(metavar="KIND", help="totp (an authenticator app) or webauthn (a security key).")]
+Kind = Annotated[str, typer.Argument(metavar="KIND", help=_KINDS)]
+Where = Annotated[
+    str | None, typer.Option("--to", metavar="DESTINATION", help="otp: the address or number that codes are sent to.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether you are sure.")]
 EnrolmentCode = Annotated[
     bool, typer.Option("--enrolment-code", help="You have a code of the help desk, and are asked for it.")
@@ -42,22 +49,42 @@ def add(
     here: Here,
     kind: Kind,
     name: Annotated[str | None, typer.Option("--name", help="What you call it; the kind by default.")] = None,
+    to: Where = None,
     enrolment_code: EnrolmentCode = False,
 ) -> None:
-    """Add an authenticator: an app that shows codes, or a security key.
+    """Add an authenticator: an app that shows codes, a security key, an address, or recovery codes.
 
-    What the app has to scan is shown on the terminal only, never on standard output.
+    What the app has to scan, and recovery codes, are shown on the terminal only, never on standard output.
 
     \b
     Examples:
       upstile authenticators add totp --name "my phone"
       upstile authenticators add webauthn --name "blue key"
+      upstile authenticators add otp --to ada@example.com
+      upstile authenticators add recovery_code
     """
-    method = _method(kind)
+    method = _method(kind, to)
     code = here.asks("Enrolment code") if enrolment_code else None
     with here.client() as client:
         added = client.authenticators.enroll(method, name or kind, enrolment_code=code)
     _done(here, f'"{_clean(added.name)}" is added.', added)
+
+
+def regenerate(here: Here, which: Which, yes: Yes = False) -> None:
+    """Replace your recovery codes: the old ones are good no more, the new ones are shown once.
+
+    \b
+    Example:
+      upstile authenticators regenerate recovery_code
+    """
+    with here.client() as client:
+        one = _found(client, which)
+        if one.method != "recovery_code":
+            step = "See the kinds with `upstile authenticators list`."
+            raise Ending(f'"{_clean(one.name)}" is no set of recovery codes', step, code=PROBLEM)
+        _be_sure(here, yes, f'Replace the codes of "{_clean(one.name)}"? The old ones are good no more.')
+        made = client.authenticators.regenerate(one.id)
+    _done(here, f'"{_clean(made.name)}" has new codes.', made)
 
 
 def rename(here: Here, which: Which, new: Annotated[str, typer.Argument(metavar="NEW_NAME")]) -> None:
@@ -107,12 +134,20 @@ def remove(here: Here, which: Which, yes: Yes = False) -> None:
     _done(here, f'"{_clean(one.name)}" is removed.', one)
 
 
-def _method(kind: str) -> "Method":
-    from upstile.client import Totp, WebAuthn
+def _method(kind: str, to: str | None) -> "Method":
+    from upstile.client import ConfigurationError, Otp, RecoveryCode, Totp, WebAuthn
 
-    kinds: dict[str, Callable[[], Method]] = {"totp": Totp, "webauthn": WebAuthn}
+    kinds: dict[str, Callable[[], Method]] = {"totp": Totp, "webauthn": WebAuthn, "recovery_code": RecoveryCode}
+    if (kind == "otp") != (to is not None):
+        step = "Write `upstile authenticators add otp --to DESTINATION`."
+        raise Ending("Codes are sent to an address or a number, and --to says which", step)
+    if to is not None:
+        try:
+            return Otp(to)
+        except ConfigurationError as error:
+            raise Ending(f"{_clean(to)!r} is no destination", f"{error.hint.capitalize()}.") from error
     if kind not in kinds:
-        raise Ending(f"{kind!r} is no kind of authenticator", "There are totp (an app) and webauthn (a security key).")
+        raise Ending(f"{kind!r} is no kind of authenticator", f"There are {_KINDS}")
     return kinds[kind]()
 
 

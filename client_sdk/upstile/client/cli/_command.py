@@ -40,7 +40,7 @@ command = typer.Typer(
     pretty_exceptions_enable=False,  # it would print local variables, passwords among them
 )
 authenticators = typer.Typer(
-    help="Manage authenticator apps and security keys.",
+    help="Manage authenticator apps, security keys, addresses for codes, and recovery codes.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -71,6 +71,7 @@ working(command, prints_json=False)(_request.request)
 working(command, "step-up")(_status.step_up)
 working(authenticators, "list")(_authenticators.list_all)
 working(authenticators)(_authenticators.add)
+working(authenticators)(_authenticators.regenerate)
 working(authenticators)(_authenticators.rename)
 working(authenticators, "open")(_authenticators.open_again)
 working(authenticators)(_authenticators.remove)

@@ -4,18 +4,16 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from upstile.client._errors import CeremonyFailed, StepUpCancelled
+from upstile.client._errors import CeremonyFailed
 from upstile.client.methods._method import Moment
+from upstile.client.methods._typed import typed
 from upstile.client.prompts import counts_down, is_key_uri, next_code
-from upstile.client.words import said
-from upstile.protocol import plain_code
+from upstile.client.words import said, shown
 
 if TYPE_CHECKING:
     from upstile.protocol import EnrollResponse, Offer
 
 _CODE = re.compile(r"[0-9]{6}")
-_MOST_TYPED = 5
-"""Times that somebody is asked for what looks like a code, before one is sent."""
 
 
 class Totp:
@@ -41,33 +39,29 @@ class Totp:
 
     def answer(self, offer: "Offer", moment: Moment) -> Mapping[str, str]:
         """Ask for the code."""
-        return {"otp": _typed(moment, "Code from your authenticator app")}
+        return {"otp": _typed(moment, shown("app-code"))}
 
     def enroll(self, pending: "EnrollResponse", moment: Moment) -> Mapping[str, Any]:
         """Show the key URI, if it was not shown before, then ask for the first code."""
         if pending.otpauth_uri is not None:
             moment.last_code.forget()  # what was used came from another seed
             moment.prompter.show_key_uri(pending.otpauth_uri)
-        return {"otp": _typed(moment, "First code that your authenticator app shows")}
+        return {"otp": _typed(moment, shown("first-app-code"))}
 
 
 def _typed(moment: Moment, label: str) -> str:
-    """A code that may be right: what cannot be one is asked for again, before it costs a try.
+    """A code that may be right, and was not used a moment ago, where the person was told to wait for the next."""
 
-    So is the one that was used a moment ago, where the person was told to wait for the next.
-    """
-    asked = label
-    for _ in range(_MOST_TYPED):
+    def wrong(code: str) -> str | None:
+        if not _CODE.fullmatch(code):
+            return "not-six-digits"
+        return "used-already" if counts_down(moment.prompter) and moment.last_code.was(code) else None
+
+    def count_down() -> None:
         wait = moment.last_code.wait()
         if wait is not None:
             next_code(moment.prompter, wait)
-        typed = moment.prompter.code(asked, moment.cancel)
-        if not plain_code(typed):
-            raise StepUpCancelled(**said("no-code-given"))
-        code = plain_code(typed)
-        used = counts_down(moment.prompter) and moment.last_code.was(code)
-        if _CODE.fullmatch(code) and not used:
-            moment.last_code.sent(code)
-            return code
-        asked = f"{'That code was used already' if used else 'Not six digits'}. {label}"
-    raise StepUpCancelled(**said("no-likely-code", times=_MOST_TYPED))
+
+    code = typed(moment, label, wrong, before=count_down)
+    moment.last_code.sent(code)
+    return code

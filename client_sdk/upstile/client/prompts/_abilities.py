@@ -1,15 +1,19 @@
 """What a prompter may be able to do besides what every one must; it is asked for only where it is there."""
 
 import logging
+from collections.abc import Sequence
 from threading import Event, get_ident
 from typing import Literal, Protocol, runtime_checkable
 
 from upstile.client._errors import ConfigurationError
-from upstile.client.prompts._prompter import Prompter
+from upstile.client.prompts._prompter import Prompter, Way
 
 _log = logging.getLogger("upstile.client")
 
-Question = Literal["code", "PIN"]
+Question = Literal["code", "PIN", "password", "codes"]
+"""What a prompter may be unable to ask, or, with `codes`, to show."""
+_VERBS = {"password": "password", "codes": "show_codes"}
+"""Questions that not every prompter has a verb for."""
 
 
 @runtime_checkable
@@ -31,6 +35,46 @@ class CountsDown(Protocol):
 
     def next_code(self, seconds: float) -> None:
         """The code that the app shows was used; the next one comes in `seconds`, the question for it at once."""
+        ...
+
+
+@runtime_checkable
+class AsksForPasswords(Protocol):
+    """Can ask for a password."""
+
+    def password(self, label: str, cancel: Event) -> str:
+        """Ask for it, unseen; raises as the verbs that every prompter has."""
+        ...
+
+
+@runtime_checkable
+class ShowsCodes(Protocol):
+    """Can show what is shown once."""
+
+    def show_codes(self, codes: Sequence[str], cancel: Event) -> None:
+        """Show a new set of recovery codes, and nowhere else, until the person says that they are saved."""
+        ...
+
+
+@runtime_checkable
+class CountsCodes(Protocol):
+    """Can say how many recovery codes there are."""
+
+    def codes_left(self, left: int) -> None:
+        """One was used; so many are left."""
+        ...
+
+
+@runtime_checkable
+class Sends(Protocol):
+    """Can say what became of a code that was to be sent."""
+
+    def sent(self, way: Way, again_in: float | None) -> None:
+        """A code was sent. In so many seconds `code` may raise `SendAgain`; `None`: not in this ceremony."""
+        ...
+
+    def not_sent(self, way: Way) -> None:
+        """It could not be sent; what to do instead is asked at once, by `begin`."""
         ...
 
 
@@ -94,8 +138,40 @@ def enrolling(prompter: Prompter, method: str) -> None:
         prompter.enrolling(method)
 
 
+def ask_password(prompter: Prompter, label: str, cancel: Event) -> str:
+    """Ask for a password, where `missing` has said that it can be asked for."""
+    return prompter.password(label, cancel) if isinstance(prompter, AsksForPasswords) else ""
+
+
+def show_codes(prompter: Prompter, codes: Sequence[str], cancel: Event) -> None:
+    """Show recovery codes, where `missing` has said that they can be shown."""
+    if isinstance(prompter, ShowsCodes):
+        prompter.show_codes(codes, cancel)
+
+
+def codes_left(prompter: Prompter, left: int) -> None:
+    """Say how many recovery codes are left."""
+    if isinstance(prompter, CountsCodes):
+        prompter.codes_left(left)
+
+
+def sent(prompter: Prompter, way: Way, again_in: float | None) -> None:
+    """Say that a code was sent."""
+    if isinstance(prompter, Sends):
+        prompter.sent(way, again_in)
+
+
+def not_sent(prompter: Prompter, way: Way) -> None:
+    """Say that a code could not be sent."""
+    if isinstance(prompter, Sends):
+        prompter.not_sent(way)
+
+
 def missing(prompter: Prompter, question: Question) -> str | None:
     """What a developer has to do so that the prompter can ask this; `None` if it can."""
+    verb = _VERBS.get(question)
+    if verb is not None and not hasattr(prompter, verb):
+        return f"{type(prompter).__name__} has no {verb}()"
     return prompter.missing(question) if isinstance(prompter, Partial) else None
 
 

@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 from upstile.client._errors import ConfigurationError, StepUpCancelled
 from upstile.client.prompts._abilities import Question
-from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.words import said
 
 _log = logging.getLogger("upstile.client")
@@ -25,13 +25,20 @@ class CallbackPrompter:
 
     Args:
         code: given a label, returns the one-time code, or `None` to cancel.
+            Raises `AnotherWay` or `SendAgain` where the person wants that.
         pin: given a label and the tries left, returns the PIN, or `None` to cancel.
         touch: told that a security key waits; returns at once.
-        begin: given the occasion, the method and the other ones; returns a name, or `None` to cancel.
+        begin: given the occasion, the way to confirm and the other ones; returns one of them, or `None` to cancel.
         show_key_uri: shows the key URI of a new authenticator app; returns at once.
         rejected: told that an answer was wrong, and how many attempts are left.
         finished: told that the ceremony is over, and whether it succeeded.
         next_code: told, before `code`, that the code shown was used, and in how many seconds the next one is there.
+        password: given a label, returns the password of the sign-in, or `None` to cancel; it is to be typed unseen.
+        show_codes: shows new recovery codes, which nobody sees again; returns whether the person says that they are
+            saved.
+        sent: told that a code was sent which way, and in how many seconds `code` may raise `SendAgain`.
+        not_sent: told that a code could not be sent; returns at once.
+        codes_left: told how many recovery codes are left.
         dismiss: take the dialogue away: nobody waits for its answer any more. Called from another thread while a
             callback still blocks, when the ceremony is cancelled or its time is up; and when a touch is no longer
             wanted. The callback should return then.
@@ -44,11 +51,16 @@ class CallbackPrompter:
         code: Callable[[str], str | None] | None = None,
         pin: Callable[[str, int | None], str | None] | None = None,
         touch: Callable[[str], None] | None = None,
-        begin: Callable[[Occasion, str, Sequence[str]], str | None] | None = None,
+        begin: Callable[[Occasion, Way, Sequence[Way]], Way | str | None] | None = None,
         show_key_uri: Callable[[str], None] | None = None,
         rejected: Callable[[int], None] | None = None,
         finished: Callable[[bool], None] | None = None,
         next_code: Callable[[float], None] | None = None,
+        password: Callable[[str], str | None] | None = None,
+        show_codes: Callable[[Sequence[str]], bool] | None = None,
+        sent: Callable[[Way, float | None], None] | None = None,
+        not_sent: Callable[[Way], None] | None = None,
+        codes_left: Callable[[int], None] | None = None,
         dismiss: Callable[[], None] | None = None,
         ui_thread: int | None = None,
     ) -> None:
@@ -60,22 +72,28 @@ class CallbackPrompter:
         self._rejected = rejected
         self._finished = finished
         self._next_code = next_code
+        self._password = password
+        self._show_codes = show_codes
+        self._sent = sent
+        self._not_sent = not_sent
+        self._codes_left = codes_left
         self._dismiss = dismiss
         self._touching = False
         self.ui_thread = ui_thread
 
     def missing(self, question: Question) -> str | None:
         """What the developer has to add so that this can be asked."""
-        callback, name = (self._code, "code") if question == "code" else (self._pin, "pin")
-        return f"CallbackPrompter has no {name}=" if callback is None else None
+        name = {"PIN": "pin", "codes": "show_codes"}.get(question, question)
+        given = {"code": self._code, "pin": self._pin, "password": self._password, "show_codes": self._show_codes}
+        return f"CallbackPrompter has no {name}=" if given[name] is None else None
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and let the app change the method."""
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way | str:
+        """Say why, and let the app choose another way."""
         if self._begin is None:
-            return method
+            return way
         with self._dismissed_by(cancel):
-            chosen = self._begin(occasion, method, others)
-        return _unless(cancel, chosen, "begin")
+            chosen = self._begin(occasion, way, others)
+        return _unless(cancel, chosen.id if isinstance(chosen, Way) else chosen, "begin")
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code."""
@@ -88,6 +106,34 @@ class CallbackPrompter:
         with self._dismissed_by(cancel):
             pin = None if self._pin is None else self._pin(label, retries)
         return _unless(cancel, pin, "pin")
+
+    def password(self, label: str, cancel: Event) -> str:
+        """Ask for the password."""
+        with self._dismissed_by(cancel):
+            password = None if self._password is None else self._password(label)
+        return _unless(cancel, password, "password")
+
+    def show_codes(self, codes: Sequence[str], cancel: Event) -> None:
+        """Show recovery codes."""
+        with self._dismissed_by(cancel):
+            saved = self._show_codes is not None and self._show_codes(codes)
+        if cancel.is_set() or saved is not True:
+            raise StepUpCancelled(**said("codes-not-saved"))
+
+    def sent(self, way: Way, again_in: float | None) -> None:
+        """Say that a code was sent."""
+        if self._sent is not None:
+            self._sent(way, again_in)
+
+    def not_sent(self, way: Way) -> None:
+        """Say that none could be sent."""
+        if self._not_sent is not None:
+            self._not_sent(way)
+
+    def codes_left(self, left: int) -> None:
+        """Say how many recovery codes are left."""
+        if self._codes_left is not None:
+            self._codes_left(left)
 
     def touch(self, label: str) -> None:
         """Say that a key waits."""

@@ -13,7 +13,8 @@ from upstile.client.prompts._screen import NARROWEST, Above, may_move
 from upstile.client.words import said
 
 _POLL = 0.1
-_LONGEST = 256
+_LONGEST = 4096
+"""Of a line, so that no password is cut: what a terminal itself gives up at."""
 _PASTED = re.compile(r"\x1b\[20[01]~")  # what a terminal puts around a paste where an app has asked for it
 _UP = "\x1b7\x1b[1A\r\x1b[2K{}\x1b8"  # keep the place, rewrite the row above, go back: DECSC, CUU, EL, DECRC
 

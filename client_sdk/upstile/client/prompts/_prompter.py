@@ -27,14 +27,32 @@ class Occasion:
     requirement: Requirement
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """One way to prove who one is, among those that a person may choose from. As text it is its words.
+
+    Attributes:
+        id: names it as long as the ceremony lasts: its method, and where a method has several destinations, that, too.
+        method: the name on the wire, such as `totp`.
+        words: what it is called, such as "an authenticator app"; harmless on a terminal.
+    """
+
+    id: str
+    method: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
 class Prompter(Protocol):
     """The human moments of a ceremony. Every method may block; it must return soon after `cancel` is set.
 
     Raise `StepUpCancelled` when the person says no.
     """
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and which method is about to be used; return its name, or one of `others` to change."""
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way | str:
+        """Say why, and which way is about to be used; return it, or one of `others` to change, or the id of one."""
         ...
 
     def code(self, label: str, cancel: Event) -> str:

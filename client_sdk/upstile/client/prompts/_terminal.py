@@ -13,13 +13,18 @@ from time import monotonic
 from upstile.client._text import harmless, rows
 from upstile.client.prompts._key_uri import in_half_blocks, is_key_uri, picture_of, secret_in
 from upstile.client.prompts._posix import PosixTerminal
-from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.prompts._screen import Above, Screen, in_colour
 from upstile.client.prompts._windows import WindowsConsole
+from upstile.client.prompts._wishes import AnotherWay, SendAgain
+from upstile.client.words import codes_left, shown, wrong
 from upstile.protocol import plain_code
 
 _BAR = "  │ "
 _BOLD, _DIM = "1", "2"
+_AGAIN, _ANOTHER = "r", "?"
+"""What may be typed instead of an answer: neither can be a code, a PIN or a password."""
+_SAVED = "saved"
 
 
 class TerminalPrompter:
@@ -35,11 +40,16 @@ class TerminalPrompter:
     def __init__(self, device: str | None = None, *, screen: Screen | None = None) -> None:
         self._screen = screen or (PosixTerminal(device) if device else _own_screen())
         self._next_code_at: float | None = None
-        self._began = False
+        self._began = self._others = False
+        self._method: str | None = None
+        self._occasion: Occasion | None = None
+        self._again_at: float | None = None
 
     def opened(self, cancel: Event) -> None:
         """There must be a terminal before anything is begun on a server."""
         self._screen.columns()
+        self._occasion = None
+        self._going(None)
 
     def ended(self, cancel: Event) -> None:
         """Nothing stands on the terminal that would have to go."""
@@ -57,23 +67,31 @@ class TerminalPrompter:
         """
         return self._ask(f"{harmless(label) or ''}: ", Event(), hidden=hidden)
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and offer to change the method."""
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way:
+        """Say why, and offer to change the way."""
         self._began = True
-        self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
-        self._quote("Account:", occasion.account)
-        self._quote("The service says:", occasion.reason)
+        if occasion != self._occasion:  # who changes the way has read it already
+            self._occasion = occasion
+            self._tell(f"{occasion.server} asks {occasion.app} to confirm it is you.", indent="", style=_BOLD)
+            self._quote("Account:", occasion.account)
+            self._quote("The service says:", occasion.reason)
         if not others:
-            self._tell(f"Continuing with {method}.")
-            return method
-        names = [method, *others]
-        numbered = ", ".join(f"{n} {name}" for n, name in enumerate(names, 1))
-        choices = {"": method, **{str(n): name for n, name in enumerate(names, 1)}, **{name: name for name in names}}
+            self._tell(f"Continuing with {way.words}.")
+            self._going(way)
+            return way
+        choices = {"": way}
+        for number, each in enumerate((way, *others), 1):
+            self._tell(f"{number} {each.words}")
+            choices |= {str(number): each, each.id: each}
         while True:
-            prompt = f"  Continuing with {method}; Enter, or change with {numbered}: "
-            answer = self._ask(prompt, cancel, hidden=False).strip()
+            answer = self._ask("  Continuing with 1; Enter, or change with a number: ", cancel, hidden=False).strip()
             if answer in choices:
+                self._going(choices[answer], others=True)
                 return choices[answer]
+
+    def enrolling(self, method: str) -> None:
+        """Note what is set up: it has no other ways."""
+        self._method = method
 
     def next_code(self, seconds: float) -> None:
         """Count down above the next question."""
@@ -81,16 +99,50 @@ class TerminalPrompter:
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code; it is shown while it is typed, because it is good once."""
-        at, self._next_code_at = self._next_code_at, None
-        above = None if at is None else _counting_down(at)
-        while not plain_code(code := self._ask(f"  {label}: ", cancel, hidden=False, above=above)):
-            above = None
-        return code.strip()
+        while True:
+            code = self._ask(f"  {label}: ", cancel, hidden=False, above=self._above()).strip()
+            self._heed(code)
+            if code.lower() == _AGAIN and self._again_at is not None:
+                if (left := ceil(self._again_at - monotonic())) <= 0:
+                    raise SendAgain
+                self._tell(shown("not-yet", seconds=left))
+            elif plain_code(code):
+                return code
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Ask for a PIN, unseen."""
         left = "" if retries is None else f" ({retries} tries left)"
-        return self._ask(f"  {label}{left}: ", cancel, hidden=True)
+        pin = self._ask(f"  {label}{left}: ", cancel, hidden=True, above=self._above())
+        self._heed(pin)
+        return pin
+
+    def password(self, label: str, cancel: Event) -> str:
+        """Ask for a password, unseen."""
+        while True:
+            password = self._ask(f"  {label}: ", cancel, hidden=True, above=self._above())
+            self._heed(password)
+            if password:
+                return password
+
+    def sent(self, way: Way, again_in: float | None) -> None:
+        """Say that a code was sent, and offer to send it again."""
+        self._again_at = None if again_in is None else monotonic() + again_in
+        self._tell(shown("sent", what=way.words))
+
+    def not_sent(self, way: Way) -> None:
+        """Say that none could be sent."""
+        self._tell(shown("not-sent", what=way.words))
+
+    def show_codes(self, codes: Sequence[str], cancel: Event) -> None:
+        """Show recovery codes in a block of their own, until the person says that they are saved."""
+        self._tell(f"{shown('your-codes')} {shown('save-codes')}")
+        self._say("\n".join(["", *(f"    {code}" for code in codes), ""]))
+        while self._ask(f"  {shown('type-saved')}: ", cancel, hidden=False).strip().strip('"').lower() != _SAVED:
+            continue
+
+    def codes_left(self, left: int) -> None:
+        """Say how many recovery codes are left."""
+        self._tell(codes_left(left))
 
     def touch(self, label: str) -> None:
         """Say that a key waits."""
@@ -114,13 +166,35 @@ class TerminalPrompter:
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""
-        self._tell(f"That was not right. A code works once: the next one may do. Attempts left: {attempts_left}.")
+        self._tell(wrong(self._method, attempts_left))
 
     def finished(self, accepted: bool) -> None:
         """Say how it ended; a failure before anybody was asked is the app's to tell."""
-        began, self._began = self._began, False
+        began, self._began, self._occasion = self._began, False, None
         if accepted or began:
             self._tell("Confirmed." if accepted else "Not confirmed.")
+
+    def _going(self, way: Way | None, *, others: bool = False) -> None:
+        """Note the way that is gone now, and whether there are others."""
+        self._method, self._others, self._again_at = None if way is None else way.method, others, None
+
+    def _heed(self, answer: str) -> None:
+        if answer == _ANOTHER and self._others:
+            raise AnotherWay
+
+    def _above(self) -> Above | None:
+        """What stands above the next question: how long to wait, and what else may be typed."""
+        next_at, self._next_code_at, again_at = self._next_code_at, None, self._again_at
+        if next_at is None and again_at is None and not self._others:
+            return None
+
+        def said() -> str:
+            again = [] if again_at is None else [f"{_AGAIN} = {_sending_again(again_at)}"]
+            another = [f"{_ANOTHER} = {shown('another-way')}"] if self._others else []
+            commands = [f"({', '.join([*again, *another])})"] if again or another else []
+            return " ".join(["", *([] if next_at is None else [_counting_down(next_at)]), *commands])
+
+        return lambda: f" {said()}"
 
     def _quote(self, whose: str, text: str | None) -> None:
         """What somebody else says, row by row behind a bar."""
@@ -149,14 +223,14 @@ def _own_screen() -> Screen:
     return WindowsConsole() if sys.platform == "win32" else PosixTerminal()
 
 
-def _counting_down(at: float) -> Above:
-    def said() -> str:
-        left = ceil(at - monotonic())
-        if left <= 0:
-            return "  The next code is there."
-        return f"  That code was used: wait {left} s for the next."
+def _counting_down(at: float) -> str:
+    left = ceil(at - monotonic())
+    return shown("next") if left <= 0 else shown("used", seconds=left)
 
-    return said
+
+def _sending_again(at: float) -> str:
+    left = ceil(at - monotonic())
+    return shown("again") if left <= 0 else shown("again-in", seconds=left)
 
 
 def _styled(text: str, style: str) -> str:

@@ -10,8 +10,8 @@ from threading import Event, Lock, get_ident
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.prompts._abilities import refuse_dead_lock
-from upstile.client.prompts._prompter import Occasion
-from upstile.client.prompts._tk_dialogue import Reply, TkDialogue
+from upstile.client.prompts._prompter import Occasion, Way
+from upstile.client.prompts._tk_dialogue import Answer, Reply, TkDialogue
 from upstile.client.prompts._tk_look import DARK, LIGHT, Look, is_dark
 from upstile.client.words import said
 
@@ -44,9 +44,9 @@ class TkPrompter:
         self._timer = parent.after(_INBOX, self._read_inbox)
         parent.bind("<Destroy>", self._on_destroy, add=True)
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], cancel: Event) -> str:
-        """Say why, and offer to change the method."""
-        return self._asked(lambda reply: self._dialogue.begin(occasion, method, others, reply), cancel)
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way | str:
+        """Say why, and offer to change the way."""
+        return self._asked(lambda reply: self._dialogue.begin(occasion, way, others, reply), cancel)
 
     def code(self, label: str, cancel: Event) -> str:
         """Ask for a one-time code; it is shown while it is typed, because it is good once."""
@@ -58,6 +58,28 @@ class TkPrompter:
         """Ask for a PIN, unseen."""
         left = "" if retries is None else f" ({retries} tries left)"
         return self._asked(lambda reply: self._dialogue.ask(f"{label}{left}", reply, hidden=True), cancel)
+
+    def password(self, label: str, cancel: Event) -> str:
+        """Ask for a password, unseen."""
+        while not (password := self._asked(lambda reply: self._dialogue.ask(label, reply, hidden=True), cancel)):
+            continue
+        return password
+
+    def show_codes(self, codes: Sequence[str], cancel: Event) -> None:
+        """Show recovery codes, to be copied or saved to a file, until the person says that they are saved."""
+        self._asked(lambda reply: self._dialogue.show_codes(codes, reply), cancel)
+
+    def sent(self, way: Way, again_in: float | None) -> None:
+        """Say on the next page that a code was sent, and offer to send it again."""
+        self._later(lambda: self._dialogue.sent(way, again_in))
+
+    def not_sent(self, way: Way) -> None:
+        """Say on the next page that none could be sent."""
+        self._later(lambda: self._dialogue.not_sent(way))
+
+    def codes_left(self, left: int) -> None:
+        """Say how many recovery codes are left, for a moment beyond the end of the ceremony."""
+        self._later(lambda: self._dialogue.codes_left(left))
 
     def touch(self, label: str) -> None:
         """Say that a key waits; the person may cancel meanwhile."""
@@ -79,7 +101,7 @@ class TkPrompter:
 
     def finished(self, accepted: bool) -> None:
         """Take the window away."""
-        self._later(self._dialogue.hide)
+        self._later(self._dialogue.end)
 
     def enrolling(self, method: str) -> None:
         """The pages up to the end add an authenticator."""
@@ -102,7 +124,7 @@ class TkPrompter:
             if self._cancel is not cancel:
                 return
             self._cancel = None
-        self._later(self._dialogue.hide)
+        self._later(self._dialogue.end)
 
     def close(self) -> None:
         """Free every caller that waits for an answer, and take the window away for good. From any thread."""
@@ -117,9 +139,9 @@ class TkPrompter:
     def _asked(self, ask: Callable[[Reply], None], cancel: Event) -> str:
         """Have Tk ask, and wait for the answer, here and not there."""
         refuse_dead_lock(self)
-        given, answers = Event(), list[str | None]()
+        given, answers = Event(), list[Answer]()
 
-        def reply(answer: str | None) -> None:
+        def reply(answer: Answer) -> None:
             answers.append(answer)
             given.set()
 
@@ -128,9 +150,12 @@ class TkPrompter:
             if cancel.is_set() or self._closed.is_set():
                 self._later(self._dialogue.hide)
                 raise StepUpCancelled(**said("cancelled"))
-        if answers[0] is None:
+        answer = answers[0]
+        if answer is None:
             raise StepUpCancelled(**said("person-cancelled"))
-        return answers[0]
+        if not isinstance(answer, str):
+            raise answer
+        return answer
 
     def _later(self, work: Callable[[], None]) -> None:
         self._inbox.put(work)

@@ -7,16 +7,21 @@ from math import ceil
 from time import monotonic
 
 from upstile.client._text import harmless
-from upstile.client.prompts._key_uri import is_key_uri, picture_of, secret_in
-from upstile.client.prompts._prompter import Occasion
+from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.prompts._tk_look import WIDTH, Look, place_above
-from upstile.client.words import spoken
+from upstile.client.prompts._tk_shown_once import put_codes, put_key_uri
+from upstile.client.prompts._wishes import AnotherWay, SendAgain
+from upstile.client.words import added, codes_left, shown, wrong
 
-Reply = Callable[[str | None], None]
-"""Takes what the person typed or chose; `None` is "cancel"."""
+Answer = str | AnotherWay | SendAgain | None
+"""What the person typed or chose, or wants instead; `None` is "cancel"."""
+Reply = Callable[[Answer], None]
+"""Takes it."""
 
-_NAMES = {"webauthn": "Security key", "totp": "Code from an authenticator app"}
 _PULSE = 600
+_FAREWELL = 8000
+"""Milliseconds for which the last page stays, where there is something to read on it."""
+_TICK = 200
 _CHOSEN = "upstile_chosen"  # by its name in Tcl: a StringVar calls Tk in whatever thread frees it
 
 
@@ -37,8 +42,13 @@ class TkDialogue:
         self._reply: Reply | None = None
         self._occasion: Occasion | None = None
         self._adding: str | None = None
-        self._warning = ""
+        self._warning = self._notice = ""
         self._next_code_at: float | None = None
+        self._again_at: float | None = None
+        self._others = False
+        self._method: str | None = None
+        self._farewell = ""
+        self._parting = False
         self._window = tk.Toplevel(parent, padx=24, pady=20)
         self._window.withdraw()
         self._window.resizable(width=False, height=False)
@@ -46,18 +56,24 @@ class TkDialogue:
         self._window.bind("<Escape>", lambda event: self.cancel())
         self._page = tk.Frame(self._window)
 
-    def begin(self, occasion: Occasion, method: str, others: Sequence[str], reply: Reply) -> None:
+    def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], reply: Reply) -> None:
         """Say why, and let the person choose where there is a choice."""
-        self._occasion, self._warning = occasion, ""
+        self._occasion, self._others, self._again_at = occasion, bool(others), None
+        methods = {each.id: each.method for each in (way, *others)}
+
+        def chosen(answer: Answer) -> None:
+            self._method = methods.get(answer) if isinstance(answer, str) else None
+            reply(answer)
+
         if not others:
             self.say("One moment …")
-            reply(method)
+            chosen(way.id)
             return
-        page = self._new_page(reply)
-        self._window.setvar(_CHOSEN, method)
+        page = self._new_page(chosen)
+        self._window.setvar(_CHOSEN, way.id)
         self._text("How do you want to confirm it?")
-        for name in (method, *others):
-            self._look.choice(page, _NAMES.get(name, name), name, _CHOSEN).pack(fill="x", pady=2)
+        for each in (way, *others):
+            self._look.choice(page, _begun(each.words), each.id, _CHOSEN).pack(fill="x", pady=2)
         self._buttons("Continue", self._chosen)
         self._show()
 
@@ -68,55 +84,77 @@ class TkDialogue:
         self._text(label)
         entry = self._look.entry(page, hidden=hidden)
         entry.bind("<Return>", lambda event: self._go_on(entry.get()))
+        self._wishes(may_send=not hidden)
         self._buttons("Confirm" if self._adding is None else "Continue" if hidden else "Add", entry.get)
         self._show()
         entry.focus_set()
 
-    def say(self, text: str, *, pulsing: bool = False) -> None:
+    def say(self, text: str, *, pulsing: bool = False, closes: bool = False) -> None:
         """Say something that needs no answer."""
         page = self._new_page(None)
         line = self._look.label(page, f"●  {text}" if pulsing else text)
         line.pack(fill="x", pady=(10, 0))
         if pulsing:
             self._pulse(line)
-        self._buttons(None, str)
+        self._buttons(None, str, away="Close" if closes else "Cancel")
         self._show()
 
     def enrolling(self, method: str) -> None:
         """What follows adds an authenticator."""
-        self._adding = f"Add {spoken(method)}"
+        self._adding, self._method = f"Add {added(method)}", method
 
     def show_key_uri(self, uri: str, reply: Reply) -> None:
         """Show a key URI until the person has added it."""
         self.enrolling("totp")
-        page = self._new_page(reply)
-        if not is_key_uri(uri):
-            self._text("The key URI is malformed.")
-        else:
-            picture = picture_of(uri)
-            if picture is None:
-                self._text("Type this secret into your authenticator app:")
-            else:
-                self._text("Scan this with your authenticator app, or type the secret into it:")
-                self._look.picture(page, picture).pack(pady=(8, 4))
-            secret = self._look.entry(page, hidden=False)
-            secret.insert(0, secret_in(uri))
-            secret.configure(state="readonly", font="TkFixedFont")
+        put_key_uri(self._new_page(reply), self._look, uri)
         self._buttons("Next", lambda: "added")
+        self._show()
+
+    def show_codes(self, codes: Sequence[str], reply: Reply) -> None:
+        """Show recovery codes until the person says that they are saved."""
+        self.enrolling("recovery_code")
+        put_codes(self._new_page(reply), self._look, codes)
+        self._buttons(shown("have-saved"), lambda: "saved")
         self._show()
 
     def rejected(self, attempts_left: int) -> None:
         """The next page says that the answer was wrong."""
-        self._warning = f"That was not right. A code works once: the next one may do. Attempts left: {attempts_left}."
+        self._warning = wrong(self._method, attempts_left)
+
+    def sent(self, way: Way, again_in: float | None) -> None:
+        """The next page says that a code was sent; until another way is chosen it can be sent again."""
+        self._notice = shown("sent", what=way.words)
+        self._again_at = None if again_in is None else monotonic() + again_in
+
+    def not_sent(self, way: Way) -> None:
+        """The next page says that no code could be sent."""
+        self._warning = shown("not-sent", what=way.words)
+
+    def codes_left(self, left: int) -> None:
+        """The last page says how many recovery codes are left."""
+        self._farewell = codes_left(left)
 
     def next_code(self, seconds: float) -> None:
         """The next page counts down to the next code."""
         self._next_code_at = monotonic() + seconds
 
+    def end(self) -> None:
+        """Take the window away, after the person could read what is left to say."""
+        if not self._farewell and not self._parting:
+            self.hide()
+            return
+        text, self._farewell = self._farewell, ""
+        if text:
+            self.say(text, closes=True)
+            self._parting = True
+            page = self._page
+            page.after(_FAREWELL, lambda: self.hide() if self._page is page else None)
+
     def hide(self) -> None:
         """Nothing is asked any more."""
-        self._reply = self._occasion = self._adding = self._next_code_at = None
-        self._warning = ""
+        self._reply = self._occasion = self._adding = self._next_code_at = self._again_at = self._method = None
+        self._others = self._parting = False
+        self._warning = self._notice = self._farewell = ""
         with suppress(tk.TclError):
             self._page.destroy()
             self._window.withdraw()
@@ -134,17 +172,18 @@ class TkDialogue:
         with suppress(tk.TclError):
             self._window.destroy()
 
-    def _answer(self, text: str | None) -> None:
+    def _answer(self, answer: Answer) -> None:
         reply, self._reply = self._reply, None
         if reply is not None:
-            reply(text)
+            reply(answer)
 
-    def _go_on(self, text: str) -> None:
-        self._answer(text)
+    def _go_on(self, answer: Answer) -> None:
+        self._answer(answer)
         self.say("One moment …")
 
     def _new_page(self, reply: Reply | None) -> tk.Frame:
         self._answer(None)  # a question that nobody answers any more
+        self._parting = False
         if self._window.state() == "withdrawn":
             self._look = self._new_look()
             self._window.configure(bg=self._look.palette.ground)
@@ -162,9 +201,10 @@ class TkDialogue:
                 text = harmless(words)
                 if text:
                     self._look.quote(page, whose, text).pack(fill="x", pady=(0, 8))
-        if self._warning:
-            self._look.label(page, self._warning, colour=self._look.palette.warning).pack(fill="x", pady=(4, 0))
-            self._warning = ""
+        for text, colour in ((self._notice, None), (self._warning, self._look.palette.warning)):
+            if text:
+                self._look.label(page, text, colour=colour).pack(fill="x", pady=(4, 0))
+        self._notice = self._warning = ""
         return page
 
     def _chosen(self) -> str:
@@ -174,14 +214,31 @@ class TkDialogue:
     def _text(self, text: str) -> None:
         self._look.label(self._page, text).pack(fill="x", pady=(8, 2))
 
-    def _buttons(self, go_on: str | None, answer: Callable[[], str]) -> None:
+    def _wishes(self, *, may_send: bool) -> None:
+        """What else the person may want."""
+        at = self._again_at if may_send else None
+        if at is None and not self._others:
+            return
+        row = tk.Frame(self._page, bg=self._look.palette.ground)
+        row.pack(fill="x", pady=(12, 0))
+        if self._others:
+            other = self._look.button(row, _begun(shown("another-way")), main=False)
+            other.configure(command=lambda: self._go_on(AnotherWay()))
+            other.pack(side="left", padx=(0, 8))
+        if at is not None:
+            again = self._look.button(row, "", main=False)
+            again.configure(command=lambda: self._go_on(SendAgain()))
+            again.pack(side="left")
+            self._until(at, lambda left: _can_be_sent(again, left))
+
+    def _buttons(self, go_on: str | None, answer: Callable[[], str], *, away: str = "Cancel") -> None:
         row = tk.Frame(self._page, bg=self._look.palette.ground)
         row.pack(fill="x", pady=(18, 0))
         if go_on is not None:
             main = self._look.button(row, go_on, main=True)
             main.configure(command=lambda: self._go_on(answer()))
             main.pack(side="right")
-        cancel = self._look.button(row, "Cancel", main=False)
+        cancel = self._look.button(row, away, main=False)
         cancel.configure(command=self.cancel)
         cancel.pack(side="right", padx=(0, 0 if go_on is None else 8))
 
@@ -200,14 +257,18 @@ class TkDialogue:
             return
         line = self._look.label(self._page, "", colour=self._look.palette.muted)
         line.pack(fill="x", pady=(8, 0))
+        self._until(at, lambda left: line.configure(text=shown("used", seconds=left) if left > 0 else shown("next")))
+
+    def _until(self, at: float, say: Callable[[int], object]) -> None:
+        """Say how many seconds are left, again and again until there are none, or the page has gone."""
+        page = self._page
 
         def tick() -> None:
             left = ceil(at - monotonic())
-            said = f"That code was used: wait {left} s for the next." if left > 0 else "The next code is there."
-            with suppress(tk.TclError):  # the page has gone
-                line.configure(text=said)
+            with suppress(tk.TclError):
+                say(left)
                 if left > 0:
-                    line.after(200, tick)
+                    page.after(_TICK, tick)
 
         tick()
 
@@ -221,3 +282,12 @@ class TkDialogue:
                 line.after(_PULSE, tick)
 
         line.after(_PULSE, tick)
+
+
+def _can_be_sent(again: tk.Button, left: int) -> None:
+    text = shown("again") if left <= 0 else shown("again-in", seconds=left)
+    again.configure(text=_begun(text), state="normal" if left <= 0 else "disabled")
+
+
+def _begun(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

@@ -129,6 +129,25 @@ class Look:
         made.bind("<FocusOut>", lambda event: box.configure(highlightbackground=palette.border))
         return made
 
+    def block(self, into: tk.Misc, text: str, *, rows: int) -> tk.Text:
+        """Rows to be read and marked, and not changed."""
+        made = tk.Text(
+            into,
+            height=rows,
+            width=1,
+            font=(self._entry[0], 12),
+            bg=self.palette.field,
+            fg=self.palette.text,
+            relief="flat",
+            highlightthickness=1,
+            highlightbackground=self.palette.border,
+            padx=12,
+            pady=8,
+        )
+        made.insert("1.0", text)
+        made.configure(state="disabled")
+        return made
+
     def choice(self, into: tk.Misc, text: str, value: str, variable: str) -> tk.Radiobutton:
         """One of several."""
         made = tk.Radiobutton(

@@ -13,7 +13,8 @@ from upstile.client.prompts._screen import NARROWEST, Above
 from upstile.client.words import said
 
 _POLL = 0.05
-_LONGEST = 256
+_LONGEST = 4096
+"""Of a line, so that no password is cut: what a terminal itself gives up at."""
 _ENTER, _ERASE, _CLEAR, _ESCAPE = "\r\n", "\b\x7f", "\x15", "\x1b"
 _INTERRUPT, _END = "\x03", "\x04\x1a"
 _FUNCTION = "\x00\xe0"  # the first half of an arrow or function key

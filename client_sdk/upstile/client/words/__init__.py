@@ -8,10 +8,11 @@ from types import MappingProxyType
 from upstile.client.words._calls import CALLS
 from upstile.client.words._ceremonies import CEREMONIES
 from upstile.client.words._methods import METHODS
+from upstile.client.words._shown import SHOWN, SPOKEN, added, codes_left, shown, spoken, wrong
 from upstile.client.words._stores import STORES
 from upstile.client.words._words import Said, Words
 
-__all__ = ["TABLE", "Said", "Words", "said", "spoken"]
+__all__ = ["SHOWN", "SPOKEN", "TABLE", "Said", "Words", "added", "codes_left", "said", "shown", "spoken", "wrong"]
 
 TABLE = MappingProxyType({**CALLS, **CEREMONIES, **METHODS, **STORES})
 """By a name that nobody sees."""
@@ -25,16 +26,3 @@ def said(name: str, /, **values: object) -> Said:
         values: what stands for the names in braces.
     """
     return TABLE[name].filled(values)
-
-
-def spoken(method: str) -> str:
-    """What a person calls an authentication method."""
-    return _SPOKEN.get(method, method)
-
-
-_SPOKEN = {
-    "webauthn": "a security key",
-    "totp": "an authenticator app",
-    "otp": "a code that you are sent",
-    "recovery_code": "a recovery code",
-}

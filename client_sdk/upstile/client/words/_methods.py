@@ -104,8 +104,65 @@ METHODS = {
     "no-likely-code": Words(
         "StepUpCancelled",
         "No code was given that could be right",
-        "Look for six digits in your authenticator app, then start again.",
-        "the prompter was asked {times} times and never returned six digits; nothing was sent",
+        "Look for the code again, then start again.",
+        "the prompter was asked {times} times and never returned what could be a code; none was sent",
+    ),
+    "no-password-given": Words(
+        "StepUpCancelled", "No password was given", _AGAIN, "the prompter returned none, or no whole text"
+    ),
+    "no-other-way": Words(
+        "NoMethodAvailable",
+        "There is no other way to confirm this here",
+        "Start again, or ask the people who run the service for help.",
+        "the prompter raised AnotherWay again and again, until every way had been offered several times",
+    ),
+    "code-not-sent": Words(
+        "MethodUnavailable",
+        "The code could not be sent",
+        "Try again in a few minutes, or confirm in another way.",
+        "the authorization server says that it could not send it; nothing was charged",
+    ),
+    "sent-too-often": Words(
+        "MethodUnavailable",
+        "No more codes are sent just now",
+        "Try again later, or confirm in another way.",
+        "the authorization server answers slow_down to what would send a code",
+    ),
+    "no-destination": Words(
+        "MethodUnavailable",
+        "The service does not say where it would send a code",
+        "Confirm in another way, and tell the people who run the service.",
+        "an offer of otp has no id, or one that is no printable text of at most 255 characters",
+    ),
+    "not-added-here": Words(
+        "MethodUnavailable",
+        "A password is not set up here",
+        "Set it where you sign in.",
+        "authenticators.enroll() was given a method that nothing can be added of",
+    ),
+    "no-codes": Words(
+        "CeremonyFailed",
+        "The service sent nothing that could be a set of recovery codes",
+        "Tell the people who run the service.",
+        "codes is missing, or one of them has not 16 symbols of Crockford's base 32",
+    ),
+    "not-listed": Words(
+        "CeremonyFailed",
+        "The service does not list your new recovery codes",
+        "Look at your authenticators before you rely on them.",
+        "the id of the new set is not among the authenticators",
+    ),
+    "codes-not-saved": Words(
+        "StepUpCancelled",
+        "You did not say that your recovery codes are saved",
+        "They are good all the same. If you do not have them, make new ones.",
+        "show_codes was cancelled; the set is active on the server, and regenerate(id) replaces it",
+    ),
+    "cannot-show-codes": Words(
+        "MethodUnavailable",
+        "This app cannot show recovery codes",
+        "Use another app of this service for it, and tell the makers of this one.",
+        "{lacking}",
     ),
     "not-here": Words(
         "MethodUnavailable",

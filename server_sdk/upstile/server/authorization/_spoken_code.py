@@ -2,10 +2,7 @@
 
 from secrets import token_bytes
 
-from upstile.protocol import plain_code
-
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LOOK_ALIKE = str.maketrans("OIL", "011")
 _SYMBOLS, _GROUP = 16, 4
 
 
@@ -13,8 +10,3 @@ def new_code() -> str:
     """A fresh code, in groups: `7QKM-0ZCD-…`."""
     symbols = "".join(_ALPHABET[byte % 32] for byte in token_bytes(_SYMBOLS))
     return "-".join(symbols[at : at + _GROUP] for at in range(0, _SYMBOLS, _GROUP))
-
-
-def compared(code: str) -> str:
-    """A code in the form in which it is looked up, however it was written; letters that look like digits are digits."""
-    return plain_code(code).translate(_LOOK_ALIKE)

@@ -6,10 +6,9 @@ A bearer token alone never authorises the first enrolment (upstile profile §8).
 from collections.abc import Sequence
 from typing import TypeVar
 
-from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement
+from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement, spoken_code
 from upstile.server._errors import Rejection
 from upstile.server._words import AFTER_A_RESET, WRONG_CODE, Case
-from upstile.server.authorization._spoken_code import compared
 from upstile.server.authorization.ceremony._offers import bar_for_changes
 from upstile.server.authorization.enrolment._shown import shown
 from upstile.server.authorization.methods import Method
@@ -90,7 +89,7 @@ class EnrolmentRights:
 
     async def use_code(self, call: GuardedCall, code: str, now: float) -> None:
         """Use an enrolment code up; one caller can. Raises `Rejection` for the others."""
-        key = self._names("enrolment", compared(code))
+        key = self._names("enrolment", spoken_code(code))
 
         def take(found: Found) -> tuple[Kept, None]:
             record = found.get(key)
@@ -174,7 +173,7 @@ class EnrolmentRights:
             raise first_enrolment(AFTER_A_RESET if disabled else None)
 
     async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
-        key = self._names("enrolment", compared(code))
+        key = self._names("enrolment", spoken_code(code))
         record = (await self._store.get_many([key], now)).get(key)
         return _is_for(record, call)
 

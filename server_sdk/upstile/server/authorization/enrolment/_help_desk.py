@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from inspect import isawaitable
 from typing import Any
 
+from upstile.protocol import spoken_code
 from upstile.server._errors import UnknownUser
 from upstile.server.audit import EventKind, Events, SecurityEvent, stored_subject
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.authorization._sign_in import check_subject
-from upstile.server.authorization._spoken_code import compared, new_code
+from upstile.server.authorization._spoken_code import new_code
 from upstile.server.authorization.enrolment._enrolment_rights import enrolment_code_for
 from upstile.server.authorization.user._account import at_least, disabled, signed_out, unchanged
 from upstile.server.authorization.user._closing import Closings
@@ -100,7 +101,7 @@ class HelpDesk:
         account, _ = await self._look(subject)
         account, _ = at_least(account, *self._revocations.first_good(account.user))
         code, now = new_code(), self._clock()
-        key, value = self._names("enrolment", compared(code)), enrolment_code_for(subject, account.logins)
+        key, value = self._names("enrolment", spoken_code(code)), enrolment_code_for(subject, account.logins)
         record = Record(value=value, expires_at=now + ENROLMENT_CODE_LIFE)
         event = await self._written("enrolment-code-issued", subject, by, reason)
         await self._storage.one_time.update_many([key], lambda _: ({key: record}, None), now)

@@ -6,10 +6,10 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
-from upstile.protocol import AnswerRequest, MalformedMessage, Offer, VerifyRequest
+from upstile.protocol import AnswerRequest, MalformedMessage, Offer, VerifyRequest, spoken_code
 from upstile.server.audit import EventKind
 from upstile.server.authorization._acr import Factor, Proof
-from upstile.server.authorization._spoken_code import compared, new_code
+from upstile.server.authorization._spoken_code import new_code
 from upstile.server.authorization.methods._context import MethodContext
 from upstile.server.authorization.methods._method import (
     Confirmed,
@@ -66,7 +66,7 @@ class RecoveryCodes:
 
     def read(self, answer: AnswerRequest) -> str:
         """The code, however it was written."""
-        return compared(written_code(answer.otp))
+        return spoken_code(written_code(answer.otp))
 
     async def verify(
         self,
@@ -97,7 +97,7 @@ class RecoveryCodes:
     async def enroll(self, wanted: Wanted) -> Enrolled:
         """Ten fresh codes."""
         codes = [new_code() for _ in range(CODES)]
-        hashes = [_hash(wanted.id, compared(code)) for code in codes]
+        hashes = [_hash(wanted.id, spoken_code(code)) for code in codes]
         return Enrolled(data=self._data(wanted.user, wanted.id, hashes), members={"codes": tuple(codes)})
 
     def read_first(self, proof: VerifyRequest) -> str:
