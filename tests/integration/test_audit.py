@@ -51,6 +51,7 @@ async def test_a_challenge_its_ceremony_and_the_repeated_call_share_their_instan
         "ceremony-started",
         "answer-rejected",
         "ceremony-succeeded",
+        "device-known",
         "token-issued",
         "call-repeated",
     ]
@@ -64,7 +65,7 @@ async def test_a_challenge_its_ceremony_and_the_repeated_call_share_their_instan
         "acr=mfa max_age=300 scope=payments",
         "acr=mfa max_age=300",
     )
-    assert [row.method for row in chain] == [None, None, "totp", "totp", None, None]
+    assert [row.method for row in chain] == [None, None, "totp", "totp", "totp", None, None]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ async def test_every_attempt_success_and_lock_is_notified(tmp_path: Path) -> Non
             "ceremony-started",
             "answer-rejected",
             "ceremony-succeeded",
+            "device-known",
             "token-issued",
             "code-replayed",
             "ceremony-started",

@@ -82,7 +82,7 @@ def test_nothing_of_version_1_is_left_behind(engine: sa.Engine, upgraded: SqlLed
         "upstile_secrets",
         "upstile_revocations",
         "upstile_one_time",
-        "upstile_audit",
+        "upstile_notices",
     }
 
 

@@ -150,14 +150,14 @@ def test_an_index_without_its_version_is_gone_when_the_migration_is_killed(
 def test_an_old_and_a_new_release_work_on_one_storage_while_it_is_upgraded(
     where: str, database: sa.Engine, begin: Begin
 ) -> None:
-    old = begin("work", where, "4", "old")
+    old = begin("work", where, "5", "old")
     assert told(old) == "at work"
-    assert found(database) == 4
-    new = begin("work", where, "5", "new")
+    assert found(database) == 5
+    new = begin("work", where, "6", "new")
     assert told(new) == "at work"
     schema.upgrade(database, ISSUER)
-    assert found(database) == 5
-    late = begin("work", where, "5", "late")
+    assert found(database) == 6
+    late = begin("work", where, "6", "late")
     assert told(late) == "at work"
     done = [int(process.communicate("stop\n")[0]) for process in (old, new, late)]
     ledger = SqlLedger(database, ISSUER)

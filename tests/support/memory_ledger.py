@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -12,11 +12,12 @@ from upstile.server.storage._records import (
     AuditRow,
     AuthenticatorRecord,
     Revocation,
+    Row,
     SigningKeyRecord,
     Use,
     User,
 )
-from upstile.server.storage._stores import DecideAccount, DecideKeys, Rows, no_rows
+from upstile.server.storage._stores import DecideAccount, DecideKeys, Notices, Rows, no_rows
 
 T = TypeVar("T")
 
@@ -61,9 +62,7 @@ class MemoryLedger:
             self.accounts[user], result = decide(found)
             return result
 
-    async def forget_account(
-        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
-    ) -> Account:
+    async def forget_account(self, user: User, rows: Sequence[Row] = (), *, audited: User | None = None) -> Account:
         raise NotImplementedError
 
     async def use(self, use: Use) -> bool:
@@ -83,7 +82,7 @@ class MemoryLedger:
         found = [(user, record) for user, account in self.accounts.items() for record in account.authenticators]
         return sorted((pair for pair in found if pair[1].id > id), key=lambda pair: pair[1].id)[:limit]
 
-    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
         raise NotImplementedError
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
@@ -92,12 +91,15 @@ class MemoryLedger:
     async def secret(self, name: str, made: bytes) -> bytes:
         raise NotImplementedError
 
-    def append(self, rows: Sequence[AuditRow]) -> None:
+    def append(self, rows: Sequence[Row]) -> None:
         raise NotImplementedError
 
     @property
     def unlogged(self) -> int:
         return 0
+
+    def with_notices(self, work: Callable[[Notices], T]) -> T:
+        raise NotImplementedError
 
     async def audited(self, user: User) -> list[AuditRow]:
         raise NotImplementedError

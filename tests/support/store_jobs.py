@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from support.stores import ISSUER, NOW, USER, Place, increment, key, live, put, use
 from upstile.server.storage._records import Revocation, SigningKeyRecord
-from upstile.server.storage._stores import Found, Kept, Storage, use_once
+from upstile.server.storage._stores import Found, Kept, Notices, Storage, use_once
 
 CROWD = 22
 """How many at once in each process: with three of them it is more than 64."""
@@ -97,6 +97,28 @@ async def _settle(storage: Storage) -> None:
     _say(won.count(True))
 
 
+async def _claim_notice(storage: Storage) -> None:
+    """Claim a notice, say which, and send it never."""
+    claimed = storage.durable.with_notices(lambda notices: notices.claim(NOW))
+    _say("nothing" if claimed is None else claimed.id)
+    await asyncio.sleep(3600)
+
+
+async def _send_notices(storage: Storage) -> None:
+    """Send what is due, and say who got it."""
+    while subject := await storage.durable.with_notices(_send_one):
+        _say(subject)
+
+
+async def _send_one(notices: Notices) -> str | None:
+    claimed = notices.claim(NOW)
+    if claimed is None:
+        return None
+    await asyncio.sleep(0.005)  # the mail server takes its time
+    notices.settle(claimed, NOW)
+    return claimed.subject
+
+
 async def _nothing(storage: Storage) -> None:
     _say("done")
 
@@ -112,6 +134,8 @@ JOBS: dict[str, Callable[[Storage], Awaitable[None]]] = {
     "generations": _generations,
     "use": _use,
     "settle": _settle,
+    "claim-notice": _claim_notice,
+    "send-notices": _send_notices,
     "nothing": _nothing,
 }
 

@@ -12,7 +12,10 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ["protocol", "client_sdk", "server_sdk"]
 MODULES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 OTHERS = [path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
-PACKAGES = ["upstile.protocol", "upstile.client", "upstile.client.testing", "upstile.server", "upstile.server.methods"]
+PACKAGES = [
+    *("upstile.protocol", "upstile.client", "upstile.client.testing"),
+    *("upstile.server", "upstile.server.mail", "upstile.server.methods"),
+]
 IMPURE = {"httpx", "jwt", "asyncio", "socket", "threading", "time", "random", "secrets", "os", "fastapi", "starlette"}
 HTTP = {"httpx", "httpx2", "requests", "aiohttp", "urllib3", "httpcore"}
 ADAPTERS = ("_httpx.py", "httpx2.py")

@@ -13,6 +13,7 @@ from upstile.server._errors import AuthorizationError, ConfigurationError, Rejec
 from upstile.server._health import Health
 from upstile.server._http import HttpRequest
 from upstile.server._keeper import Keeper
+from upstile.server._notices import Notices
 from upstile.server._route import Route
 from upstile.server.audit import Events, SecurityEvent, refused_call
 from upstile.server.authorization._possession import Possession, ProofOfPossession
@@ -52,6 +53,7 @@ class Deployment:
         revocations: what ended before its time.
         events: is told what happens.
         clock: the time in epoch seconds.
+        notices: sends people mails about it; `None`: nobody does.
         health: whether this process is ready.
     """
 
@@ -69,6 +71,7 @@ class Deployment:
     revocations: Revocations
     events: Events
     clock: Callable[[], float]
+    notices: Notices | None = None
     health: Health = field(init=False)
     _keeper: Keeper = field(init=False)
     _ready: bool = field(default=False, init=False)
@@ -90,6 +93,8 @@ class Deployment:
             return
         await self.open()
         await self.signing.prepare(self.clock())
+        if self.notices is not None:
+            await self.notices.start(self.storage.durable, self.clock)
         self._keeper.start()
         self._ready = True
 
@@ -118,6 +123,8 @@ class Deployment:
     async def aclose(self) -> None:
         """Close the stores; a later call opens them again."""
         self._ready = False
+        if self.notices is not None:
+            await self.notices.stop()
         await asyncio.to_thread(self._keeper.stop)
         for store in self.storage.stores:
             await store.aclose()

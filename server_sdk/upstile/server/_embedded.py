@@ -12,6 +12,7 @@ from upstile.protocol import (
 )
 from upstile.server._deployment import Deployment
 from upstile.server._documents import resource_metadata, server_metadata
+from upstile.server._notices import Notices
 from upstile.server._replay import ReplaySet
 from upstile.server._settings import Origin
 from upstile.server.audit import Events
@@ -71,6 +72,7 @@ class Settings:
         users: knows who exists, for the help desk.
         clock: the time in epoch seconds.
         events: is told what happens.
+        notices: sends people mails about it; `None`: nobody does.
     """
 
     origin: Origin
@@ -90,6 +92,7 @@ class Settings:
     users: Users | None
     clock: Callable[[], float]
     events: Events
+    notices: Notices | None
 
     @property
     def url(self) -> str:
@@ -148,6 +151,7 @@ def embedded(settings: Settings) -> Deployment:
         revocations=parts.revocations,
         events=settings.events,
         clock=settings.clock,
+        notices=settings.notices,
     )
 
 

@@ -11,6 +11,8 @@ from upstile.server._errors import ConfigurationError
 from upstile.server.authorization._lives import LOGIN_LIFE
 
 C = TypeVar("C", bound=str)
+AUDIT_KEPT_FOR = 180 * 24 * 3600.0
+"""Seconds that a row of the audit table is kept by default."""
 _LOOPBACK = "localhost"
 _LONGEST_NAME = 100
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"

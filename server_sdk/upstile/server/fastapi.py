@@ -20,13 +20,7 @@ except ModuleNotFoundError as error:
     raise ImportError("upstile.server.fastapi needs FastAPI: pip install 'upstile[fastapi]'") from error
 
 from upstile.protocol import TokenResponse
-from upstile.server import (
-    App,
-    Authentication,
-    ConfigurationError,
-    Notify,
-    Rejection,
-)
+from upstile.server import App, Authentication, ConfigurationError, Notify, Rejection
 from upstile.server._embedded import PREFIX, Settings, embedded
 from upstile.server._fastapi_application import (
     answer_errors,
@@ -40,7 +34,9 @@ from upstile.server._fastapi_application import (
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._no_store import NoStore, token_goes_out
+from upstile.server._notices import Notices
 from upstile.server._settings import (
+    AUDIT_KEPT_FOR,
     check_choice,
     check_login_life,
     check_name,
@@ -63,9 +59,6 @@ from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
 
 __all__ = ["App", "Authentication", "StepUp"]
-
-AUDIT_KEPT_FOR = 180 * 24 * 3600.0
-"""Seconds that a row of the audit table is kept by default."""
 
 
 class StepUp(HelpDeskVerbs):
@@ -94,6 +87,7 @@ class StepUp(HelpDeskVerbs):
         shared_storage: bool = False,
         allow_group_files: bool = False,
         notify: Notify | None = None,
+        notices: Notices | None = None,
         trusted_proxies: Iterable[str] = (),
         audit_kept_for: float | None = AUDIT_KEPT_FOR,
         clock: Callable[[], float] = time,
@@ -130,6 +124,7 @@ class StepUp(HelpDeskVerbs):
             allow_group_files: accept an SQLite file that its group may read and write.
             notify: is called with each `SecurityEvent` that concerns a person; a reply waits for it for a second at
                 most. A plain function is called in a thread.
+            notices: sends people mails about what happens with their account.
             trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
                 `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
             audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
@@ -175,7 +170,8 @@ class StepUp(HelpDeskVerbs):
             login_life=check_login_life(login_life),
             users=users,
             clock=clock,
-            events=Events(kept, notify, Addresses(trusted_proxies)),
+            events=Events(kept, notify, Addresses(trusted_proxies), () if notices is None else notices.kinds),
+            notices=notices,
         )
         return cls(embedded(settings))
 

@@ -7,7 +7,7 @@ import pytest
 
 from upstile.server._errors import StorageUnavailable
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.storage import Account, AuditRow, Revocation, Revocations, User, generation_of
+from upstile.server.storage import Account, Revocation, Revocations, Row, User, generation_of
 from upstile.server.storage._records import GRACE
 
 ISSUER = "https://as.example"
@@ -23,7 +23,7 @@ class Log:
         self.away = False
         self.read_from: list[int] = []
 
-    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
         self.write(entry)
 
     def write(self, entry: Revocation) -> None:

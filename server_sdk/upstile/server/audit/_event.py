@@ -6,7 +6,7 @@ from typing import Any
 
 from upstile.protocol import base64url_encode
 from upstile.server.audit._kinds import KINDS, EventKind, Outcome
-from upstile.server.storage import AuditRow, User
+from upstile.server.storage import AuditRow, NoticeRow, User
 
 LONGEST = 512
 """Characters of a text that are kept; the columns of the table are as wide."""
@@ -82,6 +82,14 @@ class SecurityEvent:
             texts = (subject, *map(_shown, texts[1:]))
         return AuditRow(issuer, self.at, self.kind, KINDS[self.kind].outcome, *texts)
 
+    def notice(self) -> NoticeRow | None:
+        """What waits in the queue of notices, with the user by their own name; `None` where a store cannot keep it."""
+        issuer, subject = self.user or ("", "")
+        if not subject or len(subject) > LONGEST or not _is_text(subject):
+            return None
+        row = self.row()
+        return NoticeRow(issuer, subject, self.kind, self.at, row.client_id, row.method, row.address, row.detail)
+
     def fields(self) -> dict[str, Any]:
         """What the log says, by name: the row without what is not known."""
         return {name: value for name, value in self.row()._asdict().items() if value is not None}
@@ -117,6 +125,11 @@ def _is_plain(text: str) -> bool:
     surrogates and unassigned ones, and of all spaces but the ordinary one.
     """
     return text.isprintable() and "\\" not in text
+
+
+def _is_text(text: str) -> bool:
+    """Whether every database keeps it: PostgreSQL takes no NUL, and none takes half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _escaped(text: str) -> str:

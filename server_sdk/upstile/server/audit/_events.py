@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from upstile.server._allowance import Allowance
@@ -10,10 +10,10 @@ from upstile.server._http import HttpRequest
 from upstile.server.audit._addresses import Addresses
 from upstile.server.audit._circumstances import Circumstances, completed
 from upstile.server.audit._event import SecurityEvent
-from upstile.server.audit._kinds import KINDS
+from upstile.server.audit._kinds import KINDS, EventKind
 from upstile.server.audit._notifier import Notifier, Notify
 from upstile.server.audit._telemetry import Telemetry
-from upstile.server.storage import AuditRow, Rows, Storage, no_rows
+from upstile.server.storage import Row, Rows, Storage, no_rows
 
 T = TypeVar("T")
 REFUSALS = 60
@@ -31,15 +31,23 @@ class Events:
         storage: has the audit table.
         notify: the deployment's hook.
         addresses: knows where requests come from.
+        noticed: the kinds that people get mails about.
 
     Attributes:
         telemetry: counts.
     """
 
-    def __init__(self, storage: Storage, notify: Notify | None = None, addresses: Addresses | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        notify: Notify | None = None,
+        addresses: Addresses | None = None,
+        noticed: Collection[EventKind] = (),
+    ) -> None:
         self._storage = storage
         self._addresses = addresses or Addresses()
         self._notifier = None if notify is None else Notifier(notify)
+        self._noticed = frozenset(noticed)
         self._unlogged = 0
         self._allowance = Allowance(REFUSALS, 60)
         self.telemetry = Telemetry()
@@ -59,9 +67,9 @@ class Events:
         rows = self.rows(*events)
         return lambda _: rows
 
-    def rows(self, *events: SecurityEvent) -> Sequence[AuditRow]:
+    def rows(self, *events: SecurityEvent) -> Sequence[Row]:
         """What a durable change writes into the table with the rest; `tell(…, written=True)` next."""
-        return [event.row() for event in map(completed, events) if event.is_stored]
+        return [row for event in map(completed, events) if event.is_stored for row in self._rows(event)]
 
     async def tell(self, event: SecurityEvent, *, in_phase: bool = False, written: bool = False) -> None:
         """Report one event.
@@ -89,8 +97,13 @@ class Events:
             if KINDS[event.kind].refuses and self._allowance.spend(event.user, event.at):
                 self.telemetry.lost(1)
             else:
-                self._storage.durable.append([event.row()])
+                self._storage.durable.append(self._rows(event))
         self._count_lost()
+
+    def _rows(self, event: SecurityEvent) -> list[Row]:
+        """The row of the audit table, and that of the queue of notices where somebody is to be told."""
+        notice = event.notice() if event.kind in self._noticed else None
+        return [event.row()] if notice is None else [event.row(), notice]
 
     def _count_lost(self) -> None:
         unlogged = self._storage.durable.unlogged

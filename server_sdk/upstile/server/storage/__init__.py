@@ -1,14 +1,17 @@
 """Where the server half keeps things: durable (accounts, keys, revocations) and one-time state."""
 
 from upstile.server.storage._names import Names
+from upstile.server.storage._notice_rules import BY_STRANGERS, ClaimedNotice
 from upstile.server.storage._records import (
     LONGEST_NAME,
     Account,
     AuditRow,
     AuthenticatorRecord,
+    NoticeRow,
     OneTimeKey,
     Record,
     Revocation,
+    Row,
     SigningKeyRecord,
     Use,
     User,
@@ -19,6 +22,7 @@ from upstile.server.storage._stores import (
     DurableStore,
     Found,
     Kept,
+    Notices,
     OneTimeStore,
     Rows,
     Storage,
@@ -28,20 +32,25 @@ from upstile.server.storage._stores import (
 )
 
 __all__ = [
+    "BY_STRANGERS",
     "LONGEST_NAME",
     "Account",
     "AuditRow",
     "AuthenticatorRecord",
+    "ClaimedNotice",
     "DecideAccount",
     "DurableStore",
     "Found",
     "Kept",
     "Names",
+    "NoticeRow",
+    "Notices",
     "OneTimeKey",
     "OneTimeStore",
     "Record",
     "Revocation",
     "Revocations",
+    "Row",
     "Rows",
     "SigningKeyRecord",
     "Storage",

@@ -1,4 +1,4 @@
-"""Rows that wait for the audit table: what is told outside of a transaction, and what one could not write."""
+"""Rows that wait for the audit table or the queue of notices: told outside of a transaction, or not written by it."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from threading import Lock
 from time import monotonic
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import AuditRow
+from upstile.server.storage._records import Row
 
 MOST = 10_000
 """Rows that wait at most: some MB."""
@@ -29,13 +29,13 @@ class WaitingRows:
 
     def __init__(self) -> None:
         self.unlogged = 0
-        self._rows: deque[AuditRow] = deque()
+        self._rows: deque[Row] = deque()
         self._lock = Lock()
         self._said = 0
         self._spared_until = 0.0
         self._process = os.getpid()
 
-    def add(self, rows: Sequence[AuditRow]) -> None:
+    def add(self, rows: Sequence[Row]) -> None:
         """Let rows wait. Those that find no room are dropped, counted, and that is said once."""
         self._be_this_process()
         with self._lock:
@@ -58,7 +58,7 @@ class WaitingRows:
             _log.error("the audit table cannot be written, its rows wait: %s", type(why).__name__)
         self._spared_until = monotonic() + SPARED
 
-    def flush(self, write: Callable[[Sequence[AuditRow]], None]) -> None:
+    def flush(self, write: Callable[[Sequence[Row]], None]) -> None:
         """Write what waits. For a thread: it may wait.
 
         Raises:
@@ -81,7 +81,7 @@ class WaitingRows:
             _log.error("%d events are not in the audit table", self.unlogged - self._said)
             self._said = self.unlogged
 
-    def close(self, write: Callable[[Sequence[AuditRow]], None]) -> None:
+    def close(self, write: Callable[[Sequence[Row]], None]) -> None:
         """Write what waits, for the last time; what cannot be written is counted as lost."""
         try:
             self.flush(write)

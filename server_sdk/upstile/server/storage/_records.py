@@ -147,6 +147,27 @@ class Revocation:
     number: int = 0
 
 
+class NoticeRow(NamedTuple):
+    """Something that a user is to be told by mail. What waits of one kind for one user is one row of the queue.
+
+    Attributes:
+        issuer: ours.
+        subject: who is told.
+        kind: what happened.
+        at: when (epoch seconds).
+        detail: what else is said of it.
+    """
+
+    issuer: str
+    subject: str
+    kind: str
+    at: float
+    client_id: str | None = None
+    method: str | None = None
+    address: str | None = None
+    detail: str | None = None
+
+
 class AuditRow(NamedTuple):
     """A row of the audit table: texts that are cut to their columns and hold no control characters.
 
@@ -173,3 +194,7 @@ class AuditRow(NamedTuple):
     reason: str | None = None
     detail: str | None = None
     by: str | None = None
+
+
+Row = AuditRow | NoticeRow
+"""What is told with a change, in its transaction."""

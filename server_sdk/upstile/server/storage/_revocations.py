@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 from typing import Literal, Protocol
 
-from upstile.server.storage._records import GRACE, Account, AuditRow, Revocation, User
+from upstile.server.storage._records import GRACE, Account, Revocation, Row, User
 from upstile.server.storage._stores import DurableStore
 
 BOUND = 10.0
@@ -89,7 +89,7 @@ class Revocations:
         return self._ended.get(user, _NOTHING_ENDED)[:2]
 
     async def revoke(
-        self, kind: Literal["token", "login"], name: str, expires_at: float, rows: Sequence[AuditRow] = ()
+        self, kind: Literal["token", "login"], name: str, expires_at: float, rows: Sequence[Row] = ()
     ) -> None:
         """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds), and tell of it."""
         entry = Revocation(kind=kind, name=name, expires_at=int(expires_at) + 1)

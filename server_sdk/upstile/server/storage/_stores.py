@@ -11,6 +11,7 @@ promised about what was written.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from upstile.server.storage._notice_rules import ClaimedNotice
 from upstile.server.storage._records import (
     Account,
     AuditRow,
@@ -18,6 +19,7 @@ from upstile.server.storage._records import (
     OneTimeKey,
     Record,
     Revocation,
+    Row,
     SigningKeyRecord,
     Use,
     User,
@@ -33,11 +35,11 @@ DecideUsed = Callable[[Found, bool], tuple[Kept, T]]
 """As `Decide`, and whether the use was the first."""
 DecideAccount = Callable[[Account], tuple[Account, T]]
 DecideKeys = Callable[[Sequence[SigningKeyRecord]], tuple[Sequence[SigningKeyRecord], T]]
-Rows = Callable[[T], Sequence[AuditRow]]
-"""What the audit table is told with a change: made of its result, and written in its transaction."""
+Rows = Callable[[T], Sequence[Row]]
+"""What the audit table and the queue of notices are told with a change: made of its result, in its transaction."""
 
 
-def no_rows(_: object) -> tuple[AuditRow, ...]:
+def no_rows(_: object) -> tuple[Row, ...]:
     """Nothing is told."""
     return ()
 
@@ -80,6 +82,22 @@ class OneTimeStore(Store, Protocol):
         ...
 
 
+class Notices(Protocol):
+    """The queue of notices that people are sent: a row for each user and kind. Each method is a transaction."""
+
+    def claim(self, now: float) -> ClaimedNotice | None:
+        """The next notice that is due, for this process alone until `LEASE` is over."""
+        ...
+
+    def settle(self, claimed: ClaimedNotice, now: float, again: float | None = None) -> None:
+        """End a claim: the notice was sent or given up, or is to be tried `again` (epoch seconds)."""
+        ...
+
+    def tidy(self, now: float) -> dict[str, int]:
+        """Drop what is more than the queue holds, and forget users of whom nothing waits: what was dropped, by kind."""
+        ...
+
+
 class DurableStore(Store, Protocol):
     """What must survive: accounts, signing keys, the log of revocations."""
 
@@ -116,9 +134,7 @@ class DurableStore(Store, Protocol):
         """
         ...
 
-    async def forget_account(
-        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
-    ) -> Account:
+    async def forget_account(self, user: User, rows: Sequence[Row] = (), *, audited: User | None = None) -> Account:
         """Delete all that is kept of a user; what they had has ended, and the log says so.
 
         Args:
@@ -146,7 +162,7 @@ class DurableStore(Store, Protocol):
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
         ...
 
-    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
         """Append to the log, durably; what is there already is not written again.
 
         `rows` are written with it. That the audit table cannot be written keeps nothing from ending: they are appended
@@ -162,13 +178,21 @@ class DurableStore(Store, Protocol):
         """A random value of this storage, made once: `made`, or what another process made before."""
         ...
 
-    def append(self, rows: Sequence[AuditRow]) -> None:
+    def append(self, rows: Sequence[Row]) -> None:
         """Have `tidy` write these to the audit table. It neither waits nor fails; what is too much is counted."""
         ...
 
     @property
     def unlogged(self) -> int:
         """Rows of the audit table that were lost by this process: the table could not be written for too long."""
+        ...
+
+    def with_notices(self, work: Callable[[Notices], T]) -> T:
+        """Do some work with the queue of notices. For a thread: it waits.
+
+        Raises:
+            ConfigurationError: the schema has no queue yet.
+        """
         ...
 
     async def audited(self, user: User) -> list[AuditRow]:

@@ -219,6 +219,8 @@ class Answers:
             outcome = self._next_steps.after(answer, claimed, proved, after, now, "accepted")
         self._check_claim(claimed)
         kinds: list[EventKind] = [*verified.tells, "ceremony-succeeded" if outcome.ends else "answer-accepted"]
+        if outcome.ends and proved.succeeded and claimed.side is None and proved.jkt is not None:
+            kinds.append("device-known")
         events = [event_of(kind, answer, now) for kind in kinds]
         rows = self._events.in_phase(*events)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)

@@ -13,7 +13,7 @@ from upstile.server.authorization.user._account import beginner, find, is_begun_
 from upstile.server.authorization.user._ends import Ends, TokenEnded
 from upstile.server.resource._guard import Guard, GuardedCall
 from upstile.server.resource._refusal import problem, slow_down
-from upstile.server.storage import Account, AuditRow, AuthenticatorRecord, DecideAccount, DurableStore, User
+from upstile.server.storage import Account, AuthenticatorRecord, DecideAccount, DurableStore, Row, User
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Changes:
         end: whatever lowers a bar ends all tokens but the one that did it.
         """
 
-        def rows(result: T) -> Sequence[AuditRow]:
+        def rows(result: T) -> Sequence[Row]:
             return self._events.rows(event) if event is not None and result else ()
 
         try:

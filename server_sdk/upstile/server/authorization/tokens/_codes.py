@@ -12,7 +12,7 @@ from upstile.server.authorization._possession import Possession
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.tokens._tokens import TokenMint, lifetime, new_jti
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.storage import AuditRow, Found, Kept, Names, OneTimeStore, Record, Revocations, generation_of
+from upstile.server.storage import Found, Kept, Names, OneTimeStore, Record, Revocations, Row, generation_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +107,7 @@ class Codes:
             used = Grant(ceremony=known.ceremony, acr=known.acr, used_jti=jti)
             return {**proof, key: used.record(now)}, used
 
-        def told(redeemed: Grant) -> Sequence[AuditRow]:
+        def told(redeemed: Grant) -> Sequence[Row]:
             return rows(redeemed) if redeemed.used_jti == jti else ()
 
         grant = await self._store.update_many([key, user_key, *possession.keys], decide, now, told)

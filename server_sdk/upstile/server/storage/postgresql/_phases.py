@@ -6,7 +6,7 @@ from typing import TypeVar
 from psycopg.pq.abc import PGresult
 
 from upstile.server.storage._audit import WaitingRows
-from upstile.server.storage._records import AuditRow, OneTimeKey
+from upstile.server.storage._records import OneTimeKey, Row
 from upstile.server.storage._stores import Kept, Rows
 from upstile.server.storage._transactions import lock_number
 from upstile.server.storage.postgresql import _statements
@@ -53,9 +53,9 @@ class Phases:
                 return await self._once(keys, now, decide, rows, before)
             except _NotTold as refused:
                 failure = refused
-        late: list[AuditRow] = []
+        late: list[Row] = []
 
-        def later(result: T) -> Sequence[AuditRow]:
+        def later(result: T) -> Sequence[Row]:
             late[:] = rows(result)
             return ()
 
@@ -77,7 +77,7 @@ class Phases:
                 raise RuntimeError("a decision writes a record whose key was not among those that are locked")
             told = rows(result)
             try:
-                await link.ask(*_statements.write(kept), *([_statements.tell(told)] if told else ()), "COMMIT")
+                await link.ask(*_statements.write(kept), *_statements.tell(told), "COMMIT")
             except Refused as refused:
                 if not told:
                     raise

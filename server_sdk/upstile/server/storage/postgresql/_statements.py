@@ -13,7 +13,18 @@ from typing import Any
 from psycopg.pq.abc import PGresult
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.storage._records import Account, AuditRow, AuthenticatorRecord, OneTimeKey, Record, Use, User
+from upstile.server.storage._notice_rows import in_order, upsert
+from upstile.server.storage._records import (
+    Account,
+    AuditRow,
+    AuthenticatorRecord,
+    NoticeRow,
+    OneTimeKey,
+    Record,
+    Row,
+    Use,
+    User,
+)
 from upstile.server.storage._stores import Kept
 from upstile.server.storage.postgresql import _limits
 
@@ -23,10 +34,9 @@ PING = "SELECT 1 FROM upstile_one_time WHERE key = ''"
 
 _PLAIN = re.compile(r"[\w:. /@-]*", re.ASCII)
 _AUDIT = ", ".join(f'"{name}"' for name in AuditRow._fields)
-# A database of version 4 has no transports yet: a column that is named must be there, a member of an object need not.
 _ACCOUNT = """
     SELECT account.logins, account.proofs, own.id, own.method, own.name, own.state, own.created, own.data,
-        own.counter, own.closed, to_jsonb(own) ->> 'transports', own.last_used, own.begun_by, own.first, own.expires_at
+        own.counter, own.closed, own.transports, own.last_used, own.begun_by, own.first, own.expires_at
     FROM (SELECT 1) AS always
     LEFT JOIN upstile_accounts AS account ON account.issuer = {issuer} AND account.subject = {subject}
     LEFT JOIN upstile_authenticators AS own ON own.issuer = {issuer} AND own.subject = {subject}
@@ -78,10 +88,16 @@ def write(kept: Kept) -> list[str]:
     return statements
 
 
-def tell(rows: Sequence[AuditRow]) -> str:
-    """Append rows to the audit table."""
-    values = ", ".join(f"({', '.join(map(_value, row))})" for row in rows)
-    return f"INSERT INTO upstile_audit ({_AUDIT}) VALUES {values}"
+def tell(rows: Sequence[Row]) -> list[str]:
+    """Append rows to the audit table, and put notices into their queue."""
+    notices = in_order(rows)
+    values = ", ".join(f"({', '.join(map(_value, row))})" for row in rows if isinstance(row, AuditRow))
+    audit = [f"INSERT INTO upstile_audit ({_AUDIT}) VALUES {values}"] if values else []
+    return [*audit, *map(_notice, notices)]
+
+
+def _notice(row: NoticeRow) -> str:
+    return upsert(lambda name: _value(getattr(row, name)))
 
 
 def use(use: Use) -> str:

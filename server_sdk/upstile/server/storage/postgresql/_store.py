@@ -22,6 +22,7 @@ from upstile.server.storage._records import (
     OneTimeKey,
     Record,
     Revocation,
+    Row,
     Use,
     User,
 )
@@ -34,7 +35,7 @@ from upstile.server.storage.postgresql._pool import Pool
 from upstile.server.storage.postgresql._refusals import SLOW
 from upstile.server.storage.postgresql._sweep import sweep
 from upstile.server.storage.schema import Reseal, no_secret_keys
-from upstile.server.storage.sql import SqlLedger
+from upstile.server.storage.sql import SqlLedger, SqlNotices
 
 T = TypeVar("T")
 
@@ -168,9 +169,7 @@ class PostgresStore:
         """
         return await self._in_thread(lambda ledger: ledger.change_account(user, decide, rows, spared=spared))
 
-    async def forget_account(
-        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
-    ) -> Account:
+    async def forget_account(self, user: User, rows: Sequence[Row] = (), *, audited: User | None = None) -> Account:
         """Delete all that is kept of a user; what they had has ended."""
         return await self._in_thread(lambda ledger: ledger.forget_account(user, rows, audited=audited))
 
@@ -182,13 +181,18 @@ class PostgresStore:
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
         return await self._in_thread(lambda ledger: ledger.change_signing_keys(decide))
 
-    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
         """Append to the log, durably, and tell of it; what is there already is not written again."""
         await self._in_thread(lambda ledger: ledger.revoke(entry, rows))
 
-    def append(self, rows: Sequence[AuditRow]) -> None:
+    def append(self, rows: Sequence[Row]) -> None:
         """Have `tidy` write these to the audit table."""
         self._waiting.add(rows)
+
+    def with_notices(self, work: Callable[[SqlNotices], T]) -> T:
+        """Do some work with the queue of notices. For a thread: it waits."""
+        ledger = self._own().ledger
+        return explained(lambda: ledger.with_notices(work))
 
     async def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""

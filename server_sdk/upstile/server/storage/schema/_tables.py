@@ -99,6 +99,36 @@ audit = sa.Table(
     *(sa.Column(name, _NAME) for name in AUDIT_TEXTS),
     # No index: each step of each ceremony would pay for it. Numbers go up with time, so the sweep needs none.
 )
+notices = sa.Table(
+    "upstile_notices",
+    metadata,
+    sa.Column("issuer", _NAME, primary_key=True),
+    sa.Column("subject", _NAME, primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    # What happened since the last mail, and the newest of it.
+    sa.Column("waiting", sa.Integer, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("client_id", _NAME),
+    sa.Column("method", _NAME),
+    sa.Column("address", _NAME),
+    sa.Column("detail", _NAME),
+    # The mail under way: what it says stays the same for all its tries.
+    sa.Column("mail", sa.Text),
+    sa.Column("claim", sa.String(32)),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("due", sa.Double),
+    # What bounds the mails that one person gets.
+    sa.Column("last_sent", sa.Double),
+    sa.Column("sent", sa.Integer, nullable=False),
+    sa.Column("day", sa.Integer, nullable=False),
+    sa.Index(
+        "upstile_notices_due",
+        "due",
+        sqlite_where=sa.text("due IS NOT NULL"),
+        postgresql_where=sa.text("due IS NOT NULL"),
+    ),
+)
 one_time = sa.Table(
     "upstile_one_time",
     metadata,

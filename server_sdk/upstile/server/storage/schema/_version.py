@@ -6,12 +6,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from upstile.server._errors import ConfigurationError
 from upstile.server.storage._transactions import read
 
-HEAD = 5
+HEAD = 6
 """The version that this release writes."""
 TABLE = "upstile_schema"
 """Where alembic notes the version."""
-WITH_TRANSPORTS = 5
-"""The first version in which an authenticator has transports."""
+WITH_NOTICES = 6
+"""The first version with a queue of notices."""
 _OLDEST = 2
 _OF_VERSION_1 = {"upstile_authenticators", "upstile_signing_keys", "upstile_ephemeral"}
 _noted = sa.text(f"SELECT version_num FROM {TABLE}")  # noqa: S608

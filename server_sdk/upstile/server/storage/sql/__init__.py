@@ -2,5 +2,6 @@
 
 from upstile.server.storage._engine import postgresql_engine, sqlite_engine
 from upstile.server.storage.sql._ledger import SqlLedger
+from upstile.server.storage.sql._notices import SqlNotices
 
-__all__ = ["SqlLedger", "postgresql_engine", "sqlite_engine"]
+__all__ = ["SqlLedger", "SqlNotices", "postgresql_engine", "sqlite_engine"]

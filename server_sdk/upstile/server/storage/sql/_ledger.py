@@ -7,12 +7,14 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from upstile.server._errors import ConfigurationError
 from upstile.server.storage._audit import WaitingRows
 from upstile.server.storage._records import (
     Account,
     AuditRow,
     AuthenticatorRecord,
     Revocation,
+    Row,
     SigningKeyRecord,
     Use,
     User,
@@ -20,8 +22,9 @@ from upstile.server.storage._records import (
 from upstile.server.storage._stores import DecideAccount, DecideKeys, Rows, no_rows
 from upstile.server.storage._transactions import SCHEMA_LOCK, lock_number, read, write
 from upstile.server.storage.schema import _tables as tables
-from upstile.server.storage.schema._version import WITH_TRANSPORTS, version
-from upstile.server.storage.sql import _audit, _log
+from upstile.server.storage.schema._version import WITH_NOTICES, version
+from upstile.server.storage.sql import _audit, _log, _notices
+from upstile.server.storage.sql._notices import SqlNotices
 from upstile.server.storage.sql._rows import delete_account, read_account, read_authenticators, write_account
 from upstile.server.storage.sql._sweep import sweep
 
@@ -66,7 +69,7 @@ class SqlLedger:
 
     def account(self, user: User) -> Account:
         """One user, as they are now."""
-        return read(self._engine, lambda connection: self._read(connection, user))
+        return read(self._engine, lambda connection: read_account(connection, user))
 
     def change_account(
         self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
@@ -78,27 +81,29 @@ class SqlLedger:
         """
 
         def work(connection: sa.Connection) -> T:
-            found = self._read(connection, user, lock=True)
+            found = read_account(connection, user, lock=True)
             before = _log.not_before(connection, found)
             after, result = decide(before)
             if after is not before:
-                write_account(connection, found, after, has_transports=self._has(connection, WITH_TRANSPORTS))
+                write_account(connection, found, after)
             self._note(connection, before, after, spared)
-            _audit.append(connection, rows(result))
+            _append(connection, rows(result))
             return result
 
         return write(self._engine, work, lock_number("account", *user))
 
-    def forget_account(self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None) -> Account:
+    def forget_account(self, user: User, rows: Sequence[Row] = (), *, audited: User | None = None) -> Account:
         """Delete all that is kept of a user; what they had has ended when this returns, and rows are in the table."""
 
         def work(connection: sa.Connection) -> Account:
-            before = _log.not_before(connection, self._read(connection, user, lock=True))
+            before = _log.not_before(connection, read_account(connection, user, lock=True))
             after = Account(user=user, logins=before.logins + 1, proofs=before.proofs + 1)
             delete_account(connection, user)
             self._note(connection, before, after)
             _audit.forget(connection, audited or user)
-            _audit.append(connection, rows)
+            if self._has(connection, WITH_NOTICES):
+                _notices.forget(connection, user)
+            _append(connection, rows)
             return after
 
         return write(self._engine, work, lock_number("account", *user))
@@ -106,11 +111,7 @@ class SqlLedger:
     def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """The next authenticators of this issuer, in the order of their ids."""
 
-        def work(connection: sa.Connection) -> list[tuple[User, AuthenticatorRecord]]:
-            has_transports = self._has(connection, WITH_TRANSPORTS)
-            return read_authenticators(connection, self._issuer, id, limit, has_transports=has_transports)
-
-        return read(self._engine, work)
+        return read(self._engine, lambda connection: read_authenticators(connection, self._issuer, id, limit))
 
     def use(self, use: Use) -> bool:
         """Compare-and-set what a proof uses up, in one statement."""
@@ -143,7 +144,7 @@ class SqlLedger:
 
         return write(self._engine, work, SCHEMA_LOCK)
 
-    def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+    def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
         """Append to the log, and tell of it. What is there already is found without waiting for anybody."""
         new = not read(self._engine, lambda connection: _log.is_there(connection, self._issuer, entry))
 
@@ -172,13 +173,25 @@ class SqlLedger:
         found = read(self._engine, lambda connection: connection.execute(query).scalar_one_or_none())
         return write(self._engine, work, SCHEMA_LOCK) if found is None else found
 
-    def append(self, rows: Sequence[AuditRow]) -> None:
+    def append(self, rows: Sequence[Row]) -> None:
         """Append to the audit table."""
-        write(self._engine, lambda connection: _audit.append(connection, rows))
+        write(self._engine, lambda connection: _append(connection, rows))
 
     def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""
         return read(self._engine, lambda connection: _audit.of_user(connection, user))
+
+    def with_notices(self, work: Callable[[SqlNotices], T]) -> T:
+        """Do some work with the queue of notices.
+
+        Raises:
+            ConfigurationError: the schema has no queue yet.
+        """
+        if not read(self._engine, lambda connection: self._has(connection, WITH_NOTICES)):
+            raise ConfigurationError(
+                f"notices= needs version {WITH_NOTICES} of the schema: run `upstile-server db upgrade`"
+            )
+        return work(SqlNotices(self._engine, self._issuer))
 
     def tidy(self, now: float) -> None:
         """Delete some of what is dead; once a minute, sooner while there is more."""
@@ -190,7 +203,7 @@ class SqlLedger:
         if not write(self._engine, lambda connection: _audit.sweep(connection, now - kept_for)):
             self._audit_swept = now
 
-    def _tells(self, connection: sa.Connection, rows: Sequence[AuditRow]) -> bool:
+    def _tells(self, connection: sa.Connection, rows: Sequence[Row]) -> bool:
         """Write rows with what must not fail with them; whether that worked."""
         if not rows:
             return True
@@ -198,14 +211,11 @@ class SqlLedger:
             return False
         try:
             with connection.begin_nested():
-                _audit.append(connection, rows)
+                _append(connection, rows)
         except SQLAlchemyError as error:
             self._waiting.failed(error)
             return False
         return True
-
-    def _read(self, connection: sa.Connection, user: User, *, lock: bool = False) -> Account:
-        return read_account(connection, user, lock=lock, has_transports=self._has(connection, WITH_TRANSPORTS))
 
     def _has(self, connection: sa.Connection, since: int) -> bool:
         """Whether the schema has what came with a version; asked until it has."""
@@ -233,3 +243,8 @@ class SqlLedger:
         for key in set(after) - set(before):
             values = {"issuer": self._issuer, "kid": key.kid, "created": key.created, "signs_from": key.signs_from}
             connection.execute(sa.insert(tables.signing_keys), {**values, "sealed": key.sealed})
+
+
+def _append(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    _audit.append(connection, [row for row in rows if isinstance(row, AuditRow)])
+    _notices.append(connection, rows)

@@ -10,28 +10,27 @@ from upstile.server.storage.schema import _tables as tables
 _accounts, _authenticators = tables.accounts.c, tables.authenticators.c
 
 
-def read_account(connection: sa.Connection, user: User, *, has_transports: bool, lock: bool = False) -> Account:
+def read_account(connection: sa.Connection, user: User, *, lock: bool = False) -> Account:
     """A user as they are now.
 
     Args:
         connection: in a transaction.
         user: whose account.
-        has_transports: whether the schema has a column for them yet.
         lock: keep what is read from being changed by others until the transaction ends.
     """
     # The generations are read first: if both change in between, what is seen belongs to an ended one, and is refused.
     logins, proofs = _generations(connection, user) or (0, 0)
-    query = _select(has_transports).where(*_of(user)).order_by(_authenticators.created, _authenticators.id)
+    query = _select().where(*_of(user)).order_by(_authenticators.created, _authenticators.id)
     rows = connection.execute(query.with_for_update() if lock else query).mappings()
     return Account(user=user, authenticators=tuple(map(_record, rows)), logins=logins, proofs=proofs)
 
 
 def read_authenticators(
-    connection: sa.Connection, issuer: str, after: str, limit: int, *, has_transports: bool
+    connection: sa.Connection, issuer: str, after: str, limit: int
 ) -> list[tuple[User, AuthenticatorRecord]]:
     """The authenticators of an issuer whose id is greater than `after`, in the order of their ids."""
     query = (
-        _select(has_transports)
+        _select()
         .where(_authenticators.id > after, _authenticators.issuer == issuer)
         .order_by(_authenticators.id)
         .limit(limit)
@@ -40,7 +39,7 @@ def read_authenticators(
     return [(User(row["issuer"], row["subject"]), _record(row)) for row in rows]
 
 
-def write_account(connection: sa.Connection, before: Account, after: Account, *, has_transports: bool) -> None:
+def write_account(connection: sa.Connection, before: Account, after: Account) -> None:
     """Write what differs: rows that went first, so that what replaces them finds their place free."""
     old = {record.id: record for record in before.authenticators}
     new = {record.id: record for record in after.authenticators}
@@ -48,10 +47,10 @@ def write_account(connection: sa.Connection, before: Account, after: Account, *,
         connection.execute(sa.delete(tables.authenticators).where(*_of(before.user), _authenticators.id == id))
     for id, record in new.items():
         if id not in old:
-            connection.execute(sa.insert(tables.authenticators), _row(before.user, record, has_transports))
+            connection.execute(sa.insert(tables.authenticators), _row(before.user, record))
         elif record != old[id]:
             change = sa.update(tables.authenticators).where(*_of(before.user), _authenticators.id == id)
-            connection.execute(change, _row(before.user, record, has_transports))
+            connection.execute(change, _row(before.user, record))
     if (after.logins, after.proofs) != (before.logins, before.proofs):
         _write_generations(connection, after)
 
@@ -85,20 +84,20 @@ def _of(user: User) -> tuple[sa.ColumnElement[bool], ...]:
     return _authenticators.issuer == user.issuer, _authenticators.subject == user.subject
 
 
-def _select(has_transports: bool) -> sa.Select[Any]:
-    names = (*_MEMBERS, *(["transports"] if has_transports else []), "issuer", "subject")
+def _select() -> sa.Select[Any]:
+    names = (*_MEMBERS, "transports", "issuer", "subject")
     return sa.select(*(_authenticators[name] for name in names))
 
 
 def _record(row: sa.RowMapping) -> AuthenticatorRecord:
     members = {name: row[name] for name in _MEMBERS}
-    return AuthenticatorRecord(**members, transports=tuple((row.get("transports") or "").split()))
+    return AuthenticatorRecord(**members, transports=tuple((row["transports"] or "").split()))
 
 
 _MEMBERS = tuple(name for name in AuthenticatorRecord.__dataclass_fields__ if name != "transports")
 
 
-def _row(user: User, record: AuthenticatorRecord, has_transports: bool) -> dict[str, Any]:
+def _row(user: User, record: AuthenticatorRecord) -> dict[str, Any]:
     members = {name: getattr(record, name) for name in _MEMBERS}
     # Only a credential that was verified takes its place among all users' (WebAuthn §7.1); a disabled one keeps it.
     credential_id = None if record.state == "pending" else record.data.get("id")
@@ -108,5 +107,5 @@ def _row(user: User, record: AuthenticatorRecord, has_transports: bool) -> dict[
         "subject": user.subject,
         "data": dict(record.data),
         "credential_id": credential_id,
-        **({"transports": " ".join(record.transports) or None} if has_transports else {}),
+        "transports": " ".join(record.transports) or None,
     }

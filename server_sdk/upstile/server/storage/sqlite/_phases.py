@@ -15,7 +15,18 @@ from pydantic_core import from_json
 
 from upstile.server._errors import StorageUnavailable
 from upstile.server.storage._audit import WaitingRows
-from upstile.server.storage._records import Account, AuditRow, AuthenticatorRecord, OneTimeKey, Record, Use, User
+from upstile.server.storage._notice_rows import upsert
+from upstile.server.storage._records import (
+    Account,
+    AuditRow,
+    AuthenticatorRecord,
+    NoticeRow,
+    OneTimeKey,
+    Record,
+    Row,
+    Use,
+    User,
+)
 from upstile.server.storage._stores import Decide, DecideUsed, Found, Kept, Rows
 
 T = TypeVar("T")
@@ -28,6 +39,7 @@ _TELL = (
     f"INSERT INTO upstile_audit ({', '.join(chr(34) + name + chr(34) for name in AuditRow._fields)})"  # noqa: S608
     f" VALUES ({', '.join('?' * len(AuditRow._fields))})"
 )
+_NOTICE = upsert(lambda name: f":{name}")
 # One statement, so that the generations and the authenticators are of one moment.
 _ACCOUNT = """
 SELECT coalesce(u.logins, 0), coalesce(u.proofs, 0), a.id, a.method, a.name, a.state, a.created, a.data, a.counter,
@@ -97,13 +109,16 @@ class Phases:
                 self._waiting.add(late)
             return result
 
-    def _tell(self, connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> bool:
+    def _tell(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> bool:
         """Write rows of the audit table with the rest; whether that worked. Where not, the rest goes on alone."""
         if self._waiting.spares:
             return False
         try:
             for row in rows:
-                connection.execute(_TELL, row)
+                if isinstance(row, NoticeRow):
+                    connection.execute(_NOTICE, row._asdict())
+                else:
+                    connection.execute(_TELL, row)
         except sqlite3.Error as error:
             if not connection.in_transaction:  # SQLite gave up all of it: a full disk, an I/O error
                 raise

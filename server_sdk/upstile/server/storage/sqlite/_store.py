@@ -17,11 +17,13 @@ from upstile.server.storage._records import (
     OneTimeKey,
     Record,
     Revocation,
+    Row,
     Use,
     User,
 )
 from upstile.server.storage._stores import Decide, DecideAccount, DecideKeys, DecideUsed, Rows, no_rows
 from upstile.server.storage.schema import HEAD, Reseal, no_secret_keys
+from upstile.server.storage.sql import SqlNotices
 from upstile.server.storage.sqlite._files import check_files
 from upstile.server.storage.sqlite._opened import Opened, open_file, schema_version
 from upstile.server.storage.sqlite._patience import tried
@@ -154,9 +156,7 @@ class SqliteStore:
         """
         return await asyncio.to_thread(self._here().ledger.change_account, user, decide, rows, spared=spared)
 
-    async def forget_account(
-        self, user: User, rows: Sequence[AuditRow] = (), *, audited: User | None = None
-    ) -> Account:
+    async def forget_account(self, user: User, rows: Sequence[Row] = (), *, audited: User | None = None) -> Account:
         """Delete all that is kept of a user; what they had has ended."""
         return await asyncio.to_thread(self._here().ledger.forget_account, user, rows, audited=audited)
 
@@ -168,7 +168,7 @@ class SqliteStore:
         """Read this issuer's signing keys, the newest first, decide, write."""
         return await asyncio.to_thread(self._here().ledger.change_signing_keys, decide)
 
-    async def revoke(self, entry: Revocation, rows: Sequence[AuditRow] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
         """Append to the log, and tell of it; what is there already is not written again."""
         await asyncio.to_thread(self._here().ledger.revoke, entry, rows)
 
@@ -176,9 +176,13 @@ class SqliteStore:
         """A random value of this storage: `made`, or what another process made before."""
         return await asyncio.to_thread(self._here().ledger.secret, name, made)
 
-    def append(self, rows: Sequence[AuditRow]) -> None:
+    def append(self, rows: Sequence[Row]) -> None:
         """Have `tidy` write these to the audit table."""
         self._waiting.add(rows)
+
+    def with_notices(self, work: Callable[[SqlNotices], T]) -> T:
+        """Do some work with the queue of notices. For a thread: it waits."""
+        return self._here().ledger.with_notices(work)
 
     async def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""
