@@ -1,6 +1,7 @@
 """`interaction="required"`: the person is asked for every call that needs it, and nothing kept serves in silence."""
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -9,7 +10,9 @@ import httpx
 import pytest
 
 from support.desk import Desk, challenged
+from support.rooms import NAME
 from upstile.client import ConfigurationError, FileStore, Requirement, StepUpUnsatisfied
+from upstile.client.flow import _kept
 from upstile.client.testing import ScriptedPrompter
 
 MFA = Requirement(acr="mfa", max_age=300)
@@ -59,17 +62,19 @@ def test_calls_that_wait_together_are_confirmed_one_by_one() -> None:
     assert sorted(tokens(desk)[3:]) == ["ELEVATED-1", "ELEVATED-2", "ELEVATED-3"]
 
 
-def test_nothing_is_kept_and_nothing_kept_is_used(tmp_path: Path) -> None:
-    desk = Desk()
+def test_nothing_is_kept_and_nothing_kept_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kept, "terminal_session", lambda: "1 boot")
+    desk, store = Desk(), FileStore("pay", folder=tmp_path / "state")
     for interaction in ("auto", "required", "required"):
-        store = FileStore("pay", folder=tmp_path / "state")
         with desk.client(token=None, store=store, interaction=interaction, keep_elevated="all") as bank:
             if interaction == "auto":
                 desk.first("call", httpx.Response(200, json={"access_token": "BASE", "token_type": "DPoP"}))
                 bank.sign_in("/login", subject="ada")
             bank.request("POST", "/transfers", step_up=MFA)
-            assert interaction == "auto" or bank.step_up_auth.session.tokens._elevated == []
-    assert len(desk.person.occasions) == 3
+    sent = [call.headers.get("authorization") for call in desk.at("call")]
+    assert sent == [None, "DPoP ELEVATED-1", "DPoP ELEVATED-2", "DPoP ELEVATED-3"]
+    kept = json.loads(store.read(NAME) or "")["elevated"]
+    assert [token["access_token"] for token in kept] == ["ELEVATED-1"]
 
 
 def test_a_block_is_one_confirmation_even_if_one_was_given_before_it() -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 import respx
 
+from support.desk import Desk
 from support.mocked_api import API, CHALLENGE, CODED, STEPPED, TOKEN, TOKENED, client, guarded_reply
 from upstile.client import BaseToken, CallbackPrompter, Requirement, StepUpUnsatisfied
 from upstile.client.testing import ScriptedPrompter
@@ -116,6 +117,14 @@ def test_a_dead_elevated_token_takes_no_other_along(server: respx.MockRouter) ->
         assert bank.request("GET", "/me", step_up=Requirement(acr="phr")).status_code == 200
     assert me.calls[0].request.headers["authorization"] == "DPoP phr"
     assert len(person.occasions) == 2
+
+
+def test_what_is_for_one_call_serves_no_other_and_what_is_for_others_does_not_serve_it() -> None:
+    desk, once, later = Desk(), Requirement(acr="mfa", max_age=0), Requirement(acr="mfa", max_age=300)
+    with desk.client() as bank:
+        for wanted in (once, once, later, once):  # no time goes by between them
+            bank.request("POST", "/transfers", step_up=wanted)
+    assert [sent.headers["authorization"] for sent in desk.at("call")] == [f"DPoP ELEVATED-{n}" for n in (1, 2, 3, 4)]
 
 
 def test_what_one_user_proved_serves_no_other(server: respx.MockRouter) -> None:

@@ -18,6 +18,7 @@ from upstile.client import (
     StepUpTimeout,
     Totp,
 )
+from upstile.client.flow import _session
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -85,16 +86,23 @@ def test_a_prompter_that_breaks_is_the_calls_error_not_a_hang(server: respx.Mock
         bank.post("/transfers")
 
 
-def test_a_prompter_that_never_returns_holds_nobody_up(server: respx.MockRouter) -> None:
-    stuck = threading.Event()
+def test_a_prompter_that_never_returns_holds_nobody_up(
+    server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_session, "GRACE", 0.1)
+    asked, stuck, returned = threading.Event(), threading.Event(), threading.Event()
 
     def code(label: str) -> str:
-        stuck.wait(30)
+        asked.set()
+        stuck.wait(5)
+        returned.set()
         return "123456"
 
-    with client(CallbackPrompter(code=code), human_timeout=0.05) as bank:
+    with client(CallbackPrompter(code=code), human_timeout=1) as bank:
         with pytest.raises(StepUpTimeout):
             bank.post("/transfers")
+        assert asked.is_set()
+        assert not returned.is_set()
         bank.step_up_auth.session.prompter = CallbackPrompter()
         server["challenge"].mock(side_effect=lambda request: httpx.Response(403, json=STEP))
         with pytest.raises(NoMethodAvailable):

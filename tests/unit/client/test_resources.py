@@ -165,10 +165,12 @@ def test_what_lies_elsewhere_is_neither_learnt_nor_asked_for() -> None:
     site = Site("")
     named = f'resource_metadata="https://elsewhere.example{WELL_KNOWN}"'
     refused = httpx.Response(401, headers={"www-authenticate": f'DPoP error="invalid_token", {named}'})
+    site.always("elsewhere", lambda _: site._metadata(""))  # what it says would be believed
     with site.client_of("") as bank:
         bank.step_up(acr="mfa")
         site.first("call", challenged(), refused)
         assert bank.get("/x").status_code == 200
+        bank.request("GET", "/x", step_up=Requirement(acr="mfa", max_age=0))
         with pytest.raises(UntrustedChallenge):
             bank.step_up(acr="mfa", url="https://elsewhere.example/x")
     assert not site.at("elsewhere")

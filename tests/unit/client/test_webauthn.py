@@ -16,12 +16,14 @@ from upstile.client import (
     CallbackPrompter,
     CeremonyFailed,
     Client,
+    Event,
     NoMethodAvailable,
     StepUpCancelled,
     StepUpTimeout,
     Totp,
     WebAuthn,
 )
+from upstile.client.flow import _session
 from upstile.client.testing import VirtualKey
 from upstile.protocol import base64url_decode
 
@@ -97,14 +99,16 @@ def test_a_touch_that_is_denied_cancels_and_nothing_else_is_tried() -> None:
     assert CODE not in desk.person.labels
 
 
-def test_a_key_that_nobody_touches_ends_with_the_persons_time() -> None:
-    key = VirtualKey(pin="1234")
+def test_a_key_that_nobody_touches_ends_with_the_persons_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_session, "GRACE", 5.0)  # what is cut off only after it has not ended by itself
+    key, events = VirtualKey(pin="1234"), list[Event]()
     desk = _desk(enroll(key, "1234"))
     key.touch = "never"
-    with _client(desk, key, human_timeout=0.3) as bank, pytest.raises(StepUpTimeout):
+    with _client(desk, key, human_timeout=1, on_event=events.append) as bank, pytest.raises(StepUpTimeout):
         bank.post("/transfers")
+    assert [event.error for event in events if event.kind == "failed"] == ["step_up_timeout"]
+    assert desk.person.labels == [PIN, TOUCH]
     assert desk.at("answer") == []
-    assert CODE not in desk.person.labels
 
 
 def test_a_wrong_pin_is_asked_again_with_the_tries_left() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextvars import ContextVar
-from threading import Barrier, Event, Thread, current_thread
+from threading import Barrier, Event, Lock, Thread, current_thread
 from typing import Any
 
 import httpx
@@ -21,6 +21,8 @@ from upstile.client import (
     UntrustedChallenge,
 )
 from upstile.client import Event as Report
+from upstile.client.flow import _session
+from upstile.client.testing import ScriptedPrompter
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -155,22 +157,43 @@ def test_the_apps_own_authorization_elsewhere_survives_being_sent_twice() -> Non
 
 
 @pytest.mark.parametrize("kind", ["started", "succeeded"])
-def test_a_hook_that_never_returns_holds_nobody_up(kind: str) -> None:
-    desk, stuck = Desk(), Event()
+def test_a_hook_that_never_returns_holds_nobody_up(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_session, "GRACE", 0.1)
+    desk, called, stuck, returned = Desk(), Event(), Event(), Event()
 
     def hook(event: Report) -> None:
         if event.kind == kind:
-            stuck.wait(20)
+            called.set()
+            stuck.wait(5)
+            returned.set()
 
-    with desk.client(on_event=hook, human_timeout=0.05) as bank, pytest.raises(StepUpTimeout):
+    with desk.client(on_event=hook, human_timeout=1) as bank, pytest.raises(StepUpTimeout):
         bank.post("/transfers")
+    assert called.is_set()
+    assert not returned.is_set()
     stuck.set()
 
 
+class Turn:
+    """The lock that is the turn to prompt; it tells when somebody has to wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.waited_for = Event()
+
+    def acquire(self, *, timeout: float) -> bool:
+        got = self._lock.acquire(timeout=timeout)
+        if not got:
+            self.waited_for.set()
+        return got
+
+    def release(self) -> None:
+        self._lock.release()
+
+
 def test_who_waits_for_a_turn_is_cancelled_in_our_own_words() -> None:
-    desk = Desk()
-    desk.person._hold = Event()
-    client, ended = desk.client(), list[str]()
+    desk, turn, ended = Desk(), Turn(), list[str]()
+    desk.person = ScriptedPrompter(hold=Event())
 
     def ask(acr: str) -> None:
         try:
@@ -178,15 +201,16 @@ def test_who_waits_for_a_turn_is_cancelled_in_our_own_words() -> None:
         except StepUpCancelled as error:
             ended.append(error.code)
 
-    threads = [Thread(target=ask, args=(acr,)) for acr in ("mfa", "phr")]
-    for thread in threads:
-        thread.start()
-    while not desk.person.labels:
-        pass
-    client.close()
+    with desk.client() as client:
+        vars(client.step_up_auth.session._flights)["_turn"] = turn
+        threads = [Thread(target=ask, args=(acr,)) for acr in ("mfa", "phr")]
+        for thread in threads:
+            thread.start()
+        assert turn.waited_for.wait(5)
     for thread in threads:
         thread.join(5)
     assert ended == ["step_up_cancelled"] * 2
+    assert len(desk.person.occasions) <= 1
 
 
 def test_each_of_several_waiters_is_told_of_its_own_call() -> None:
