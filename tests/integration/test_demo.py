@@ -71,7 +71,7 @@ def told() -> str:
 
 
 def test_the_demo_tells_every_step_and_ends_well(told: str) -> None:
-    assert re.findall(r"^\((.)\) ", told, re.MULTILINE) == list("1·23·456·")
+    assert re.findall(r"^\((.)\) ", told, re.MULTILINE) == list("1·23···4···567·")
     assert "the demo's clock is moved" in told
     last = told.partition("Every step ended as told.\n")[2]
     commands = re.findall(r"^    uv run --only-group demo (.+)$", last, re.MULTILINE)
@@ -80,30 +80,57 @@ def test_the_demo_tells_every_step_and_ends_well(told: str) -> None:
 
 
 def test_the_demo_shows_the_challenges_and_masks_the_secrets(told: str) -> None:
-    assert told.count("WWW-Authenticate: DPoP error=") == 6
+    assert told.count("WWW-Authenticate: DPoP error=") == 9
     assert "access_token=•••" in told
     assert not re.search(r"eyJ[A-Za-z0-9_-]{10}", told)
     assert not re.search(r"secret=[A-Z2-7]", told)
     assert "2468" not in told
+    assert not re.search(r"([0-9A-Z]{4}-){3}[0-9A-Z]{4}", told)  # a recovery code
 
 
 def test_the_demo_says_what_may_surprise(told: str) -> None:
     assert told.count("(403 is how the draft standard") == 1
     assert "a proof no older than a minute" in told
     assert told.count("acr=mfa serves once") == 1
-    assert told.count("  took ") == 9
+    assert told.count("  took ") == 15
 
 
 def test_the_first_challenge_is_shown_whole_and_of_the_others_what_differs(told: str) -> None:
     shown = re.findall(r"WWW-Authenticate: (.+(?:\n {11}\S.*)+)", told)
     joined = [" ".join(line.strip() for line in lines.split("\n")) for lines in shown]
     found = [find_step_up(parse_challenges(challenge.removesuffix(", …"))) for challenge in joined]
-    assert [challenge and challenge.requirement.max_age for challenge in found] == [300, 60, None, 300, 0, 0]
-    form = r'DPoP error="\w+", acr_values="\w+"(, [a-z_]+=("\S+"|\d+))*'
+    assert [challenge and challenge.requirement.max_age for challenge in found] == [300, 60, 0, 60, 60, None, 300, 0, 0]
+    form = r'DPoP error="\w+"(, acr_values="\w+")?(, [a-z_]+=("\S+"|\d+))*'
     assert re.fullmatch(form, joined[0])
     assert 'resource_metadata="http://localhost:' in joined[0]
     assert 'algs="ES256"' in joined[0]
     assert all(re.fullmatch(form + ", …", challenge) for challenge in joined[1:])
+
+
+def test_a_mail_is_shown_as_it_arrived_the_first_whole_and_the_second_to_its_code(told: str) -> None:
+    mails = re.findall(r"(?:^ {4}│.*\n)+", told, re.MULTILINE)
+    first, second = ([line.removeprefix("    │").strip() for line in mail.splitlines()] for mail in mails)
+    assert first[:3] == [
+        "From: Bank <no-reply@login.bank.example>",
+        "To: ada@example.com",
+        "Subject: Bank: code to add this mail address",
+    ]
+    assert "IF IT WAS NOT YOU" in first
+    assert second[2] == "Subject: Bank: code to confirm that it is you"
+    assert second[-1] == "…"
+    codes = [line for line in first + second if re.fullmatch(r"\d{8}", line)]
+    assert len({*codes}) == len(codes) == 2
+    assert second[-2] == codes[1]
+
+
+def test_a_lost_phone_is_replaced_with_a_recovery_code_which_a_mailed_code_could_not(told: str) -> None:
+    lost = told.partition("Her phone is lost.")[2]
+    mailed, _, replaced = lost.partition("She adds her new phone")
+    assert "answer by otp → sent" in mailed
+    assert "without acr serves once" in mailed
+    assert "start (mfa) → asks for totp, recovery_code; 5" in replaced
+    assert "answer by recovery_code → authorization_code=•••" in replaced
+    assert re.search(r"DELETE /stepup/authenticators/\S+  204", replaced)
 
 
 def test_lines_fit_and_have_no_blanks_at_their_end(told: str) -> None:
