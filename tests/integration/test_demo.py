@@ -54,6 +54,18 @@ class AtTheDemo(Sitting):
         self.writes(f"{'000000' if wrong else code}\n")
         return seen
 
+    def types_the_mailed_code(self, *, after: str) -> None:
+        """The code of the mail that was shown last."""
+        self.sees(after)
+        self._codes += 1
+        self.writes(f"{re.findall(r'│ ([0-9]{8})', self.shown)[-1]}\n")
+
+    def types_a_recovery_code(self, *, after: str) -> None:
+        """The first of them."""
+        self.sees(after)
+        self._codes += 1
+        self.writes(f"{re.findall(r'(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}', self.shown)[0]}\n")
+
 
 @pytest.fixture
 def sitting() -> Iterator[AtTheDemo]:
@@ -182,6 +194,13 @@ def test_who_mistypes_and_picks_another_method_still_sees_every_step_end_as_told
     sitting.types_a_code(after="Code from your authenticator app: ", wrong=True)
     sitting.types_a_code(after="Code from your authenticator app: ")
     sitting.types_a_code(after="Code from your authenticator app: ")
+    sitting.types_the_mailed_code(after="Code that you were sent: ")
+    sitting.types("saved\n", after="once you have saved them: ")
+    sitting.types("2\n", after="change with a number: ")
+    sitting.types_the_mailed_code(after="Code from the mail: ")
+    sitting.types("2\n", after="change with a number: ")
+    sitting.types_a_recovery_code(after="One of your recovery codes: ")
+    sitting.types_a_code(after="authenticator app shows: ")
     for _ in ("enrols the key", "uses it"):
         sitting.types("2468\n", after="8 tries left): ")
     sitting.types("2\n", after="change with a number: ")
