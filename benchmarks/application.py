@@ -27,7 +27,7 @@ def make(url: str, folder: Path) -> tuple[FastAPI, str]:
     )
     app = FastAPI()
     server.install(app)
-    signing = server._deployment.signing
+    signing = server._deployment.own.signing
     asyncio.run(_prepared(server))
     now = int(time())
     claims = {"iss": url, "aud": url, "sub": "ada", "client_id": "cli", "iat": now, "exp": now + 3600, "jti": "j"}

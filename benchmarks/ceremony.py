@@ -164,7 +164,7 @@ class CeremonyApp:
     async def sign_in(self) -> None:
         """Begin a base login."""
         sign_in = HttpRequest(method="POST", path="/login", headers=[self.proof("POST", "/login")])
-        login = await self.server._deployment.start_session(
+        login = await self.server._deployment.own.start_session(
             "ada", amr=["pwd"], request=sign_in, client_id=None, account="ada@example.com"
         )
         self.token = login.access_token

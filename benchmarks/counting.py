@@ -119,7 +119,7 @@ def count(app: CeremonyApp, gauges: Gauges, runner: asyncio.Runner) -> Counted:
     """Count what happens in `STEP_UPS` step-ups, and what `USERS` users need."""
     deployment = app.server._deployment
     runner.run(app.enroll())
-    deployment._keeper.stop()
+    deployment._keepers[0].stop()
     runner.run(run_all([app.prepared() for _ in range(WARM)]))
     due = [app.prepared() for _ in range(STEP_UPS)]
     kept, cached, log = gauges.kept(), _redis(gauges), gauges.log()
@@ -151,7 +151,7 @@ class _Listening:
     """Counts what goes to the stores of an app, for the length of a block."""
 
     def __init__(self, app: CeremonyApp) -> None:
-        storage = app.server._deployment.storage
+        storage = app.server._deployment.own.storage
         self._redis = storage.one_time if isinstance(storage.one_time, RedisStore) else None
         self._phases: Any = storage.durable._phases() if isinstance(storage.durable, SqliteStore) else None
         self.transactions = self.statements = self.messages = self.trips = 0
@@ -186,7 +186,7 @@ class _Listening:
 async def _enrol_many(app: CeremonyApp) -> None:
     """Users as ours is, each with eight known keys."""
     deployment, now = app.server._deployment, app.now
-    durable, one_time = deployment.storage.durable, deployment.storage.one_time
+    durable, one_time = deployment.own.storage.durable, deployment.own.storage.one_time
     (pattern,) = (await durable.account(User(URL, "ada"))).authenticators
     state = UserState()
     for number in range(KNOWN_KEYS):
@@ -195,7 +195,7 @@ async def _enrol_many(app: CeremonyApp) -> None:
     async def enrol(number: int) -> None:
         user, own = User(URL, f"user-{number:020}"), replace(pattern, id=f"{number:022}")
         await durable.change_account(user, _with(own))
-        key = deployment.names("user", user.subject)
+        key = deployment.own.names("user", user.subject)
         await one_time.update_many([key], lambda _: ({key: state.record(now)}, None), now)
 
     for number in range(USERS):

@@ -7,7 +7,7 @@ from time import time
 
 from benchmarks.table import Row
 from benchmarks.tokens import ISSUER, URL
-from upstile.server.resource._claims import Claims
+from upstile.server.resource._claims import ClaimsReader
 from upstile.server.resource._token_cache import TokenCache
 
 REMEMBERED = 10_000
@@ -17,7 +17,7 @@ _TEN_MB = 10_000_000
 
 def memory_rows(rounds: int) -> Iterator[Row]:
     """The cache of verified tokens, full, and after many more; `rounds` would change nothing."""
-    claims = Claims(ISSUER, frozenset({URL}), leeway=0)
+    claims = ClaimsReader(ISSUER, frozenset({URL}), leeway=0)
     cache, now = TokenCache(REMEMBERED), int(time())
     tracemalloc.start()
     try:
@@ -31,10 +31,10 @@ def memory_rows(rounds: int) -> Iterator[Row]:
     yield Row(f"  after {DISTINCT:,} different ones", "10 MB", later / _TEN_MB, 1.0)
 
 
-def _fill(cache: TokenCache, claims: Claims, numbers: range, now: int) -> None:
+def _fill(cache: TokenCache, claims: ClaimsReader, numbers: range, now: int) -> None:
     for number in numbers:
         text = f"token {number}"
-        cache.put(TokenCache.key(text), claims.read(_payload(number, now), now))
+        cache.put(TokenCache.key(text), claims.read(_payload(number, now), now, text))
 
 
 def _payload(number: int, now: int) -> bytes:

@@ -17,7 +17,10 @@ from jwt import PyJWK
 
 from benchmarks.interleaved import Work
 from upstile.protocol import base64url_decode
-from upstile.server import Issuer, JWTVerifier, VerificationKeys
+from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._jwt import SignedTokens
+from upstile.server.resource._keys import VerificationKeys
+from upstile.server.resource._profile import RFC9068, TokenProfile
 
 URL = "https://api.example.com"
 ISSUER = Issuer(identifier=URL, satisfies={"phr": {"mfa"}}, marks_single_use=True)
@@ -51,10 +54,10 @@ class Tokens:
         texts = [_token(alg, key, **groups, **claims) for _ in range(POOL)]
         return cls(alg, key, jwk, texts)
 
-    def verifier(self) -> JWTVerifier:
+    def verifier(self, profile: TokenProfile = RFC9068) -> SignedTokens:
         """Ours, which has seen none of them."""
         keys = VerificationKeys([self.jwk])
-        return JWTVerifier(issuer=ISSUER, audience=frozenset({URL}), keys=lambda: keys)
+        return SignedTokens(issuer=ISSUER, audience=frozenset({URL}), keys=lambda: keys, profile=profile)
 
     def bare(self) -> Work:
         """The check of the signature, and nothing else."""

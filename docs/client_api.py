@@ -21,7 +21,7 @@ GROUPS = {
     ],
     "Where a sign-in is kept": ["MemoryStore", "FileStore", "KeyringStore", "Store", "EntryName"],
     "Ways to confirm, and how the person is asked": [
-        *("Totp", "WebAuthn", "Otp", "RecoveryCode", "Password", "Method"),
+        *("Totp", "WebAuthn", "Otp", "RecoveryCode", "Password", "Browser", "Method"),
         *("TerminalPrompter", "CallbackPrompter", "Prompter", "AnotherWay", "SendAgain", "harmless"),
     ],
 }

@@ -85,7 +85,7 @@ async def enrol(server: StepUp, count: int, now: float) -> list[Person]:
 async def _enrol(server: StepUp, name: str, now: float) -> Person:
     deployment = server._deployment
     user, id = User(URL, name), token_urlsafe(12)
-    secrets = Secrets(deployment.seal)
+    secrets = Secrets(deployment.own.seal)
     context = MethodContext(issuer=URL, name="load", rp_id="localhost", webauthn_origins=(), secrets=secrets)
     new = await Totp().bind(context).enroll(Wanted(user=user, id=id, account=name))
     phone = AuthenticatorRecord(id=id, method="totp", name="phone", state="active", created=int(now), data=new.data)
@@ -93,13 +93,13 @@ async def _enrol(server: StepUp, name: str, now: float) -> Person:
     def add(account: Account) -> tuple[Account, None]:
         return replace(account, authenticators=(phone,)), None
 
-    await deployment.storage.durable.change_account(user, add)
+    await deployment.own.storage.durable.change_account(user, add)
     key = ec.generate_private_key(ec.SECP256R1())
     jkt = jwk_thumbprint(es256_jwk(key.public_key()))
-    known = deployment.names("user", name)
+    known = deployment.own.names("user", name)
     state = remember_key(UserState(), jkt, [id], now).record(now)
-    await deployment.storage.one_time.update_many([known], lambda _: ({known: state}, None), now)
-    login = await deployment.sign_in.start_session(name, amr=["pwd"], now=now, possession=Possession(jkt=jkt))
+    await deployment.own.storage.one_time.update_many([known], lambda _: ({known: state}, None), now)
+    login = await deployment.own.sign_in.start_session(name, amr=["pwd"], now=now, possession=Possession(jkt=jkt))
     seed = b32decode(parse_qs(urlsplit(new.members["otpauth_uri"]).query)["secret"][0])
     return Person(token=login.access_token, key=key.private_numbers().private_value, seed=seed.hex())
 
@@ -109,7 +109,7 @@ async def elevated_token(server: StepUp, now: float) -> str:
     await server._deployment.prepare()
     claims = {"iss": URL, "aud": URL, "sub": "ada", "client_id": "cli", "iat": int(now), "jti": "guarded"}
     claims |= {"exp": int(now) + 3600, "scope": "payments", "acr": "mfa", "amr": ["otp"], "auth_time": int(now)}
-    return server._deployment.signing.sign(claims, now)
+    return server._deployment.own.signing.sign(claims, now)
 
 
 async def prepared(stores: Stores, count: int, now: float) -> Mapping[str, Any]:

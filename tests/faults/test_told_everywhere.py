@@ -105,7 +105,7 @@ async def _rotate(bank: Cluster) -> None:
         allow_insecure_loopback=True,
     )
     await server._deployment.prepare()
-    await server._deployment.signing.rotate(bank.shared.clock())
+    await server._deployment.own.signing.rotate(bank.shared.clock())
     await server._deployment.aclose()
 
 

@@ -88,7 +88,7 @@ async def test_a_flood_without_a_token_fills_the_log_and_the_counters_and_writes
 ) -> None:
     async with bank(tmp_path) as app:
         await app.sign_in()
-        app.server._deployment.storage.durable.tidy(app.clock())
+        app.server._deployment.own.storage.durable.tidy(app.clock())
         before = rows(tmp_path)
         for number in range(20):
             thief = replace(app, key=new_key(), token=f"stolen{number}")
@@ -104,7 +104,7 @@ async def test_a_flood_without_a_token_fills_the_log_and_the_counters_and_writes
             # A token that is another key's proves nothing about who sends it.
             await replace(app, key=new_key()).call("POST", "/v1/transfers/7")
         counts = app.server._deployment.events.telemetry.counts
-        app.server._deployment.storage.durable.tidy(app.clock())
+        app.server._deployment.own.storage.durable.tidy(app.clock())
         assert rows(tmp_path) == before
     assert counts["call-refused", "missing-token"] == 20
     assert len(said(records, "start-refused")) == len(said(records, "token-refused")) == 20
@@ -195,7 +195,7 @@ async def test_while_the_table_is_away_step_ups_go_on_and_changes_and_the_help_d
         entries = (await app.call("GET", MANAGE)).json()["authenticators"]
         assert [(entry["name"], entry["state"]) for entry in entries if entry["id"] == phone] == [("phone", "active")]
         _sql(tmp_path, "ALTER TABLE away RENAME TO upstile_audit")
-        app.server._deployment.storage.durable.tidy(app.clock())
+        app.server._deployment.own.storage.durable.tidy(app.clock())
         assert [row.kind for row in rows(tmp_path) if row.kind in ("token-issued", "authenticator-renamed")] == [
             "token-issued",
             "token-issued",

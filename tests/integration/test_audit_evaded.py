@@ -93,7 +93,7 @@ async def test_nobody_is_forgotten_where_that_cannot_be_told(tmp_path: Path) -> 
             await app.server.forget_user("ada", by="mallory")
         assert _kinds(tmp_path) == before
         assert (await app.call("GET", "/me")).status_code == 200
-        assert (await app.server._deployment.storage.durable.account(User(URL, "ada"))).authenticators
+        assert (await app.server._deployment.own.storage.durable.account(User(URL, "ada"))).authenticators
         await app.server.forget_user("ada", by="bob")
     assert _kinds(tmp_path) == {"user-forgotten": 1}
 
@@ -106,7 +106,9 @@ async def test_what_ends_is_in_the_table_when_the_node_is_killed_at_once(
     async with own_app(tmp_path) as app:
         await app.sign_in()
         await app.enroll_totp()
-        monkeypatch.setattr(app.server._deployment.storage.durable, "append", lambda rows: None)  # what waited is lost
+        monkeypatch.setattr(
+            app.server._deployment.own.storage.durable, "append", lambda rows: None
+        )  # what waited is lost
         code = (await app.answer(started := await app.start(), otp=app.code())).json()["authorization_code"]
         assert [(await app.redeem(started, code)).status_code for _ in range(5)] == [200, 400, 400, 400, 400]
         stranger = OwnApp(app.http, app.clock, key=new_key(), api=app.api, server=app.server)
@@ -145,7 +147,7 @@ async def test_a_recorded_request_that_is_sent_again_writes_nothing(tmp_path: Pa
         recorded: list[Any] = [enrolment, answer]
         for request in recorded:
             await app.http.post(**request)
-        app.server._deployment.storage.durable.tidy(app.clock())
+        app.server._deployment.own.storage.durable.tidy(app.clock())
         before = _kinds(tmp_path)
         for request in recorded * 3:
             assert (await app.http.post(**request)).status_code in (400, 401)

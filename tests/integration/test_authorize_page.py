@@ -53,7 +53,7 @@ async def test_the_page_touches_no_storage(tmp_path: Path, monkeypatch: pytest.M
             raise StorageUnavailable("gone")
 
         await app.server._deployment.aclose()
-        monkeypatch.setattr(app.server._deployment.storage.stores[0], "prepare", broken)
+        monkeypatch.setattr(app.server._deployment.own.storage.stores[0], "prepare", broken)
         assert (await app.http.get(PATH)).status_code == 400
         assert (await app.http.get("/stepup/jwks")).status_code == 503
 

@@ -113,8 +113,8 @@ async def test_what_is_stored_shows_no_destination_and_can_be_sealed_anew(tmp_pa
     assert box.code.encode() not in raw
     async with own_app(tmp_path, methods=methods, secret_keys=[new, old]) as later:
         deployment = later.server._deployment
-        assert (await needs(deployment.storage.durable, deployment.seal)).keys != {deployment.seal.current}
-        await reseal(deployment.storage.durable, deployment.seal, URL, lambda _: None)
+        assert (await needs(deployment.own.storage.durable, deployment.own.seal)).keys != {deployment.own.seal.current}
+        await reseal(deployment.own.storage.durable, deployment.own.seal, URL, lambda _: None)
     async with own_app(tmp_path, methods=methods, secret_keys=[new]) as last:
         last.key, last.clock.now = app.key, app.clock.now + 60
         await last.sign_in()

@@ -157,7 +157,7 @@ async def test_a_stolen_login_begins_no_first_enrolment_once_it_was_ended(tmp_pa
     async with own_app(tmp_path) as app:
         server = another_process(tmp_path, app.clock)
         await app.sign_in()
-        app.server._deployment._keeper.stop()  # it hears nothing
+        app.server._deployment._keepers[0].stop()  # it hears nothing
         await server.end_sessions("ada")
         begun = await app.call("POST", PATH, json={"method": "totp", "name": "thief's"})
         assert error_of(begun) == "invalid_token"
@@ -260,8 +260,8 @@ def _desk(shared: Shared) -> StepUp:
 
 async def _counted(server: StepUp, subject: str) -> UserState:
     deployment = server._deployment
-    key = deployment.names("user", subject)
-    return UserState.read((await deployment.storage.one_time.get_many([key], deployment.clock())).get(key))
+    key = deployment.own.names("user", subject)
+    return UserState.read((await deployment.own.storage.one_time.get_many([key], deployment.clock())).get(key))
 
 
 def _seed(begun: dict[str, Any]) -> bytes:

@@ -77,7 +77,9 @@ async def test_what_was_given_back_at_another_node_changes_no_authenticators(
         ids, token = await _ids(app), await app.elevate(acr_values="phr", **CHANGE)
         claims, server = claims_of(token), another_process(tmp_path, app.clock)
         await server._deployment.prepare()
-        await server._deployment.revocations.revoke(kind, claims["jti" if kind == "token" else "sid"], claims["exp"])
+        await server._deployment.own.revocations.revoke(
+            kind, claims["jti" if kind == "token" else "sid"], claims["exp"]
+        )
         refused = await app.call("DELETE", f"{PATH}/{ids['totp']}", token=token)
         assert error_of(refused) == "invalid_token"
         await server._deployment.aclose()
@@ -91,14 +93,15 @@ async def test_what_was_given_back_at_another_node_begins_no_count_anew(
         ids, token = await _ids(app), await app.elevate(**CHANGE)
         claims, server, forgotten = claims_of(token), another_process(tmp_path, app.clock), list[str]()
 
-        async def forget(_: Closings, user: User, id: str, now: float) -> None:
+        async def forget(_: Closings, user: User, id: str, now: float) -> bool:
             forgotten.append(id)
+            return True
 
         monkeypatch.setattr(Closings, "forget_count", forget)
         path = f"{PATH}/{ids['totp']}/open"
         assert (await app.call("POST", path, token=token)).status_code == 200
         await server._deployment.prepare()
-        await server._deployment.revocations.revoke("token", claims["jti"], claims["exp"])
+        await server._deployment.own.revocations.revoke("token", claims["jti"], claims["exp"])
         assert error_of(await app.call("POST", path, token=token)) == "invalid_token"
         assert forgotten == [ids["totp"]]
         await server._deployment.aclose()

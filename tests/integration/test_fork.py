@@ -31,8 +31,8 @@ def _serve_in_child(server: object) -> int:
         deployment = server._deployment  # type: ignore[attr-defined]
         assert not deployment._ready
         asyncio.run(server.start_session("bob", amr=["pwd"]))  # type: ignore[attr-defined]
-        assert deployment.revocations.usable
-        thread = deployment._keeper._thread
+        assert deployment.own.revocations.usable
+        thread = deployment._keepers[0]._thread
         assert thread is not None
         assert thread.is_alive()
         asyncio.run(deployment.aclose())

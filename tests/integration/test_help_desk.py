@@ -102,7 +102,7 @@ async def test_a_forgotten_user_has_nothing_left_and_may_come_back_at_once(tmp_p
             assert error_of(await app.call("GET", "/me", token=dead)) == "invalid_token"
         assert (await app.answer(open_before, otp=app.code())).json()["error"] == "invalid_grant"
         assert not (await app.server.export_user("ada"))["authenticators"]
-        durable = app.server._deployment.storage.durable
+        durable = app.server._deployment.own.storage.durable
         assert await durable.account(User(app.url, "ada")) == Account(user=User(app.url, "ada"))
         await _enrolled(app)
         assert (await app.call("GET", "/me")).status_code == 200
@@ -118,9 +118,9 @@ async def test_who_was_forgotten_and_comes_back_is_served_whenever(tmp_path: Pat
             await app.server.end_sessions("ada")
             await app.server.forget_user("ada")
             app.clock.now += hours * 3600
-            app.server._deployment.revocations._pruned_at = -1000
-            app.server._deployment.revocations.look(app.clock())
-            app.server._deployment.storage.durable.tidy(app.clock())
+            app.server._deployment.own.revocations._pruned_at = -1000
+            app.server._deployment.own.revocations.look(app.clock())
+            app.server._deployment.own.storage.durable.tidy(app.clock())
         await _enrolled(app)
         app.clock.now += 14 * 3600
         await app.sign_in()
@@ -133,7 +133,7 @@ async def test_an_export_holds_all_that_is_stored_and_no_secret(tmp_path: Path) 
         await app.enroll_passkey(await app.elevate(scope="authenticators", max_age="60"))
         stored = await app.server.export_user("ada", by="bob", reason="Art. 15")
         text = json.dumps(stored)
-        account = await app.server._deployment.storage.durable.account(User(app.url, "ada"))
+        account = await app.server._deployment.own.storage.durable.account(User(app.url, "ada"))
         assert {entry["id"] for entry in stored["authenticators"]} == {record.id for record in account.authenticators}
         data: dict[str, Any] = {entry["method"]: entry["data"] for entry in stored["authenticators"]}
         assert (data["totp"], sorted(data["webauthn"])) == (

@@ -23,7 +23,7 @@ async def test_who_asks_again_on_an_open_websocket_asks_whether_the_token_still_
             elif ended == "revoked":
                 await app.server.end_sessions("ada")
             else:  # nobody could read for too long what has ended
-                app.server._deployment.revocations._read_at = None
+                app.server._deployment.own.revocations._read_at = None
             assert await say() == {"type": "websocket.close", "code": 1008, "reason": ""}
 
 

@@ -149,7 +149,7 @@ async def test_a_check_that_breaks_is_503_and_no_free_guess(
         if how == "hangs":
             await asyncio.Event().wait()
         if how == "raises":
-            raise ConnectionError("the directory is away")
+            raise ConnectionError(f"no reply to https://directory.example/check?user={user}&password={password}")
         return object()
 
     monkeypatch.setattr(_answer, "VERIFY_WITHIN", 0.05)

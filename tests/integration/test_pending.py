@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.audited import rows
 from support.own_app import OwnApp, own_app
 from support.stores import authenticator
 from support.totp import seed_in
@@ -151,7 +152,7 @@ async def _make_another_one_active(app: OwnApp) -> None:
     def more(account: Account) -> tuple[Account, None]:
         return replace(account, authenticators=(*account.authenticators, authenticator("thief's"))), None
 
-    await app.server._deployment.storage.durable.change_account(User(app.url, "ada"), more)
+    await app.server._deployment.own.storage.durable.change_account(User(app.url, "ada"), more)
 
 
 @pytest.mark.requirement("profile-8-ends")
@@ -263,3 +264,17 @@ async def test_nor_is_what_anybody_else_began_by_the_rule_for_first_ones(tmp_pat
         thief = await _thief(app)
         assert problem_of(await thief.call("DELETE", f"{PATH}/{begun}")) == "first-enrolment"
         assert (await app.call("DELETE", f"{PATH}/{begun}")).status_code == 204
+
+
+async def test_giving_up_what_one_began_is_no_removal_that_anybody_is_told_of(tmp_path: Path) -> None:
+    """Or a thief, who begins and gives up again and again, would make noise before a change that is to go unheard."""
+    told: list[SecurityEvent] = []
+    async with own_app(tmp_path, notify=told.append) as app:
+        await app.sign_in()
+        id = (await app.call("POST", PATH, json={"method": "totp", "name": "phone"})).json()["id"]
+        replies = await asyncio.gather(*(app.call("DELETE", f"{PATH}/{id}") for _ in range(4)))
+        assert sorted(reply.status_code for reply in replies) == [204, 404, 404, 404]
+    kinds = [row.kind for row in rows(tmp_path)]
+    assert kinds.count("enrolment-dropped") == 1
+    assert "authenticator-removed" not in kinds
+    assert "enrolment-dropped" not in {event.kind for event in told}

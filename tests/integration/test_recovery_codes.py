@@ -1,6 +1,7 @@
 """Backup codes: shown once, good once, beside other methods alone (upstile profile §4, §7, §8)."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from support.mailbox import start
 from support.own_app import OwnApp, own_app
-from support.wire_driver import Started, problem_of
+from support.wire_driver import Started, new_key, problem_of, thumbprint
 from upstile.server import SecurityEvent
 from upstile.server.methods import RecoveryCodes, Totp
 
@@ -108,7 +109,7 @@ async def test_new_codes_void_the_old_ones_and_end_what_came_of_them(tmp_path: P
         assert (await app.call("POST", path)).status_code == 401
         token = await app.elevate(scope="authenticators", max_age="60")
         new = (await app.call("POST", path, token=token)).json()
-        assert (new["id"], new["state"], len(new["codes"])) == (id, "active", 10)
+        assert (new["id"] != id, new["state"], len(new["codes"])) == (True, "active", 10)
         assert not set(new["codes"]) & set(old)
         assert (await app.call("GET", "/me", token=other)).status_code == 401
         app.clock.now += 30
@@ -122,13 +123,35 @@ async def test_new_codes_void_the_old_ones_and_end_what_came_of_them(tmp_path: P
         assert {"recovery-codes-regenerated", "recovery-code-used"} <= {event.kind for event in told}
 
 
+async def test_what_a_stolen_code_let_begin_and_the_keys_it_made_known_go_with_new_codes(tmp_path: Path) -> None:
+    methods = [Totp(), RecoveryCodes(reaches_mfa=True)]
+    async with own_app(tmp_path, methods=methods) as app:
+        id, codes = await _codes(app)
+        thief = replace(app, key=new_key())
+        await thief.sign_in()
+        started = await start(thief, scope="authenticators", max_age="60", acr_values="mfa")
+        code = (await _use(thief, started, codes[0])).json()["authorization_code"]
+        token = (await thief.redeem(started, code)).json()["access_token"]
+        path = "/stepup/authenticators"
+        begun = (await thief.call("POST", path, token=token, json={"method": "totp", "name": "mine"})).json()
+        app.clock.now += 61
+        change = await app.elevate(scope="authenticators", max_age="60")
+        assert (await app.call("POST", f"{path}/{id}/regenerate", token=change)).status_code == 200
+        first = replace(thief).first_code(begun["otpauth_uri"])
+        reply = await thief.call("POST", f"{path}/{begun['id']}/verify", json={"otp": first})
+        assert problem_of(reply) == "not-found"
+        assert set((await app.server.export_user("ada"))["counted"]["known"]) == {thumbprint(app.key)}
+
+
 async def test_the_owner_is_told_of_each_use_and_when_three_are_left(tmp_path: Path) -> None:
     told: list[SecurityEvent] = []
     async with own_app(tmp_path, methods=METHODS, notify=told.append) as app:
         _, codes = await _codes(app)
         for number, code in enumerate(codes, 1):
             app.clock.now += 61
-            assert "authorization_code" in (await _use(app, await start(app), code)).json()
+            reply = (await _use(app, await start(app), code)).json()
+            assert ("authorization_code" in reply, reply["recovery_codes_left"]) == (True, 10 - number)
+            assert [event.detail for event in told if event.kind == "recovery-code-used"][-1] == str(10 - number)
             kinds = [event.kind for event in told]
             assert kinds.count("recovery-code-used") == number
             assert kinds.count("recovery-codes-low") == (number >= 7)

@@ -193,7 +193,7 @@ async def test_where_revocations_cannot_be_read_no_token_is_accepted(
 ) -> None:
     async with own_app(tmp_path) as app:
         await app.sign_in()
-        revocations = app.server._deployment.revocations
+        revocations = app.server._deployment.own.revocations
         _break_storage(tmp_path, "upstile_revocations")
         assert (await app.call("GET", "/me")).status_code == 200  # the last known list holds for ten seconds
         monkeypatch.setattr(revocations, "_elapsed", lambda: monotonic() + 11)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def _behind(folder: Path) -> AsyncGenerator[OwnApp]:
     """The app at a process that is behind, with a token that another one signed with a newer key."""
     async with own_app(folder) as ahead, own_app(folder) as behind:
-        await ahead.server._deployment.signing.rotate(ahead.clock.now)
+        await ahead.server._deployment.own.signing.rotate(ahead.clock.now)
         for app in (ahead, behind):
             app.clock.now += PUBLISHED_AHEAD
         await ahead.sign_in()
@@ -43,7 +43,7 @@ async def test_such_a_token_can_be_revoked(tmp_path: Path) -> None:
     async with _behind(tmp_path) as app:
         form = {"token": app.token, "client_id": app.client_id}
         assert (await app.post("/stepup/revoke", form)).status_code == 200
-        await app.server._deployment.signing.tick(app.clock.now)  # from here on the key is known in any case
+        await app.server._deployment.own.signing.tick(app.clock.now)  # from here on the key is known in any case
         assert (await app.call("GET", "/me")).status_code == 401
 
 

@@ -92,7 +92,7 @@ async def test_a_copy_that_answers_at_the_same_moment_is_seen(
         await with_key(app, 5)
         app.clock.now += 61
         original, copy = await app.start(acr_values="phr"), await app.start(acr_values="phr")
-        store: Any = app.server._deployment.storage.one_time
+        store: Any = app.server._deployment.own.storage.one_time
         update_many, replies = store.update_many, list[httpx.Response]()
 
         async def overtaken(*arguments: Any) -> Any:

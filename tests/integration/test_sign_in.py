@@ -25,7 +25,7 @@ async def _sign_out(app: OwnApp, token: str) -> Any:
 
 
 def _rows(app: OwnApp) -> int:
-    return len(app.server._deployment.storage.durable.revocations_after(0, app.clock()))
+    return len(app.server._deployment.own.storage.durable.revocations_after(0, app.clock()))
 
 
 async def test_a_renewed_login_is_as_old_as_the_sign_in_and_lasts_anew(tmp_path: Path) -> None:
@@ -38,13 +38,13 @@ async def test_a_renewed_login_is_as_old_as_the_sign_in_and_lasts_anew(tmp_path:
 
 async def test_a_renewed_login_never_enrols_a_first_authenticator_as_a_fresh_one_does(tmp_path: Path) -> None:
     async with own_app(tmp_path) as app:
-        app.server._deployment.sign_in.start_session = _aged(app)  # type: ignore[method-assign]
+        app.server._deployment.own.sign_in.start_session = _aged(app)  # type: ignore[method-assign]
         await app.sign_in()
         assert problem_of(await app.enroll_totp()) == "first-enrolment"
 
 
 def _aged(app: OwnApp) -> Any:
-    start = app.server._deployment.sign_in.start_session
+    start = app.server._deployment.own.sign_in.start_session
 
     async def aged(subject: str, **options: Any) -> Any:
         return await start(subject, **{**options, "auth_time": app.clock() - 601})

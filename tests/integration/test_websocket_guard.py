@@ -98,7 +98,7 @@ async def test_storage_that_is_away_opens_nothing(tmp_path: Path, monkeypatch: p
     async with websocket_app(tmp_path) as app:
         await app.enroll_totp()
         token = await app.elevate(max_age="0")
-        monkeypatch.setattr(app.server._deployment.storage.one_time, "update_many", away)
+        monkeypatch.setattr(app.server._deployment.own.storage.one_time, "update_many", away)
         refused = await shake_hands(app, "/once", token=token)
         assert (_kinds(refused), refused[0]["status"]) == (REFUSED, 503)
 

@@ -82,7 +82,7 @@ class MemoryLedger:
         found = [(user, record) for user, account in self.accounts.items() for record in account.authenticators]
         return sorted((pair for pair in found if pair[1].id > id), key=lambda pair: pair[1].id)[:limit]
 
-    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> bool:
         raise NotImplementedError
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:

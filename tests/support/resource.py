@@ -10,12 +10,15 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.protocol import Requirement, create_proof, es256_jwk, jwk_thumbprint
-from upstile.server import AccessToken, Issuer, JWTVerifier, Rejection, VerificationKeys
+from upstile.server import AccessToken, Rejection
 from upstile.server._errors import StorageUnavailable
 from upstile.server._http import HttpRequest
 from upstile.server._replay import ReplaySet
 from upstile.server.resource._admission import Admission
 from upstile.server.resource._guard import Guard
+from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._jwt import SignedTokens
+from upstile.server.resource._keys import VerificationKeys
 from upstile.server.resource._refusal import Refusals
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import OneTimeKey, Record
@@ -129,7 +132,7 @@ class Resource:
         names.load(b"secret")
         issuer = Issuer(identifier=URL, satisfies={"phr": {"mfa"}}, marks_single_use=marks_single_use)
         self.guard = Guard(
-            verifier=JWTVerifier(issuer=issuer, audience=frozenset({URL}), keys=lambda: self.keys),
+            verifier=SignedTokens(issuer=issuer, audience=frozenset({URL}), keys=lambda: self.keys),
             url=URL,
             refusals=Refusals(realm="api", resource_metadata=URL),
             replays=ReplaySet(bound),

@@ -14,7 +14,7 @@ MODULES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 OTHERS = [path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
 PACKAGES = [
     *("upstile.protocol", "upstile.client", "upstile.client.testing"),
-    *("upstile.server", "upstile.server.mail", "upstile.server.methods"),
+    *("upstile.server", "upstile.server.issuers", "upstile.server.mail", "upstile.server.methods"),
 ]
 IMPURE = {"httpx", "jwt", "asyncio", "socket", "threading", "time", "random", "secrets", "os", "fastapi", "starlette"}
 HTTP = {"httpx", "httpx2", "requests", "aiohttp", "urllib3", "httpcore"}

@@ -26,6 +26,7 @@ from upstile.client._errors import (
 from upstile.client._events import Event
 from upstile.client._text import harmless
 from upstile.client.adapters._options import ClientOptions
+from upstile.client.authority.browser._settings import Browser
 from upstile.client.flow._confirmations import Confirmation
 from upstile.client.flow._logins import BaseToken, SignedIn
 from upstile.client.methods import Method, Otp, Password, RecoveryCode, Totp, WebAuthn
@@ -50,6 +51,7 @@ __all__ = [
     "AsyncClient",
     "Authenticator",
     "BaseToken",
+    "Browser",
     "CallbackPrompter",
     "CeremonyFailed",
     "Client",

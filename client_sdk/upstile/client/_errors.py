@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from copy import copy
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
@@ -267,8 +268,8 @@ class SignInExpired(StepUpError):
     hint = TABLE["sign-in-ended"].hint
     _support_could_help = False
 
-    def __init__(self, message: str = TABLE["sign-in-ended"].title, *, response: Incoming | None = None) -> None:
-        super().__init__(message, response=response)
+    def __init__(self, message: str = TABLE["sign-in-ended"].title, **more: Any) -> None:
+        super().__init__(message, **more)
 
 
 class StoreError(StepUpError):

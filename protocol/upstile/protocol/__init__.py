@@ -13,6 +13,7 @@ from upstile.protocol._challenge import (
     find_step_up,
     step_up_params,
 )
+from upstile.protocol._dialects import find_dialect
 from upstile.protocol._dpop_new import create_proof, token_hash
 from upstile.protocol._encoding import base64url_decode, base64url_encode, json_compact, json_object
 from upstile.protocol._errors import (
@@ -35,7 +36,13 @@ from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
 from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws_header
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
 from upstile.protocol._requirement import AUTHENTICATORS_SCOPE, Requirement
-from upstile.protocol._well_known import RESOURCE_METADATA_PATH, SERVER_METADATA_PATH, resource_covers, well_known_url
+from upstile.protocol._well_known import (
+    OPENID_METADATA_PATH,
+    RESOURCE_METADATA_PATH,
+    SERVER_METADATA_PATH,
+    resource_covers,
+    well_known_url,
+)
 from upstile.protocol._written import hides_something, is_spoken_code, plain_code, spoken_code
 
 if TYPE_CHECKING:
@@ -72,6 +79,7 @@ __all__ = [
     "DPOP_ALGORITHMS",
     "FORM_TYPE",
     "INSUFFICIENT_USER_AUTHENTICATION",
+    "OPENID_METADATA_PATH",
     "PROBLEM_MEDIA_TYPE",
     "PROFILE_VERSION",
     "PROOF_LEEWAY",
@@ -115,6 +123,7 @@ __all__ = [
     "es256_key",
     "es256_sign",
     "es256_verifier",
+    "find_dialect",
     "find_error",
     "find_step_up",
     "hides_something",

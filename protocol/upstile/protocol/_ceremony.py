@@ -154,6 +154,7 @@ class TokenResponse(Message):
         expires_in: seconds.
         scope: space-separated.
         acr, auth_time: what was reached and when (epoch seconds), so that nobody needs to look into the token.
+        refresh_token, id_token: what servers of others send along (OpenID Connect Core §3.1.3.3); ours sends neither.
     """
 
     access_token: Secret = Field(pattern=B64TOKEN)
@@ -163,6 +164,8 @@ class TokenResponse(Message):
     authorization_details: tuple[dict[str, Any], ...] | None = None
     acr: str | None = None
     auth_time: NumericDate | None = None
+    refresh_token: OptionalSecret = None
+    id_token: OptionalSecret = None
 
     @model_validator(mode="after")
     def _known_type(self) -> "TokenResponse":

@@ -9,7 +9,7 @@ from upstile.protocol._requirement import Requirement
 
 INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
 
-_SCHEMES = frozenset({"bearer", "dpop"})
+SCHEMES = frozenset({"bearer", "dpop"})
 _delta_seconds = re.compile(r"[0-9]{1,10}")
 
 
@@ -50,27 +50,33 @@ def find_step_up(challenges: Iterable[AuthChallenge]) -> StepUpChallenge | None:
 
 def find_error(challenges: Iterable[AuthChallenge]) -> str | None:
     """The first `error` of a Bearer or DPoP challenge (RFC 6750 §3, RFC 9449 §7.1)."""
-    errors = (c.params.get("error") for c in challenges if c.scheme in _SCHEMES)
+    errors = (c.params.get("error") for c in challenges if c.scheme in SCHEMES)
     return next((error for error in errors if error is not None), None)
 
 
 def _read(challenge: AuthChallenge) -> StepUpChallenge | None:
     params = challenge.params
-    if challenge.scheme not in _SCHEMES or params.get("error") != INSUFFICIENT_USER_AUTHENTICATION:
+    if challenge.scheme not in SCHEMES or params.get("error") != INSUFFICIENT_USER_AUTHENTICATION:
         return None
-    max_age = params.get("max_age")
-    if max_age is not None and not _delta_seconds.fullmatch(max_age):
-        return None
-    try:
-        requirement = Requirement(
-            acr=params.get("acr_values", "").split(),
-            max_age=None if max_age is None else int(max_age),
-            scope=params.get("scope", ""),
-        )
-    except ValueError:
+    requirement = requirement_in(challenge, scope=params.get("scope", ""))
+    if requirement is None:
         return None
     return StepUpChallenge(
         scheme=challenge.scheme,
         requirement=requirement,
         resource_metadata=params.get("resource_metadata"),
     )
+
+
+def requirement_in(challenge: AuthChallenge, *, scope: str) -> Requirement | None:
+    """What `acr_values` and `max_age` ask (RFC 9470 §3); `None` where they are faulty."""
+    params = challenge.params
+    max_age = params.get("max_age")
+    if max_age is not None and not _delta_seconds.fullmatch(max_age):
+        return None
+    try:
+        return Requirement(
+            acr=params.get("acr_values", "").split(), max_age=None if max_age is None else int(max_age), scope=scope
+        )
+    except ValueError:
+        return None

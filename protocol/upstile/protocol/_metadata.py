@@ -20,6 +20,9 @@ class ResourceMetadata(Message):
 class ServerMetadata(Message):
     """OAuth 2.0 Authorization Server Metadata (RFC 8414 §2) with the members that the upstile profile adds.
 
+    `end_session_endpoint` and `claims_parameter_supported` are those of OpenID providers (OpenID Connect Discovery §3,
+    RP-Initiated Logout §2.1).
+
     An absent `dpop_signing_alg_values_supported` means that DPoP is off and that proofs are ignored.
     """
 
@@ -27,6 +30,8 @@ class ServerMetadata(Message):
     authorization_challenge_endpoint: str | None = None
     token_endpoint: str | None = None
     authorization_endpoint: str | None = None
+    pushed_authorization_request_endpoint: str | None = None
+    end_session_endpoint: str | None = None
     jwks_uri: str | None = None
     revocation_endpoint: str | None = None
     authenticators_endpoint: str | None = None
@@ -35,6 +40,7 @@ class ServerMetadata(Message):
     token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
     revocation_endpoint_auth_methods_supported: tuple[str, ...] | None = None
     code_challenge_methods_supported: tuple[str, ...] | None = None
+    claims_parameter_supported: bool | None = None
     acr_values_supported: tuple[str, ...] | None = None
     dpop_signing_alg_values_supported: tuple[str, ...] | None = None
     authorization_details_types_supported: tuple[str, ...] | None = None

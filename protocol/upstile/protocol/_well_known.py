@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource"
 SERVER_METADATA_PATH = "/.well-known/oauth-authorization-server"
+OPENID_METADATA_PATH = "/.well-known/openid-configuration"
 
 
 def well_known_url(identifier: str, path: str) -> str:

@@ -13,6 +13,7 @@ from upstile.protocol import Requirement, TokenResponse, UpstileError  # noqa: E
 from upstile.server._errors import (  # noqa: E402
     AuthorizationError,
     ConfigurationError,
+    IssuerUnavailable,
     Rejection,
     StorageUnavailable,
     UnknownUser,
@@ -22,9 +23,6 @@ from upstile.server.authorization._apps import App  # noqa: E402
 from upstile.server.authorization.enrolment._help_desk import UserStatus  # noqa: E402
 from upstile.server.resource._access_token import AccessToken  # noqa: E402
 from upstile.server.resource._authentication import Authentication  # noqa: E402
-from upstile.server.resource._issuer import Issuer  # noqa: E402
-from upstile.server.resource._jwt import JWTVerifier  # noqa: E402
-from upstile.server.resource._keys import VerificationKeys  # noqa: E402
 
 __all__ = [
     "AccessToken",
@@ -32,8 +30,7 @@ __all__ = [
     "Authentication",
     "AuthorizationError",
     "ConfigurationError",
-    "Issuer",
-    "JWTVerifier",
+    "IssuerUnavailable",
     "JsonLines",
     "Notify",
     "Rejection",
@@ -44,5 +41,4 @@ __all__ = [
     "UnknownUser",
     "UpstileError",
     "UserStatus",
-    "VerificationKeys",
 ]

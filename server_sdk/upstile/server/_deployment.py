@@ -2,31 +2,25 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from secrets import token_bytes
 from weakref import WeakSet
 
-from upstile.protocol import Requirement, TokenResponse
-from upstile.server._errors import AuthorizationError, ConfigurationError, Rejection
+from upstile.protocol import Requirement
+from upstile.server._authority import Authority, open_stores
+from upstile.server._errors import ConfigurationError, IssuerUnavailable, Rejection
 from upstile.server._health import Health
 from upstile.server._http import HttpRequest
 from upstile.server._keeper import Keeper
-from upstile.server._notices import Notices
 from upstile.server._route import Route
 from upstile.server.audit import Events, SecurityEvent, refused_call
-from upstile.server.authorization._possession import Possession, ProofOfPossession
-from upstile.server.authorization._sign_in import SignIn
-from upstile.server.authorization.enrolment._help_desk import HelpDesk
 from upstile.server.authorization.tokens._tokens import ceremony_of
-from upstile.server.keys._seal import Seal
-from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._authentication import Authentication
+from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
-from upstile.server.resource._issuer import Issuer
-from upstile.server.storage import Names, Revocations, Storage, User
+from upstile.server.resource._verifier import Verifier
+from upstile.server.storage import Names, Storage, User
 
 REPEATED = 10_000
 """Elevated tokens that this process remembers to have seen; one that it forgot is told of once more."""
@@ -36,97 +30,108 @@ _open: "WeakSet[Deployment]" = WeakSet()
 
 @dataclass(kw_only=True, eq=False)
 class Deployment:
-    """A resource server with its embedded authorization server.
+    """A resource server, with an embedded authorization server or without.
 
     Attributes:
-        issuer: whose tokens are accepted.
-        scopes: what tokens may carry.
+        verifier: for the tokens of all issuers that are accepted.
+        external: the verifiers of those that are not our own.
+        authority: the embedded authorization server, if there is one.
         guard: judges calls.
         routes: the endpoints that an adapter mounts.
-        sign_in: the seam to the application's own sign-in.
-        help_desk: what is done for users, on the word of the application.
-        possession: checks the DPoP proof of a sign-in.
-        signing: the keys, loaded by `prepare`.
-        seal: encrypts secrets at rest.
-        storage: the stores, opened by `prepare`.
+        storage: the stores, opened by `prepare`, if there are any.
         names: makes the keys of one-time state.
-        revocations: what ended before its time.
         events: is told what happens.
         clock: the time in epoch seconds.
-        notices: sends people mails about it; `None`: nobody does.
         health: whether this process is ready.
     """
 
-    issuer: Issuer
-    scopes: frozenset[str]
+    verifier: Verifier
+    external: tuple[External, ...] = ()
+    authority: Authority | None = None
     guard: Guard
     routes: tuple[Route, ...]
-    sign_in: SignIn
-    help_desk: HelpDesk
-    possession: ProofOfPossession
-    signing: SigningKeys
-    seal: Seal
-    storage: Storage
+    storage: Storage | None
     names: Names
-    revocations: Revocations
     events: Events
     clock: Callable[[], float]
-    notices: Notices | None = None
     health: Health = field(init=False)
-    _keeper: Keeper = field(init=False)
+    _keepers: tuple[Keeper, ...] = field(init=False)
     _ready: bool = field(default=False, init=False)
+    _declared: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]], init=False)
     _repeated: set[str] = field(default_factory=set[str], init=False)
 
     def __post_init__(self) -> None:
         self.health = Health(self.ping)
-        self._keeper = Keeper(
-            storage=self.storage, revocations=self.revocations, signing=self.signing, clock=self.clock
-        )
+        chores = {} if self.authority is None else dict(self.authority.chores())
+        chores |= {type(store).__name__: store.tidy for store in (self.storage.stores if self.storage else ())}
+        asked = {f"the issuer {each.issuers[0].identifier}": each.tick for each in self.external}
+        # NOTE: in a thread of its own: an issuer that hangs must not keep anybody from reading what was revoked.
+        self._keepers = (Keeper(chores, self.clock), Keeper(asked, self.clock))
         _open.add(self)
 
-    async def prepare(self) -> None:
-        """Open the stores and load the keys. Runs by itself before the first call; harmless when run again.
+    @property
+    def own(self) -> Authority:
+        """The embedded authorization server.
 
-        A forked process opens its own.
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if self.authority is None:
+            raise ConfigurationError("this API has no authorization server of its own: StepUp.embedded(...) makes one")
+        return self.authority
+
+    async def prepare(self) -> None:
+        """Open the stores, load the keys, ask the issuers. Runs by itself before the first call.
+
+        Harmless when run again; a forked process opens its own.
         """
         if self._ready:
             return
-        await self.open()
-        await self.signing.prepare(self.clock())
-        if self.notices is not None:
-            await self.notices.start(self.storage.durable, self.clock)
-        self._keeper.start()
+        if self.authority is not None:
+            await self.authority.prepare()
+        elif self.storage is not None:
+            await open_stores(self.storage, self.names)
+        for each in self.external:
+            await each.prepare()
+        for acr in self._declared:
+            self._check_acr(acr)
+        for keeper in self._keepers:
+            keeper.start()
         self._ready = True
 
-    async def open(self) -> None:
-        """Open the stores and read what has ended: as much as the help desk needs."""
-        for store in self.storage.stores:
-            await store.prepare()
-        self.names.load(await self.storage.durable.secret("names", token_bytes(32)))
-        await asyncio.to_thread(self.revocations.look, self.clock())
-
-    async def desk(self) -> HelpDesk:
-        """The help desk of a running deployment."""
-        await self.prepare()
-        return self.help_desk
-
-    async def ping(self) -> None:
-        """Whether all stores can be read.
+    async def running(self) -> Authority:
+        """The embedded authorization server, open.
 
         Raises:
-            StorageUnavailable: one of them cannot.
+            ConfigurationError: there is none.
+        """
+        authority = self.own
+        await self.prepare()
+        return authority
+
+    async def ping(self) -> None:
+        """Whether all stores can be read, and the tokens of all issuers judged.
+
+        Raises:
+            StorageUnavailable, IssuerUnavailable: they cannot.
         """
         await self.prepare()
-        for store in self.storage.stores:
+        for store in self.storage.stores if self.storage else ():
             await store.ping()
+        for each in self.external:
+            if not each.is_ready:
+                raise IssuerUnavailable(f"the tokens of {each.issuers[0].identifier} cannot be judged yet")
 
     async def aclose(self) -> None:
         """Close the stores; a later call opens them again."""
         self._ready = False
-        if self.notices is not None:
-            await self.notices.stop()
-        await asyncio.to_thread(self._keeper.stop)
-        for store in self.storage.stores:
+        if self.authority is not None:
+            await self.authority.hush()
+        for keeper in self._keepers:
+            await asyncio.to_thread(keeper.stop)
+        for each in self.external:
+            await each.aclose()
+        for store in self.storage.stores if self.storage else ():
             await store.aclose()
 
     async def authenticate(
@@ -151,54 +156,27 @@ class Deployment:
         """Judge a verified call; raises `Rejection` with the response to send instead."""
         await self.guard.require(authentication.call, requirement, self.clock(), once_in_handler=once_in_handler)
 
-    def check(self, requirement: Requirement) -> Requirement:
-        """A requirement that can be met here.
+    def check(self, requirement: Requirement, *, once_in_handler: bool = False) -> Requirement:
+        """A requirement that can be met here; looked at again when it is known what the issuers offer.
 
         Raises:
-            ConfigurationError: none of its acr values is offered, or no client may have its scope, so that no call
-                could ever pass.
+            ConfigurationError: none of its acr values is offered, no client may have its scope, or what serves one call
+                cannot be remembered, so that no call could ever pass.
         """
-        if requirement.acr and not self.issuer.can_satisfy(requirement.acr):
-            offered = ", ".join(self.issuer.acr_values_supported or ())
-            raise ConfigurationError(f"acr={requirement.acr} can never be reached: this server offers {offered}")
-        if not self.scopes.issuperset(requirement.scope):
+        if requirement.acr:
+            self._declared.add(requirement.acr)
+            self._check_acr(requirement.acr)
+        if self.authority is not None and not self.external and not self.authority.scopes.issuperset(requirement.scope):
             raise ConfigurationError(f"scope={requirement.scope}: none of the clients may have all of it")
+        if self.storage is None and (requirement.for_this_call or once_in_handler):
+            raise ConfigurationError("max_age=0 needs storage=: what serves one call has to be remembered as used")
         return requirement
 
-    async def start_session(
-        self,
-        subject: str,
-        *,
-        amr: Sequence[str],
-        request: HttpRequest | None,
-        client_id: str | None,
-        account: str | None,
-        auth_time: float | None = None,
-    ) -> TokenResponse:
-        """Begin a base login; bound to the key of the request's DPoP proof, if it has one.
-
-        NOTE: no cache may keep the response that hands the token out. An adapter sees to it: over ASGI with
-        `_no_store`, elsewhere by setting `Cache-Control: no-store` on what the application answers.
-        """
-        await self.prepare()
-        now = self.clock()
-        with self.events.request(request) if request is not None else nullcontext():
-            try:
-                proven = request is not None and bool(request.lines(b"dpop"))
-                possession = self.possession.of(request, now) if request is not None and proven else Possession()
-                return await self.sign_in.start_session(
-                    subject,
-                    amr=amr,
-                    now=now,
-                    possession=possession,
-                    client_id=client_id,
-                    account_name=account,
-                    auth_time=auth_time,
-                )
-            except AuthorizationError as error:
-                code, detail = error.code, error.description
-                self.events.note(SecurityEvent(kind="sign-in-refused", user=None, at=now, reason=code, detail=detail))
-                raise
+    def _check_acr(self, acr: tuple[str, ...]) -> None:
+        if any(issuer.can_satisfy(acr) for issuer in self.verifier.issuers):
+            return
+        offered = ", ".join(name for issuer in self.verifier.issuers for name in issuer.acr_values_supported or ())
+        raise ConfigurationError(f"acr={acr} can never be reached: this server offers {offered}")
 
     def refused(self, rejection: Rejection, request: HttpRequest, route: str | None) -> None:
         """Tell of a call that was answered with a refusal.
@@ -222,7 +200,13 @@ class Deployment:
 
     def is_told(self, token: AccessToken) -> bool:
         """Whether nothing has to be told of a call let in with this token: it is no ceremony's, or not new here."""
-        return token.jti in self._repeated or token.issuer != self.issuer.identifier or ceremony_of(token.jti) is None
+        own = self.authority
+        return (
+            own is None
+            or token.issuer != own.issuer.identifier
+            or token.jti in self._repeated
+            or ceremony_of(token.jti) is None
+        )
 
     def repeated(self, token: AccessToken, request: HttpRequest, route: str | None) -> None:
         """Tell of such a call."""
@@ -242,7 +226,10 @@ class Deployment:
     def forked(self) -> None:
         """Know, in a forked process, that nothing is open here."""
         self._ready = False
-        self.revocations.forked()
+        if self.authority is not None:
+            self.authority.revocations.forked()
+        for each in self.external:
+            each.forked()
         self.guard.replays.forked()
 
 

@@ -1,21 +1,23 @@
 """The documents by which a deployment is found: the resource (RFC 9728), the authorization server (RFC 8414)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from upstile.protocol import DPOP_ALGORITHMS, PROFILE_VERSION, ResourceMetadata, ServerMetadata
-from upstile.server.authorization._apps import Apps
 from upstile.server.authorization.methods import Method
+from upstile.server.resource._issuer import Issuer
 
 
-def resource_metadata(url: str, name: str, apps: Apps) -> ResourceMetadata:
-    """The API, as a protected resource."""
+def resource_metadata(
+    *, url: str, name: str, issuers: Iterable[Issuer], scopes: Iterable[str], dpop: bool = True
+) -> ResourceMetadata:
+    """What an API says of itself (RFC 9728 §2)."""
     return ResourceMetadata(
         resource=url,
         resource_name=name,
-        authorization_servers=(url,),
-        scopes_supported=apps.scopes or None,
+        authorization_servers=tuple(issuer.identifier for issuer in issuers),
+        scopes_supported=tuple(scopes) or None,
         bearer_methods_supported=("header",),
-        dpop_signing_alg_values_supported=DPOP_ALGORITHMS,
+        dpop_signing_alg_values_supported=DPOP_ALGORITHMS if dpop else None,
     )
 
 

@@ -10,6 +10,7 @@ from upstile.protocol import (
     SERVER_METADATA_PATH,
     well_known_url,
 )
+from upstile.server._authority import Authority
 from upstile.server._deployment import Deployment
 from upstile.server._documents import resource_metadata, server_metadata
 from upstile.server._notices import Notices
@@ -41,9 +42,11 @@ from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._ends import Ends
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._signing import SigningKeys
+from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import JWTVerifier
+from upstile.server.resource._issuers import together
+from upstile.server.resource._jwt import SignedTokens
 from upstile.server.resource._refusal import Refusals
 from upstile.server.storage import Names, Revocations, Storage
 
@@ -72,6 +75,7 @@ class Settings:
         users: knows who exists, for the help desk.
         clock: the time in epoch seconds.
         events: is told what happens.
+        external: the verifiers of issuers whose tokens the API takes besides.
         notices: sends people mails about it; `None`: nobody does.
     """
 
@@ -93,6 +97,7 @@ class Settings:
     clock: Callable[[], float]
     events: Events
     notices: Notices | None
+    external: tuple[External, ...] = ()
 
     @property
     def url(self) -> str:
@@ -104,7 +109,7 @@ class Settings:
 class _Parts:
     """What both halves of a deployment use."""
 
-    verifier: JWTVerifier
+    verifier: SignedTokens
     signing: SigningKeys
     names: Names
     revocations: Revocations
@@ -117,7 +122,34 @@ class _Parts:
 def embedded(settings: Settings) -> Deployment:
     """Put a deployment together."""
     parts = _parts(settings)
+    verifier = together(parts.verifier, *settings.external)
     mint = TokenMint(settings.url, parts.signing)
+    ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
+    endpoints = _endpoints(settings, parts, mint, ends)
+    documents = {
+        RESOURCE_METADATA_PATH: resource_metadata(
+            url=settings.url, name=settings.name, issuers=verifier.issuers, scopes=settings.apps.scopes
+        ).to_members,
+        SERVER_METADATA_PATH: server_metadata(
+            settings.url, PREFIX, parts.methods, parts.verifier.issuer.acr_values_supported
+        ).to_members,
+        f"{PREFIX}/jwks": parts.signing.jwks,
+    }
+    return Deployment(
+        verifier=verifier,
+        external=settings.external,
+        authority=_authority(settings, parts, mint, ends),
+        # The server's own endpoints take its own tokens only (upstile profile §8).
+        guard=parts.guard if not settings.external else parts.guard.accepting(verifier),
+        routes=endpoints.routes(PREFIX, documents),
+        storage=settings.storage,
+        names=parts.names,
+        events=settings.events,
+        clock=settings.clock,
+    )
+
+
+def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Authority:
     sign_in = SignIn(
         issuer=settings.url,
         apps=settings.apps,
@@ -128,19 +160,9 @@ def embedded(settings: Settings) -> Deployment:
         events=settings.events,
         life=settings.login_life,
     )
-    ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
-    endpoints = _endpoints(settings, parts, mint, ends)
-    reachable = parts.verifier.issuer.acr_values_supported
-    documents = {
-        RESOURCE_METADATA_PATH: lambda: resource_metadata(settings.url, settings.name, settings.apps).to_members(),
-        SERVER_METADATA_PATH: lambda: server_metadata(settings.url, PREFIX, parts.methods, reachable).to_members(),
-        f"{PREFIX}/jwks": parts.signing.jwks,
-    }
-    return Deployment(
+    return Authority(
         issuer=parts.verifier.issuer,
         scopes=frozenset({*settings.apps.scopes, AUTHENTICATORS_SCOPE}),
-        guard=parts.guard,
-        routes=endpoints.routes(PREFIX, documents),
         sign_in=sign_in,
         help_desk=_help_desk(settings, parts, ends),
         possession=parts.possession,
@@ -160,7 +182,7 @@ def _parts(settings: Settings) -> _Parts:
     reachable = offered_with([method.potential(user_verification=True, now=0) for method in methods])
     issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=reachable, marks_single_use=True)
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
-    verifier = JWTVerifier(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
+    verifier = SignedTokens(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
     revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age)
     refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))

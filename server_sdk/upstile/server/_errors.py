@@ -3,6 +3,7 @@
 UpstileError
 ├── ConfigurationError      the deployment is set up wrongly; raised at start-up wherever that is possible
 ├── StorageUnavailable      state cannot be read or written: the call is refused with 503
+├── IssuerUnavailable       an external issuer cannot be asked: the call is refused with 503
 ├── UnknownUser             the help desk is asked about a user whom nobody knows
 ├── CredentialTaken         a new credential is enrolled already
 ├── Rejection               the resource server refuses a call; carries the whole response
@@ -27,6 +28,12 @@ class StorageUnavailable(UpstileError):
     """State that must be consumed exactly once is out of reach, so nothing that depends on it is accepted."""
 
     code = "storage_unavailable"
+
+
+class IssuerUnavailable(UpstileError):
+    """An external issuer does not answer, or not as its standards say, so that a token cannot be judged."""
+
+    code = "issuer_unavailable"
 
 
 class UnknownUser(UpstileError):

@@ -11,7 +11,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from upstile.server._deployment import Deployment
-from upstile.server._errors import AuthorizationError, ConfigurationError, Rejection, StorageUnavailable
+from upstile.server._errors import (
+    AuthorizationError,
+    ConfigurationError,
+    IssuerUnavailable,
+    Rejection,
+    StorageUnavailable,
+)
 from upstile.server._fastapi_guard import Guarded, guards
 from upstile.server._fastapi_routes import declared_routes, mounted_in
 from upstile.server._mounts import note_place
@@ -57,8 +63,9 @@ def handlers(deployment: Deployment) -> dict[type[Exception], Any]:
             raise error
         return await refused(connection, error)
 
-    async def on_storage_unavailable(connection: HTTPConnection, error: Exception) -> Response | None:
-        return await refused(connection, deployment.guard.refusals.unavailable(error))
+    async def on_unavailable(connection: HTTPConnection, error: Exception) -> Response | None:
+        untold = error if isinstance(error, StorageUnavailable) else None
+        return await refused(connection, deployment.guard.refusals.unavailable(untold))
 
     async def on_authorization_error(connection: HTTPConnection, error: Exception) -> Response | None:
         if not isinstance(error, AuthorizationError):
@@ -68,7 +75,8 @@ def handlers(deployment: Deployment) -> dict[type[Exception], Any]:
     return {
         Rejection: on_rejection,
         AuthorizationError: on_authorization_error,
-        StorageUnavailable: on_storage_unavailable,
+        StorageUnavailable: on_unavailable,
+        IssuerUnavailable: on_unavailable,
     }
 
 
@@ -109,6 +117,19 @@ def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
             if route.matches(_request(method, path))[0] is Match.FULL:
                 what = f"{method} {path}"
                 raise ConfigurationError(f"{route!r} stands first and hides {what}: add it after server.install(app)")
+
+
+def look_at(app: Starlette, entry: EmbeddedRoutes, deployment: Deployment) -> None:
+    """At `install`, and again when the application starts: what was added or mounted in between is known then.
+
+    Raises:
+        ConfigurationError: a guard could never let anybody in, or something stands before our entry.
+    """
+    note_places(app)
+    answer_errors(app, handlers(deployment))
+    check_guards(app)
+    check_first(app, entry)
+    say_scopes(app)
 
 
 def keep_from_caches(app: Starlette) -> None:

@@ -119,7 +119,8 @@ class Guarded(SecurityBase):
         except (TypeError, ValueError) as error:
             raise ConfigurationError(str(error)) from error
         deployment = self._deployment
-        return Guarded(deployment, deployment.check(requirement), once_in_handler=self._once_in_handler)
+        checked = deployment.check(requirement, once_in_handler=self._once_in_handler)
+        return Guarded(deployment, checked, once_in_handler=self._once_in_handler)
 
     def asks_once(self, deployment: Deployment) -> bool:
         """Whether a call of this deployment may need an authentication for this very call here."""

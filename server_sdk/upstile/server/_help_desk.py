@@ -25,7 +25,7 @@ class HelpDeskVerbs:
             ConfigurationError: `subject` names nobody.
             UnknownUser: the application knows no such user.
         """
-        return await (await self._deployment.desk()).enrolment_code(subject, by=by, reason=reason)
+        return await (await self._deployment.running()).help_desk.enrolment_code(subject, by=by, reason=reason)
 
     async def disable_authenticators(
         self, subject: str, *, by: str | None = None, reason: str | None = None
@@ -40,7 +40,7 @@ class HelpDeskVerbs:
             ConfigurationError: `subject` names nobody.
             UnknownUser: the application knows no such user.
         """
-        return await (await self._deployment.desk()).disable_authenticators(subject, by=by, reason=reason)
+        return await (await self._deployment.running()).help_desk.disable_authenticators(subject, by=by, reason=reason)
 
     async def end_sessions(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
         """End all sign-ins and tokens of a user, and forget all known keys. Call it whenever a password is reset.
@@ -52,7 +52,7 @@ class HelpDeskVerbs:
             ConfigurationError: `subject` names nobody.
             UnknownUser: the application knows no such user.
         """
-        return await (await self._deployment.desk()).end_sessions(subject, by=by, reason=reason)
+        return await (await self._deployment.running()).help_desk.end_sessions(subject, by=by, reason=reason)
 
     async def unlock(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
         """Let new devices of a user try again, after a hundred wrong answers closed an authenticator to them.
@@ -61,7 +61,7 @@ class HelpDeskVerbs:
             ConfigurationError: `subject` names nobody.
             UnknownUser: the application knows no such user.
         """
-        return await (await self._deployment.desk()).unlock(subject, by=by, reason=reason)
+        return await (await self._deployment.running()).help_desk.unlock(subject, by=by, reason=reason)
 
     async def export_user(self, subject: str, *, by: str | None = None, reason: str | None = None) -> dict[str, Any]:
         """All that is stored under a user's name, without secrets, as JSON would hold it.
@@ -70,7 +70,7 @@ class HelpDeskVerbs:
             ConfigurationError: `subject` names nobody.
             UnknownUser: the application knows no such user.
         """
-        return await (await self._deployment.desk()).export(subject, by=by, reason=reason)
+        return await (await self._deployment.running()).help_desk.export(subject, by=by, reason=reason)
 
     async def forget_user(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
         """Delete all that is stored under a user's name, and end all they had.
@@ -83,4 +83,4 @@ class HelpDeskVerbs:
             ConfigurationError: `subject` names nobody.
             UnknownUser: the application knows no such user.
         """
-        return await (await self._deployment.desk()).forget_user(subject, by=by, reason=reason)
+        return await (await self._deployment.running()).help_desk.forget_user(subject, by=by, reason=reason)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from threading import Thread
+from traceback import walk_tb
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
@@ -54,3 +55,11 @@ async def _in_thread(function: Callable[[], Any], name: str) -> Any:
 
     Thread(target=run, name=name, daemon=True).start()
     return await returned
+
+
+def kind_and_place(error: Exception) -> str:
+    """What kind of error it is, and the last line of code that it went through; nothing of what it says."""
+    place = "nowhere"
+    for frame in walk_tb(error.__traceback__):
+        place = f"{frame[0].f_code.co_filename}, line {frame[1]}"
+    return f"{type(error).__name__} in {place}"

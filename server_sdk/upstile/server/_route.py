@@ -1,11 +1,16 @@
-"""A path of the embedded server, as every framework's adapter mounts it."""
+"""A path of ours in an application, as every framework's adapter mounts it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from upstile.server._errors import AuthorizationError, StorageUnavailable
-from upstile.server._http import Endpoint, HttpRequest, HttpResponse
+from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
 from upstile.server.authorization._response import error_response
+from upstile.server.authorization._response import unavailable as oauth_unavailable
+
+CACHED = 300
+"""Seconds for which others may keep the metadata and the JWK Set: half of what a signing key is published ahead."""
 
 
 async def _opened() -> None:
@@ -48,3 +53,14 @@ class Route:
             return await endpoint(request, parameters)
         except StorageUnavailable as error:
             return self.unavailable(error)
+
+
+def document_route(path: str, make: Callable[[], Any], *, needs_storage: bool = True) -> Route:
+    """Where a JSON document is read that changes seldom."""
+
+    async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
+        response = json_response(200, make())
+        kept = tuple(header for header in response.headers if header[0] != "cache-control")
+        return replace(response, headers=(*kept, ("cache-control", f"max-age={CACHED}")))
+
+    return Route(path=path, endpoints={"GET": endpoint}, unavailable=oauth_unavailable, needs_storage=needs_storage)

@@ -230,10 +230,10 @@ WORDS = MappingProxyType(
             title="The service cannot do this at the moment",
             next_step="Try again in a moment.",
             hint="wait as Retry-After says, then send it again with a new proof; nothing was judged or counted",
-            cause="A store cannot be reached or does not answer in time; or the event loop was so late that no"
-            " ceremonies start. The log `upstile.server` says which.",
-            remedy="Mend the store that the log names. For a late loop: more processes, or less work in the handlers"
-            " ([Operating](operating.md)).",
+            cause="A store, or an external issuer, cannot be reached or does not answer in time; or the event loop was"
+            " so late that no ceremonies start. The log `upstile.server` says which.",
+            remedy="Mend the store that the log names, or wait for the issuer. For a late loop: more processes, or less"
+            " work in the handlers ([Operating](operating.md)).",
         ),
         "token-used": Words(
             title="That confirmation was used already",

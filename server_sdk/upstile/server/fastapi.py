@@ -22,17 +22,8 @@ except ModuleNotFoundError as error:
 from upstile.protocol import TokenResponse
 from upstile.server import App, Authentication, ConfigurationError, Notify, Rejection
 from upstile.server._embedded import PREFIX, Settings, embedded
-from upstile.server._fastapi_application import (
-    answer_errors,
-    check_first,
-    check_guards,
-    handlers,
-    keep_from_caches,
-    note_places,
-    say_scopes,
-)
+from upstile.server._fastapi_application import keep_from_caches, look_at
 from upstile.server._fastapi_guard import Guarded
-from upstile.server._help_desk import HelpDeskVerbs
 from upstile.server._no_store import NoStore, token_goes_out
 from upstile.server._notices import Notices
 from upstile.server._settings import (
@@ -45,6 +36,7 @@ from upstile.server._settings import (
     check_webauthn_origins,
 )
 from upstile.server._starlette import EmbeddedRoutes, head
+from upstile.server._step_up import StepUpVerbs
 from upstile.server._termination import on_termination
 from upstile.server.audit import Addresses, Events
 from upstile.server.authorization._apps import Apps
@@ -54,6 +46,7 @@ from upstile.server.authorization.methods import Method, Totp, WebAuthn
 from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._authentication import declared
+from upstile.server.resource._external import ExternalOptions, opened
 from upstile.server.storage._open import key_file, stores
 from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
@@ -61,8 +54,8 @@ from upstile.server.storage._url import read_one_time, read_storage
 __all__ = ["App", "Authentication", "StepUp"]
 
 
-class StepUp(HelpDeskVerbs):
-    """Step-up authentication for a FastAPI application; made by `StepUp.embedded(...)`."""
+class StepUp(StepUpVerbs):
+    """Step-up authentication for a FastAPI application."""
 
     @classmethod
     def embedded(
@@ -90,6 +83,7 @@ class StepUp(HelpDeskVerbs):
         notices: Notices | None = None,
         trusted_proxies: Iterable[str] = (),
         audit_kept_for: float | None = AUDIT_KEPT_FOR,
+        verifier: ExternalOptions | Sequence[ExternalOptions] = (),
         clock: Callable[[], float] = time,
         allow_insecure_loopback: bool = False,
     ) -> "StepUp":
@@ -128,6 +122,7 @@ class StepUp(HelpDeskVerbs):
             trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
                 `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
             audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
+            verifier: for issuers whose tokens the API takes besides those of its own server, as in `StepUp(...)`.
             clock: the time in epoch seconds.
             allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
                 data when no `secret_keys` are set. For development.
@@ -172,8 +167,9 @@ class StepUp(HelpDeskVerbs):
             clock=clock,
             events=Events(kept, notify, Addresses(trusted_proxies), () if notices is None else notices.kinds),
             notices=notices,
+            external=opened(verifier, origin.url, allow_insecure_loopback=allow_insecure_loopback),
         )
-        return cls(embedded(settings))
+        return cls._of(embedded(settings))
 
     def install(self, app: FastAPI) -> None:
         """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
@@ -198,7 +194,7 @@ class StepUp(HelpDeskVerbs):
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
         entry = EmbeddedRoutes(routes, deployment.prepare)
         app.router.routes.insert(0, entry)
-        self._look_at(app, entry)
+        look_at(app, entry, self._deployment)
         app.add_middleware(NoStore)
         app.router.lifespan_context = self._around(app.router.lifespan_context, entry)
 
@@ -230,7 +226,11 @@ class StepUp(HelpDeskVerbs):
             ConfigurationError: the requirement could never be met here.
         """
         requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
-        return Guarded(self._deployment, self._deployment.check(requirement), once_in_handler=once_in_handler)
+        return Guarded(
+            self._deployment,
+            self._deployment.check(requirement, once_in_handler=once_in_handler),
+            once_in_handler=once_in_handler,
+        )
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
@@ -266,22 +266,14 @@ class StepUp(HelpDeskVerbs):
         """
         neutral = None if request is None else head(request)
         token_goes_out()
-        return await self._deployment.start_session(
+        return await (await self._deployment.running()).start_session(
             subject, amr=amr, request=neutral, client_id=client_id, account=account, auth_time=auth_time
         )
-
-    def _look_at(self, app: FastAPI, entry: EmbeddedRoutes) -> None:
-        """At `install`, and again when the application starts: what was added or mounted in between is known then."""
-        note_places(app)
-        answer_errors(app, handlers(self._deployment))
-        check_guards(app)
-        check_first(app, entry)
-        say_scopes(app)
 
     def _around(self, inner: Callable[[Any], Any], entry: EmbeddedRoutes) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
-            self._look_at(app, entry)
+            look_at(app, entry, self._deployment)
             keep_from_caches(app)
             health = self._deployment.health
             health.begin()

@@ -31,7 +31,7 @@ def test_the_documentation_shows_the_recording_and_every_picture_in_both_looks()
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("script", ["window", "pay"])
+@pytest.mark.parametrize("script", ["window", "pay", "browser"])
 def test_the_pictures_are_those_that_the_scripts_make(script: str, tmp_path: Path) -> None:
     program = "import pathlib, runpy, sys; runpy.run_path(sys.argv[1])['main'](pathlib.Path(sys.argv[2]))"
     command = [sys.executable, "-c", program, str(IMAGES / f"{script}.py"), str(tmp_path)]

@@ -126,7 +126,7 @@ def test_no_secret_is_logged_shown_or_reported(server: respx.MockRouter, caplog:
         shown = " ".join(
             [repr(session), repr(bank.step_up_auth), repr(session.tokens.current().base), str(events), caplog.text]
         )
-        shown += repr(session.tokens.find(events[0].requirement, API, (0, None)))
+        shown += repr(session.tokens.elevated.find(events[0].requirement, API, (0, None)))
     assert [event.kind for event in events] == ["challenged", "started", "succeeded", "repeated"]
     for secret in ("BASE-SECRET", "ELEVATED-SECRET", "SESSION-SECRET", "CODE-SECRET", "123456"):
         assert secret not in shown
@@ -141,7 +141,7 @@ def _shown(bank: Client) -> list[str]:
     session = bank.step_up_auth.session
     parts: list[Any] = [bank, bank.step_up_auth, session, session.tokens, session.tokens.current().base, session.key]
     parts += [session.discovery, session.transport, bank.authenticators]
-    parts += vars(session.tokens)["_elevated"]
+    parts += vars(session.tokens.elevated)["_held"]
     return [text for part in parts for text in (repr(part), str(part))]
 
 

@@ -108,7 +108,11 @@ def test_every_row_is_used_and_by_the_class_that_it_names() -> None:
         for keyword in call.keywords:
             name = _row_of(keyword.value) if keyword.arg is None else None
             if name is not None:
-                kind = {"Unsatisfied": "StepUpUnsatisfied", "_NotThisKey": "MethodUnavailable"}
+                kind = {
+                    "Unsatisfied": "StepUpUnsatisfied",
+                    "_NotThisKey": "MethodUnavailable",
+                    "Unmet": "NoMethodAvailable",
+                }
                 made = ast.unparse(call.func)
                 assert TABLE[name].error == kind.get(made, made) or made == "super().__init__", f"{path.name}: {name}"
 

@@ -22,7 +22,8 @@ from upstile.server.authorization.methods import Method, Traits
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._evaluate import Satisfied, evaluate
-from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import AuthenticatorRecord, Names, OneTimeKey, OneTimeStore, Record
@@ -203,7 +204,7 @@ def _token(login: BaseLogin, acr: str | None, *, elevated: bool) -> AccessToken:
         client_id="cli",
         audience=(ISSUER.identifier,),
         scope=frozenset({"authenticators"} if elevated else ()),
-        acr=acr,
+        acr=ISSUER.satisfied_by(acr),
         amr=(),
         auth_time=NOW if elevated else login.auth_time,
         issued_at=NOW,

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upstile.protocol import Requirement
-from upstile.server import AccessToken, Issuer
+from upstile.server import AccessToken
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, Why, evaluate
+from upstile.server.resource._issuer import Issuer
 
 NOW = 1_800_000_000
 OWN = Issuer(
@@ -38,7 +39,9 @@ def token(**facts: Any) -> AccessToken:
         "single_use": False,
         "authorization_details": (),
     }
-    return AccessToken(**{**standard, **facts})
+    issuer: Issuer = facts.pop("by", OWN)
+    merged = {**standard, **facts}
+    return AccessToken(**{**merged, "acr": issuer.satisfied_by(merged["acr"])})
 
 
 WEAK, OLD = Challenge(why=Why.WEAK, scope_missing=False), Challenge(why=Why.EXPIRED, scope_missing=False)
@@ -100,7 +103,7 @@ def test_a_token_for_one_call_passes_the_other_guards_of_a_call_that_asks_for_on
 
 
 def test_another_issuers_names_have_no_order() -> None:
-    assert evaluate(Requirement(acr="mfa"), token(acr="phr"), issuer=EXTERNAL, now=NOW) == WEAK
+    assert evaluate(Requirement(acr="mfa"), token(acr="phr", by=EXTERNAL), issuer=EXTERNAL, now=NOW) == WEAK
     assert evaluate(Requirement(acr="gold"), token(), issuer=EXTERNAL, now=NOW) == WEAK
 
 

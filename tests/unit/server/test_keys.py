@@ -6,8 +6,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from upstile.server import ConfigurationError, Issuer, JWTVerifier, VerificationKeys
-from upstile.server.resource._claims import InvalidToken
+from upstile.server import ConfigurationError
+from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._jwt import SignedTokens
+from upstile.server.resource._keys import VerificationKeys
+from upstile.server.resource._verifier import InvalidToken
 
 NOW = 1_800_000_000
 URL = "https://issuer.example"
@@ -16,6 +19,8 @@ KEYS: dict[str, Any] = {
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
     "RS256": rsa.generate_private_key(65537, key_size=2048),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "PS256": rsa.generate_private_key(65537, key_size=2048),
 }
 
 
@@ -28,9 +33,9 @@ def jwk(of: str, key: Any = None, /, **members: Any) -> dict[str, Any]:
 SET = [jwk(alg) for alg in KEYS]
 
 
-def verifier(jwks: list[dict[str, Any]]) -> JWTVerifier:
+def verifier(jwks: list[dict[str, Any]]) -> SignedTokens:
     keys = VerificationKeys(jwks)
-    return JWTVerifier(issuer=Issuer(identifier=URL), audience=frozenset({URL}), keys=lambda: keys)
+    return SignedTokens(issuer=Issuer(identifier=URL), audience=frozenset({URL}), keys=lambda: keys)
 
 
 def token(alg: str, key: Any = None, kid: str | None = None) -> str:
@@ -40,6 +45,8 @@ def token(alg: str, key: Any = None, kid: str | None = None) -> str:
 @pytest.mark.parametrize("alg", KEYS)
 @pytest.mark.parametrize("named", [True, False], ids=["alg in the key", "no alg in the key"])
 def test_a_token_by_each_key_of_a_set_is_verified(alg: str, named: bool) -> None:
+    if alg == "PS256" and not named:
+        return  # an RSA key that names no algorithm is for RS256
     jwks = [key if named else {**key, "alg": None} for key in SET]
     checked = verifier([{name: value for name, value in key.items() if value is not None} for key in jwks])
     assert checked.verify(token(alg), NOW).subject == "ada"
@@ -48,7 +55,8 @@ def test_a_token_by_each_key_of_a_set_is_verified(alg: str, named: bool) -> None
 @pytest.mark.parametrize(
     "bad",
     [
-        jwk("ES256", ec.generate_private_key(ec.SECP384R1()), kid="bad", alg="ES384"),
+        jwk("ES512", ec.generate_private_key(ec.SECP521R1()), kid="bad"),
+        jwk("ES256", ec.generate_private_key(ec.SECP384R1()), kid="bad", alg="ES256"),
         jwk("ES256", kid="bad", alg="ECDH-ES"),
         jwk("ES256", kid="bad", alg="RS256"),
         jwk("ES256", kid="bad", y="AAAA"),
@@ -59,7 +67,7 @@ def test_a_token_by_each_key_of_a_set_is_verified(alg: str, named: bool) -> None
         jwk("EdDSA", ed448.Ed448PrivateKey.generate(), kid="bad"),
         jwk("EdDSA", kid="bad", x="AAAA"),
         jwk("EdDSA", kid="bad", alg="ES256"),
-        jwk("RS256", kid="bad", alg="PS256"),
+        jwk("RS256", kid="bad", alg="PS384"),
         jwk("RS256", kid="bad", n=None),
         {"kty": "oct", "k": "c2VjcmV0", "kid": "bad", "alg": "HS256"},
         {"kty": "AKP", "kid": "bad", "alg": "ML-DSA-44", "pub": "AAAA"},
@@ -78,7 +86,7 @@ def test_a_key_that_cannot_be_used_is_left_out_with_a_line_in_the_log(
     assert (record.levelname, record.name) == ("WARNING", "upstile.server")
     assert "is left out" in record.getMessage()
     assert "c2VjcmV0" not in caplog.text
-    with pytest.raises(ConfigurationError, match="no key for ES256, EdDSA or RS256"):
+    with pytest.raises(ConfigurationError, match="no key for ES256, ES384, EdDSA, PS256 or RS256"):
         VerificationKeys([bad])
 
 
@@ -117,3 +125,19 @@ def test_an_eddsa_signature_by_another_key_or_of_another_size_is_wrong() -> None
     for spoilt in (token("EdDSA", ed25519.Ed25519PrivateKey.generate()), f"{head}.{signature[:-2]}", f"{head}."):
         with pytest.raises(InvalidToken):
             checked.verify(spoilt, NOW)
+
+
+@pytest.mark.parametrize("alg", KEYS)
+def test_a_signature_that_is_not_quite_right_is_wrong(alg: str) -> None:
+    checked = verifier(SET)
+    head, _, signature = token(alg).rpartition(".")
+    middle = len(signature) // 2
+    flipped = signature[:middle] + ("A" if signature[middle] != "A" else "B") + signature[middle + 1 :]
+    for spoilt in (flipped, signature[:-4], signature + "AAAA", ""):
+        with pytest.raises(InvalidToken):
+            checked.verify(f"{head}.{spoilt}", NOW)
+
+
+def test_an_rsa_key_that_names_no_algorithm_is_for_rs256_alone() -> None:
+    keys = VerificationKeys([jwk("RS256", alg=None)])
+    assert [alg for alg in ("RS256", "PS256") if keys.find("RS256", alg)] == ["RS256"]

@@ -74,7 +74,7 @@ def token(jti: str = "0.j", sid: str | None = "0.s", subject: str = "ada") -> Ac
         "cli",
         ("a",),
         frozenset(),
-        None,
+        frozenset(),
         (),
         None,
         int(NOW),

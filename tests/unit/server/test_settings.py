@@ -153,6 +153,6 @@ async def test_the_state_is_its_owners_alone_to_read(tmp_path: Path) -> None:
 
 
 def test_an_origin_has_one_spelling(tmp_path: Path) -> None:
-    assert deployment(tmp_path, url="https://api.example.com:443/")._deployment.issuer.identifier == (
+    assert deployment(tmp_path, url="https://api.example.com:443/")._deployment.own.issuer.identifier == (
         "https://api.example.com"
     )

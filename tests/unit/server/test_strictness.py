@@ -11,11 +11,14 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from upstile.protocol import base64url_decode, base64url_encode
-from upstile.server import App, ConfigurationError, Issuer, JWTVerifier, VerificationKeys
+from upstile.server import App, ConfigurationError
 from upstile.server.authorization.methods import Confirmed
 from upstile.server.authorization.user._account import activated
 from upstile.server.fastapi import StepUp
-from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._jwt import SignedTokens
+from upstile.server.resource._keys import VerificationKeys
+from upstile.server.resource._verifier import InvalidToken
 from upstile.server.storage import Account, AuthenticatorRecord, User
 
 NOW = 1_800_000_000
@@ -30,10 +33,10 @@ def _token(**claims: Any) -> str:
     return jwt.encode({**standard, **claims}, KEY, "ES256", headers={"typ": "at+jwt", "kid": "k"})
 
 
-def _verifier() -> JWTVerifier:
+def _verifier() -> SignedTokens:
     keys = VerificationKeys([JWK])
     issuer = Issuer(identifier=URL, marks_single_use=True)
-    return JWTVerifier(issuer=issuer, audience=frozenset({URL}), keys=lambda: keys)
+    return SignedTokens(issuer=issuer, audience=frozenset({URL}), keys=lambda: keys)
 
 
 @pytest.mark.parametrize(("bits", "accepted"), [(1024, False), (2040, False), (2048, True)])

@@ -118,7 +118,35 @@ def test_a_guard_that_asks_for_this_call_after_one_that_does_not_uses_up_what_is
     call = resource.guard.authenticate(bound_call(token(**BOUND), method="POST"), NOW)
     for requirement in (RECENT, ONCE, ONCE):
         finished(resource.guard.require(call, requirement, NOW))
-    assert [kinds(keys) for keys in resource.store.asked] == [["proof"], ["used"]]
+    assert [kinds(keys) for keys in resource.store.asked] == [["proof"], ["used", "authentication"]]
+
+
+@pytest.mark.parametrize(
+    ("another", "serves"),
+    [
+        ({"jti": "refreshed"}, False),
+        ({"jti": "refreshed", "auth_time": NOW + 0.0}, False),
+        ({"jti": "refreshed", "sid": "another login"}, True),
+        ({"jti": "refreshed", "auth_time": NOW + 1}, True),
+        ({"jti": "refreshed", "sub": "eve"}, True),
+        ({"auth_time": NOW + 1}, False),
+    ],
+    ids=["refreshed", "time with a fraction", "another sid", "authenticated again", "another user", "the same token"],
+)
+def test_another_issuers_authentication_serves_one_call_whatever_tokens_it_has(
+    another: dict[str, Any], serves: bool
+) -> None:
+    resource = Resource(marks_single_use=False)
+    assert refused(resource, bearer(token()), ONCE) is None
+    assert refused(resource, bearer(token(**another)), ONCE) == (None if serves else "token-used")
+
+
+def test_another_issuers_authentication_is_remembered_for_as_long_as_it_counts() -> None:
+    resource = Resource(marks_single_use=False)
+    assert refused(resource, bearer(token(auth_time=NOW + 60, exp=NOW + 5000)), ONCE) is None
+    refreshed = bearer(token(auth_time=NOW + 60, exp=NOW + 5000, jti="refreshed"))
+    assert refused(resource, refreshed, ONCE, NOW + 120) == "token-used"
+    assert refused(resource, refreshed, ONCE, NOW + 121) == "insufficient_user_authentication"
 
 
 @pytest.mark.parametrize("text", [token(**BOUND), token(single_use=True)], ids=["a proof", "a token"])

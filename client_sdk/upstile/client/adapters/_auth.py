@@ -17,12 +17,13 @@ from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
 from upstile.client.adapters._ahead import Elevated, Names, for_block
 from upstile.client.adapters._body import OnUnreplayable, checked_limit
-from upstile.client.adapters._pump import SIGNED, STEP_UP, Pump, bearing
+from upstile.client.adapters._pump import REFUSED, SIGNED, STEP_UP, Pump, bearing
 from upstile.client.adapters._response import aread_bounded, read_bounded
 from upstile.client.adapters._spool import SPOOL_LIMIT
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.adapters._waiting import in_thread, landed, this_loop
 from upstile.client.authority._discovery import Discovery
+from upstile.client.authority.browser._settings import BY_DEFAULT, Browser
 from upstile.client.flow._call import Wait
 from upstile.client.flow._elevation import innermost
 from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
@@ -56,6 +57,7 @@ class StepUpFlow:
             session, for 300 seconds at most, and never a token that serves once or is not bound. `"all"` keeps that of
             a security key as well, `False` nothing.
         methods: ways to prove oneself, in order of preference.
+        browser: how people confirm at the login page of an `issuer` that has no ceremony for apps; `None` forbids it.
         prompter: asks the person; the terminal by default.
         issuer: the authorization server's issuer identifier; the API's origin by default.
         interaction: `auto` asks unless something that the person has confirmed still serves; `never` raises
@@ -88,6 +90,7 @@ class StepUpFlow:
         profile: str = "default",
         keep_elevated: KeepElevated = True,
         methods: Sequence[Method] | None = None,
+        browser: Browser | None = BY_DEFAULT,
         prompter: Prompter | None = None,
         issuer: str | None = None,
         interaction: Interaction = "auto",
@@ -124,6 +127,7 @@ class StepUpFlow:
             discovery=Discovery(pins, self.transport, monotonic),
             transport=self.transport,
             methods=chosen,
+            browser=browser,
             prompter=prompter or TerminalPrompter(),
             webauthn_origin=pins.issuer if webauthn_origin is None else checked_origin(webauthn_origin),
             interaction=interaction,
@@ -140,7 +144,7 @@ class StepUpFlow:
         if caller is not None and self._is_plain(request, caller):
             began = self.session.monotonic()
             response = yield bearing(request, caller)
-            if response.status_code != 401:
+            if response.status_code not in REFUSED:
                 return
         pump = Pump(self, request, caller, blocks=True, began=began)
         try:
@@ -165,7 +169,7 @@ class StepUpFlow:
         if caller is not None and self._is_plain(request, caller):
             began = self.session.monotonic()
             response = yield bearing(request, caller)
-            if response.status_code != 401:
+            if response.status_code not in REFUSED:
                 return
         pump = Pump(self, request, caller, began=began)
         try:

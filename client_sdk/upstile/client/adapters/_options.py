@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._events import OnEvent
 from upstile.client.adapters._body import OnUnreplayable
+from upstile.client.authority.browser._settings import Browser
 from upstile.client.flow._kept import KeepElevated
 from upstile.client.flow._logins import TokenSource
 from upstile.client.flow._session import Interaction
@@ -24,6 +25,7 @@ class StepUpOptions(TypedDict, total=False):
     profile: str
     keep_elevated: KeepElevated
     methods: Sequence[Method] | None
+    browser: Browser | None
     prompter: Prompter | None
     issuer: str | None
     interaction: Interaction

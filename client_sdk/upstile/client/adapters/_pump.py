@@ -8,7 +8,7 @@ from upstile.client.adapters._response import incoming
 from upstile.client.flow._call import Call, Flow, Send, Wait
 from upstile.client.flow._flow import flow
 from upstile.client.flow._logins import BaseToken, Caller
-from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_error, readable_challenges
+from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_dialect, find_error, readable_challenges
 
 if TYPE_CHECKING:
     from upstile.client.adapters._auth import StepUpFlow
@@ -22,6 +22,8 @@ ONCE = "upstile.once"
 
 _RETRY_COUNT = "x-stainless-retry-count"
 """The header in which the SDKs that Stainless generates (openai, anthropic) say how often they have retried a call."""
+REFUSED = (401, 403)
+"""What a challenge comes with."""
 _ACTED_ON = frozenset({INSUFFICIENT_USER_AUTHENTICATION, "use_dpop_nonce", "invalid_dpop_proof", "invalid_token"})
 
 
@@ -82,18 +84,24 @@ class Pump:
 
     def acts_on(self, response: Any) -> bool:
         """Whether the call may go on after this response, so that its body must be out of the way."""
-        if response.status_code != 401 or not self._session.pins.is_api(str(response.request.url)):
+        status = response.status_code
+        if status not in REFUSED or not self._session.pins.is_api(str(response.request.url)):
             return False
         challenges = response.headers.get_list("www-authenticate")
+        found = readable_challenges(challenges)
+        if status == 403 or find_dialect(status, found) is not None:
+            return find_dialect(status, found) is not None
         if not challenges:  # lost on the way, or never there: the body tells
             return bool(response.headers.get("content-type", "").startswith("application/problem+json"))
-        error = find_error(readable_challenges(challenges))
+        error = find_error(found)
         return error in _ACTED_ON or (error is None and (self._stepped_up or not self._sent_token))
 
     def received(self, response: Any, raw: bytes) -> None:
         """Hand a response on; the flow says what comes next."""
         # `raw`, because httpx would first guess the encoding of all headers.
-        acted_on = response.status_code == 401 or b"dpop-nonce" in [name.lower() for name, _ in response.headers.raw]
+        acted_on = response.status_code in REFUSED or b"dpop-nonce" in [
+            name.lower() for name, _ in response.headers.raw
+        ]
         if not acted_on and not self._stepped_up:  # nothing in it for the core, as in nearly all responses
             self.action = None
             return

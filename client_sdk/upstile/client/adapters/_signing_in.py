@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from upstile.client.adapters._waiting import in_thread
+from upstile.client.adapters._waiting import in_thread, landed
 from upstile.client.flow._confirmations import Confirmation, confirmations
 from upstile.client.flow._logins import BaseToken, SignedIn
 from upstile.client.flow._session import Session
@@ -30,20 +30,34 @@ class HasSignIn:
 class SignIn(HasSignIn):
     """Those of `Client`."""
 
-    def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in: POST with a proof of our key; the token in the response becomes the base token.
+    def sign_in(self, url: str | None = None, *, subject: str | None = None, **request: Any) -> SignedIn | None:
+        """Sign in at the API's own sign-in, or at the page of the identity provider that is the client's `issuer`.
+
+        At the API: POST with a proof of our key; the token in the response becomes the base token. Without a URL: in
+        the browser (`browser=`); the token is renewed by itself where the provider gives a refresh token.
 
         Args:
             url: where, on the API's origin.
             subject: who signs in, by any name that stays theirs: another subject than the last gets a key of its own.
+                In the browser it is by default what the provider calls them.
             request: what else `post` takes.
 
         Raises:
             HTTPStatusError: the API refused the sign-in; the error is the HTTP library's, and so no `StepUpError`.
             TransportError: the API cannot be reached (`ConnectError`) or did not answer; the library's, too.
-            CeremonyFailed: the response holds no token.
+            CeremonyFailed: the response holds no token, or the browser brought none back.
+            StepUpCancelled, StepUpTimeout: the person gave up, or did not come back from the browser.
             StoreError: the sign-in could not be kept.
         """
+        if url is None:
+            from upstile.client.authority.browser._sign_in import sign_in
+
+            ticket = sign_in(self.step_up_auth.session, subject, blocks=True)
+            try:
+                ticket.future.result()
+            finally:
+                ticket.give_back()
+            return self.signed_in
         from upstile.client.adapters._sign_in import goes_again, proving, token_in
 
         library: Any = self
@@ -84,24 +98,39 @@ class SignIn(HasSignIn):
         session = self.step_up_auth.session
         return confirmations(session, session.tokens.current(), requirement)
 
-    def sign_out(self, *, forget: bool = False) -> None:
+    def sign_out(self, *, forget: bool = False) -> str | None:
         """End the sign-in: at the server, which takes its token no more (RFC 7009), and here.
 
         The key stays, so that the server knows this machine at the next sign-in; with `forget` it goes, too, and
         whatever the store has.
 
+        Returns:
+            The page at which the person signs out of an identity provider in their browser, too: show it. `None` where
+            there is none.
+
         Raises:
             CeremonyFailed: nobody is signed in here any more, but the server could not be told.
             StoreError: the store cannot be read or written.
         """
-        sign_out(self.step_up_auth.session, forget=forget)
+        return sign_out(self.step_up_auth.session, forget=forget)
 
 
 class AsyncSignIn(HasSignIn):
     """The same for `async` code."""
 
-    async def sign_in(self, url: str, *, subject: str | None = None, **request: Any) -> SignedIn | None:
-        """The app's own sign-in, as `Client.sign_in`."""
+    async def sign_in(self, url: str | None = None, *, subject: str | None = None, **request: Any) -> SignedIn | None:
+        """Sign in, as `Client.sign_in`."""
+        if url is None:
+            from upstile.client.authority.browser._sign_in import sign_in
+
+            self.step_up_auth.is_in_loop()
+            ticket = sign_in(self.step_up_auth.session, subject, blocks=False)
+            try:
+                await landed(ticket.future)
+                ticket.future.result()
+            finally:
+                ticket.give_back()
+            return self.signed_in
         from upstile.client.adapters._sign_in import goes_again, proving, token_in
 
         library: Any = self
@@ -126,7 +155,7 @@ class AsyncSignIn(HasSignIn):
         """What the person has confirmed, as `Client.confirmations`."""
         return confirmations(self.step_up_auth.session, await self.step_up_auth.awaited(), requirement)
 
-    async def sign_out(self, *, forget: bool = False) -> None:
+    async def sign_out(self, *, forget: bool = False) -> str | None:
         """End the sign-in, as `Client.sign_out`."""
         self.step_up_auth.is_in_loop()
-        await in_thread(partial(sign_out, self.step_up_auth.session, forget=forget))
+        return await in_thread(partial(sign_out, self.step_up_auth.session, forget=forget))

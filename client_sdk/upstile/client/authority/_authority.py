@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from threading import Event
+from typing import TypeVar
 
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._proof_time import ProofTime
 from upstile.client.words import Said, said, spoken
-from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, serialize_form
+from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, Message, serialize_form
+
+M = TypeVar("M", bound=Message)
 
 _delay_seconds = re.compile(r"[0-9]{1,9}")  # RFC 9110 §10.2.3
 REPEATED_FOR = 15.0
@@ -39,6 +42,8 @@ class Authority:
         monotonic: a clock in seconds that is never set; tells for how long an answer is repeated.
         cancel: is set when nobody waits for the ceremony any more.
         time: the time of the proofs; that of the clock, until the server says another, by default.
+        proves: whether requests carry proofs; not to a server that would bind tokens to the key that the API does not
+            take bound.
     """
 
     def __init__(
@@ -49,6 +54,8 @@ class Authority:
         monotonic: Callable[[], float],
         cancel: Event,
         time: ProofTime | None = None,
+        *,
+        proves: bool = True,
     ) -> None:
         self._transport = transport
         self._key = key
@@ -56,6 +63,7 @@ class Authority:
         self._monotonic = monotonic
         self._cancel = cancel
         self._time = time or ProofTime(clock, monotonic)
+        self._proves = proves
 
     def start(self, url: str, form: Mapping[str, str | int | None]) -> Incoming:
         """Send the form that begins a ceremony; where the server has too much to do for a moment, once more after it.
@@ -94,7 +102,7 @@ class Authority:
             raise CeremonyFailed(**said("connection-broke", url=url, why=reason(lost))) from lost
 
     def _judged(self, response: Incoming) -> Incoming:
-        if response.status == 200 or (response.status == 403 and _error(response) == _STEP):
+        if response.status in (200, 201) or (response.status == 403 and _error(response) == _STEP):
             return response
         raise self._refusal(response)
 
@@ -135,8 +143,9 @@ class Authority:
     def _send(self, url: str, body: bytes, ahead: float) -> Incoming:
         if self._cancel.is_set():
             raise StepUpCancelled(**said("cancelled"))
-        proof = self._key.proof("POST", url, now=self._time.at(ahead))
-        headers = (("content-type", FORM_TYPE), ("accept", "application/json"), ("DPoP", proof))
+        headers: tuple[tuple[str, str], ...] = (("content-type", FORM_TYPE), ("accept", "application/json"))
+        if self._proves:
+            headers = (*headers, ("DPoP", self._key.proof("POST", url, now=self._time.at(ahead))))
         response = self._transport.send(Outgoing(method="POST", url=url, headers=headers, body=body))
         self._key.learn(response)
         if _error(response) != _REFUSED:
@@ -208,3 +217,15 @@ def _error(response: Incoming) -> str | None:
 def _retry_after(response: Incoming) -> int | None:
     value = response.header("retry-after")
     return int(value) if value is not None and _delay_seconds.fullmatch(value) else None
+
+
+def read_reply(model: type[M], reply: Incoming) -> M:
+    """The message in a reply.
+
+    Raises:
+        CeremonyFailed: there is none.
+    """
+    try:
+        return model.from_json(reply.body)
+    except MalformedMessage as error:
+        raise CeremonyFailed(**said("unreadable", url=reply.url, why=error), response=reply) from error

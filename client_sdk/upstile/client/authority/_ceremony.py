@@ -7,14 +7,15 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
-from typing import Any, TypeVar
+from typing import Any
 
-from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpError, StepUpUnsatisfied, server_time
+from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpError
 from upstile.client._exchange import Incoming
 from upstile.client._text import harmless
 from upstile.client.authority._answers import Answers
-from upstile.client.authority._authority import Authority
+from upstile.client.authority._authority import Authority, read_reply
 from upstile.client.authority._discovery import Target
+from upstile.client.authority._grant import check_granted, granted_in, redeem
 from upstile.client.flow._logins import Granted
 from upstile.client.methods import Method, MethodUnavailable, Moment, none_left, ready, why_not
 from upstile.client.prompts import Occasion, codes_left
@@ -22,12 +23,9 @@ from upstile.client.words import said
 from upstile.protocol import (
     ACCESS_TOKEN_TYPE,
     CodeResponse,
-    MalformedMessage,
-    Message,
     Offer,
     Requirement,
     Step,
-    TokenResponse,
     base64url_encode,
     bound_challenge,
     code_challenge,
@@ -35,15 +33,7 @@ from upstile.protocol import (
 
 _log = logging.getLogger("upstile.client")
 
-FRESH_ENOUGH = 60
-"""Seconds that `auth_time` of a new token may always lie back, however small `max_age` is."""
-MOST_AHEAD = 60
-"""Seconds that it may lie in the future."""
-MOST_CORRECTED = 900
-"""Seconds by which the clock of this machine may be wrong; beyond it, the `Date` is."""
 _MOST_STEPS = 24
-
-M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +79,10 @@ class Ceremony:
         try:
             proved = self._prove(authority, self._start(authority, verifier))
             left = proved.recovery_codes_left
-            granted = self._redeem(authority, proved.authorization_code, verifier)
-            self._check(granted)
+            form = {"code": proved.authorization_code, "code_verifier": verifier, "client_id": self.client_id}
+            token, there = redeem(authority, self.target.endpoints[1], form)
+            granted = granted_in(token, self.clock(), there)
+            check_granted(granted, self.requirement)
             accepted = True
         finally:
             self._finished(accepted, left)
@@ -127,7 +119,7 @@ class Ceremony:
             return None
         try:
             reply = authority.start(self.target.endpoints[0], self._form(verifier, list(left_out)))
-            offers = [offer.method for offer in _read(Step, reply).authn_methods]
+            offers = [offer.method for offer in read_reply(Step, reply).authn_methods]
         except StepUpError:
             return None
         reasons = [left_out[name] for name in offers if name in left_out]
@@ -155,8 +147,8 @@ class Ceremony:
         answers = Answers(self.methods, self.moment, self.monotonic)
         for _ in range(_MOST_STEPS):
             if reply.status == 200:
-                return _read(CodeResponse, reply)
-            step = _read(Step, reply)
+                return read_reply(CodeResponse, reply)
+            step = read_reply(Step, reply)
             for offer in step.authn_methods:
                 self._check_offer(offer)
             answers.hear(step)
@@ -196,45 +188,3 @@ class Ceremony:
         options: dict[str, Any] = offer.options or {}
         if offer.nonce is None or options.get("challenge") != base64url_encode(expected):
             raise CeremonyFailed(**said("not-made-for-us"))
-
-    def _redeem(self, authority: Authority, code: str, verifier: str) -> Granted:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "code_verifier": verifier,
-            "client_id": self.client_id,
-        }
-        reply = authority.post(self.target.endpoints[1], form, repeatable=False)
-        token = _read(TokenResponse, reply)
-        return Granted(response=token, age=_age(token, self.clock(), server_time(reply.header("date"))))
-
-    def _check(self, granted: Granted) -> None:
-        """The token must be what was asked for, as far as the server says (upstile profile §3)."""
-        asked, token, age = self.requirement, granted.response, granted.age
-        if asked.acr and token.acr is not None and token.acr not in asked.acr:
-            raise StepUpUnsatisfied(**said("another-acr", asked=" or ".join(asked.acr), reached=token.acr))
-        if age is not None and age < -MOST_AHEAD:
-            raise StepUpUnsatisfied(**said("from-the-future", seconds=round(-age)))
-        if asked.max_age is not None and age is not None and age > max(asked.max_age, FRESH_ENOUGH):
-            raise StepUpUnsatisfied(**said("too-old", seconds=round(age), max_age=asked.max_age))
-
-
-def _age(token: TokenResponse, here: float, there: float | None) -> float | None:
-    """Seconds since the person was there, by our clock or by the server's `Date`, whichever makes the proof fresher.
-
-    One that is too old after all is challenged by the API, which knows better. A proof is in the future where both say
-    so. A `Date` far from our clock says nothing.
-    """
-    if token.auth_time is None:
-        return None
-    ages = [here - token.auth_time]
-    if there is not None and abs(there - here) <= MOST_CORRECTED:
-        ages.append(there - token.auth_time)
-    return max(ages) if max(ages) < -MOST_AHEAD else max(0.0, min(ages))
-
-
-def _read(model: type[M], reply: Incoming) -> M:
-    try:
-        return model.from_json(reply.body)
-    except MalformedMessage as error:
-        raise CeremonyFailed(**said("unreadable", url=reply.url, why=error), response=reply) from error

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,7 +10,7 @@ from upstile.client._errors import CeremonyFailed, UntrustedChallenge
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
 from upstile.client.flow._trust import Pins
 from upstile.client.words import said
-from upstile.protocol import RESOURCE_METADATA_PATH, SERVER_METADATA_PATH, MalformedMessage, well_known_url
+from upstile.protocol import RESOURCE_METADATA_PATH, MalformedMessage, well_known_url
 
 if TYPE_CHECKING:
     from upstile.protocol import ResourceMetadata, ServerMetadata
@@ -27,11 +28,19 @@ M = TypeVar("M", "ResourceMetadata", "ServerMetadata")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """Where a ceremony takes place, and for which resource; `metadata_url` is where that is described."""
+    """Where a ceremony takes place, and for which resource.
+
+    Attributes:
+        resource: its identifier.
+        metadata_url: where that is described.
+        server: the authorization server.
+        takes_bound: whether the resource says that it takes tokens that are bound to a key (RFC 9728 §2).
+    """
 
     resource: str
     metadata_url: str
     server: "ServerMetadata"
+    takes_bound: bool = False
 
     @property
     def endpoints(self) -> tuple[str, str]:
@@ -40,10 +49,23 @@ class Target:
         Raises:
             CeremonyFailed: the server names no such places.
         """
-        challenge, token = self.server.authorization_challenge_endpoint, self.server.token_endpoint
-        if challenge is None or token is None:
-            raise CeremonyFailed(**said("no-ceremony-here"))
-        return challenge, token
+        return named(self.server.authorization_challenge_endpoint), self.token_endpoint
+
+    @property
+    def token_endpoint(self) -> str:
+        """Where codes are redeemed; raises the same."""
+        return named(self.server.token_endpoint)
+
+
+def named(endpoint: str | None) -> str:
+    """An endpoint of the authorization server.
+
+    Raises:
+        CeremonyFailed: its metadata names none.
+    """
+    if endpoint is None:
+        raise CeremonyFailed(**said("no-ceremony-here"))
+    return endpoint
 
 
 class Discovery:
@@ -68,8 +90,7 @@ class Discovery:
             UntrustedChallenge: a document names another resource, issuer or origin than the configured ones.
             CeremonyFailed: a document cannot be had or read.
         """
-        resource = self._resource(metadata_url, requested)
-        return Target(resource=resource, metadata_url=metadata_url, server=self.server())
+        return self._target(self._resource(metadata_url, requested), metadata_url)
 
     def look_for(self, requested: str) -> Target:
         """The same where no challenge has said where the resource's metadata is: the first of the places that has it.
@@ -86,8 +107,22 @@ class Discovery:
                     raise
                 missing[place] = error
             else:
-                return Target(resource=resource, metadata_url=place, server=self.server())
+                return self._target(resource, place)
         raise missing[well_known_url(self._pins.api, RESOURCE_METADATA_PATH)]
+
+    def undescribed(self) -> Target:
+        """The same for an API that publishes nothing: all of what the app calls the API is one resource.
+
+        Raises:
+            UntrustedChallenge, CeremonyFailed: as `server`.
+        """
+        return Target(resource=self._pins.base, metadata_url="", server=self.server())
+
+    def _target(self, metadata: "ResourceMetadata", metadata_url: str) -> Target:
+        takes_bound = bool(metadata.dpop_signing_alg_values_supported)
+        return Target(
+            resource=metadata.resource, metadata_url=metadata_url, server=self.server(), takes_bound=takes_bound
+        )
 
     def server(self) -> "ServerMetadata":
         """The authorization server.
@@ -96,9 +131,18 @@ class Discovery:
             UntrustedChallenge: the document is another's, or names endpoints on other origins.
             CeremonyFailed: it cannot be had or read.
         """
+        first, *others = self._pins.server_places()
+        try:
+            return self._server(first)
+        except CeremonyFailed as error:
+            for place in others if _is_elsewhere(error) else ():
+                with suppress(CeremonyFailed):
+                    return self._server(place)
+            raise
+
+    def _server(self, url: str) -> "ServerMetadata":
         from upstile.protocol import ServerMetadata
 
-        url = well_known_url(self._pins.issuer, SERVER_METADATA_PATH)
         server = self._read(ServerMetadata, url)
         try:
             self._pins.check_server(server)
@@ -107,8 +151,8 @@ class Discovery:
             raise
         return server
 
-    def _resource(self, metadata_url: str, requested: str) -> str:
-        """The identifier of the resource that a document describes, once it was believed."""
+    def _resource(self, metadata_url: str, requested: str) -> "ResourceMetadata":
+        """The document that describes a resource, once it was believed."""
         from upstile.protocol import ResourceMetadata
 
         metadata = self._read(ResourceMetadata, metadata_url)
@@ -117,7 +161,7 @@ class Discovery:
         except UntrustedChallenge:  # look again next time: its operator may have mended it
             self._kept.pop(metadata_url, None)
             raise
-        return metadata.resource
+        return metadata
 
     def _read(self, model: type[M], url: str) -> M:
         now = self._monotonic()

@@ -43,6 +43,8 @@ class Options:
     issuer: str | None = None
     store: str | None = None
     interaction: str | None = None
+    no_browser: bool | None = None
+    paste: bool | None = None
     quiet: bool | None = None
     verbose: bool | None = None
     as_json: bool | None = None
@@ -123,11 +125,11 @@ class Here:
             return None
         return base_token(text, f"What {TOKEN} holds")
 
-    def client(self) -> "Client":
-        """A client for the profile's API, as it is signed in."""
-        from upstile.client import Client, TerminalPrompter
+    def client(self, profile: Profile | None = None) -> "Client":
+        """A client for an API, as it is signed in; for that of the profile where no other is given."""
+        from upstile.client import Browser, Client, TerminalPrompter
 
-        profile, token = self.profile, self.token
+        profile, token, said = profile or self.profile, self.token, self.options
         check_address("--api", profile.api)
         check_address("--issuer", profile.issuer)
         check_interaction(self.options.interaction)
@@ -142,6 +144,9 @@ class Here:
             issuer=profile.issuer,
             profile=self.name,
             prompter=TerminalPrompter(),
+            browser=Browser(
+                opens=not said.no_browser, pastes=bool(said.paste), scope=profile.scope, audience=profile.audience
+            ),
             **options,
         )
         self._http = client.http

@@ -41,6 +41,13 @@ Subject = Annotated[
 ExpiresIn = Annotated[
     int | None, typer.Option("--expires-in", metavar="SECONDS", help="How long the token of --token-stdin lives.")
 ]
+Scope = Annotated[
+    list[str] | None,
+    typer.Option("--scope", metavar="NAME", help="What to ask an identity provider for, such as offline_access."),
+]
+Audience = Annotated[
+    str | None, typer.Option("--audience", metavar="NAME", help="What the identity provider calls the API (Auth0).")
+]
 Forget = Annotated[
     bool, typer.Option("--forget", help="Remove this machine's key and what the profile remembers, too.")
 ]
@@ -55,8 +62,12 @@ def login(
     token_stdin: TokenStdin = False,
     subject: Subject = None,
     expires_in: ExpiresIn = None,
+    scope: Scope = None,
+    audience: Audience = None,
 ) -> None:
     """Sign in, and remember how.
+
+    At the API itself (--path), or at the page of an identity provider in your browser (--issuer).
 
     The next time `upstile login` is enough. The sign-in is kept for you alone and bound to a key of this machine.
     Passwords are typed on the terminal; there is no option for one, because the list of processes and the history of
@@ -69,14 +80,14 @@ def login(
       upstile login --field username=ada           # the second time: the rest is remembered
       upstile login --profile work --api https://api.example.org --client-id my-app --path /login --field user
       my-sso print-token | upstile login --token-stdin --subject ada
+      upstile login --api https://api.example.com --client-id my-app \\
+                    --issuer https://login.example.com --scope offline_access
     """
-    if here.token is not None:
-        raise Ending(f"{TOKEN} is set, and goes before every sign-in", f"Unset {TOKEN} first.")
+    _check_said(here, secret)
     given = [text.partition("=") for text in field or ()]
-    if any("=" in name for name in secret or ()):
-        raise Ending("--secret takes no value: it would be seen by others", "Leave it out, and type it when asked.")
     profile = _changed(_known(here), path, [name for name, _, _ in given], secret, form)
-    with here.client() as client:
+    profile = replace(profile, scope=tuple(scope or profile.scope), audience=audience or profile.audience)
+    with here.client(profile) as client:
         if token_stdin:
             signed_in = client.sign_in_with(base_token(_piped(), "What was piped in", subject), expires_in=expires_in)
         else:
@@ -102,13 +113,15 @@ def logout(here: Here, forget: Forget = False) -> None:
     try:
         with here.client() as client:
             was_signed_in = _is_signed_in(client)
-            client.sign_out(forget=forget)
+            elsewhere = client.sign_out(forget=forget)
     finally:
         if forget:
             Profiles().remember(here.name, None)
     here.note("You are signed out." if was_signed_in else "You were not signed in.")
+    if elsewhere is not None:
+        here.note(f"Your browser may still be signed in. Sign out there, too: {elsewhere}")
     if here.options.as_json:
-        here.show("", {"profile": here.name, "signed_in": False})
+        here.show("", {"profile": here.name, "signed_in": False, "sign_out_page": elsewhere})
 
 
 def _is_signed_in(client: "Client") -> bool:
@@ -119,6 +132,14 @@ def _is_signed_in(client: "Client") -> bool:
         return client.signed_in is not None
     except StoreError:
         return True
+
+
+def _check_said(here: Here, secret: list[str] | None) -> None:
+    """What was said must not be in vain, and no secret."""
+    if here.token is not None:
+        raise Ending(f"{TOKEN} is set, and goes before every sign-in", f"Unset {TOKEN} first.")
+    if any("=" in name for name in secret or ()):
+        raise Ending("--secret takes no value: it would be seen by others", "Leave it out, and type it when asked.")
 
 
 def _known(here: Here) -> Profile:
@@ -141,8 +162,11 @@ def _changed(known: Profile, path: str | None, fields: list[str], secrets: list[
 def _signed_in(
     here: Here, client: "Client", profile: Profile, values: dict[str, str], subject: str | None
 ) -> "SignedIn | None":
+    if profile.path is None and profile.issuer is not None:
+        return client.sign_in(subject=subject)
     if profile.path is None:
-        raise Ending("Where does the API sign people in?", "Say it as --path /login, with --field and --secret.")
+        step = "Say it as --path /login, with --field and --secret; or as --issuer URL, for an identity provider."
+        raise Ending("Where does the API sign people in?", step)
     sent = {name: values[name] if name in values else here.asks(name) for name in profile.fields}
     sent |= {name: here.asks(name, hidden=True) for name in profile.secrets}
     whose = subject or (sent[profile.fields[0]] if profile.fields else None)

@@ -80,6 +80,18 @@ _SHARED = {
         envvar="UPSTILE_INTERACTION",
         rare=True,
     ),
+    "no_browser": _Shared(
+        flags=("--no-browser",),
+        help="Open no browser at an identity provider's page: its address is shown.",
+        kind=bool,
+        rare=True,
+    ),
+    "paste": _Shared(
+        flags=("--paste",),
+        help="Ask for the address that the browser ended at, too: over SSH, when it runs on another machine.",
+        kind=bool,
+        rare=True,
+    ),
     "quiet": _Shared(flags=("--quiet", "-q"), help="Say nothing but results and errors.", kind=bool),
     "verbose": _Shared(
         flags=("--verbose", "-v"), help="Say what is done, and what developers want to know.", kind=bool

@@ -23,6 +23,7 @@ class Profile:
         path: where the API signs people in.
         fields, secrets: what it asks for there; secrets are typed unseen.
         form: whether it takes a form instead of JSON.
+        scope, audience: what an identity provider is asked for in the browser.
     """
 
     api: str
@@ -33,6 +34,8 @@ class Profile:
     fields: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     form: bool = False
+    scope: tuple[str, ...] = ()
+    audience: str | None = None
 
 
 class Profiles:
@@ -78,10 +81,11 @@ class Profiles:
 
 def _profile(kept: dict[str, Any]) -> Profile:
     profile = Profile(**kept)
-    texts = (profile.api, profile.client_id, *profile.fields, *profile.secrets)
+    texts = (profile.api, profile.client_id, *profile.fields, *profile.secrets, *profile.scope)
     if not all(isinstance(text, str) for text in texts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError
-    return replace(profile, fields=tuple(profile.fields), secrets=tuple(profile.secrets))
+    fields, secrets, scope = tuple(profile.fields), tuple(profile.secrets), tuple(profile.scope)
+    return replace(profile, fields=fields, secrets=secrets, scope=scope)
 
 
 def store_kind(name: str) -> StoreKind:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 from upstile.client._exchange import Incoming
 from upstile.client.flow._elevation import Elevation
@@ -65,9 +66,11 @@ class Send:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Wait for this ceremony; answer with its token, or throw its error."""
+    """Wait for this ceremony, or renewal; answer with what came of it, or throw its error."""
 
-    ticket: Ticket[ElevatedToken]
+    ticket: Ticket[Any]
 
 
-Flow = Generator[Send | Wait, Incoming | ElevatedToken, None]
+Answer = Incoming | ElevatedToken | Caller
+"""What an adapter answers with."""
+Flow = Generator[Send | Wait, Answer, None]

@@ -27,7 +27,7 @@ class Confirmation:
 def confirmations(session: Session, caller: Caller, requirement: Requirement | None) -> tuple[Confirmation, ...]:
     """Those of one caller that are good now; with a requirement, those that would do for it."""
     tick = session.monotonic()
-    held = session.tokens.live(caller.login)
+    held = session.tokens.elevated.live(caller.login)
     wall = session.clock() - tick
     return tuple(_shown(token, wall) for token in held if requirement is None or token.satisfies(requirement, tick))
 

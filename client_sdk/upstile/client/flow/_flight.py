@@ -29,6 +29,7 @@ class Flight(Generic[T]):
         future: its outcome, the same for all who wait.
         cancel: is set when nobody waits any more.
         closed: whether that is because the client was closed.
+        late: what is said when the person's time is up; it depends on where they were sent.
         failed_at: when it failed, by the monotonic clock.
     """
 
@@ -37,6 +38,7 @@ class Flight(Generic[T]):
         self.future.set_running_or_notify_cancel()  # one caller's cancellation must not cancel it for all
         self.cancel = Event()
         self.closed = False
+        self.late = "nobody-answered"
         self.waiters = 0
         self.failed_at: float | None = None
         self._turn = turn

@@ -20,9 +20,10 @@ from upstile.client._errors import (
 from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
 from upstile.client.flow._asked import Asked
-from upstile.client.flow._call import Call, Flow, Send, Wait
+from upstile.client.flow._call import Answer, Call, Flow, Send, Wait
 from upstile.client.flow._logins import Caller, ElevatedToken, Token
 from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow._renewal import check_repeatable, may_be_renewed, renewal
 from upstile.client.flow._session import Session
 from upstile.client.flow._verdict import (
     Progress,
@@ -74,6 +75,8 @@ def _driven(session: Session, call: Call) -> Flow:
         elif elsewhere is not None:
             check_replayable(call, response)
             token = yield from _elevated(session, call, _ahead(call, progress, response, elsewhere), progress)
+        elif not progress.renewed and may_be_renewed(session, call, token, progress.caller, response):
+            token = yield from _renewed(session, call, progress, response)
         elif not may_be_replaced(session, call, token, progress, response):
             break
         else:
@@ -82,7 +85,7 @@ def _driven(session: Session, call: Call) -> Flow:
     _has_ended(session, token, asked, progress, response)
 
 
-def _first(session: Session, call: Call, progress: Progress) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
+def _first(session: Session, call: Call, progress: Progress) -> Generator[Wait, Answer, Token | None]:
     """The token that goes first: one that an earlier call has taught, or that the app asks for ahead."""
     if call.began is not None and not progress.tried:
         return progress.caller.base
@@ -94,6 +97,22 @@ def _first(session: Session, call: Call, progress: Progress) -> Generator[Wait, 
     if call.within is not None:
         call.within.check(progress.caller.login)
     return session.at_hand(asked) or (yield from _elevated(session, call, asked, progress))
+
+
+def _renewed(
+    session: Session, call: Call, progress: Progress, response: Incoming
+) -> Generator[Wait, Answer, Token | None]:
+    """The new token of the sign-in instead of its dead one."""
+    progress.renewed = True
+    ticket = renewal(session, progress.caller, progress.began)
+    try:
+        progress.caller = cast(Caller, (yield Wait(ticket=ticket)))  # what an adapter answers this Wait with
+    except StepUpError as error:
+        raise error.for_caller(response) from error.__cause__
+    finally:
+        ticket.give_back()
+    check_repeatable(call, response)
+    return progress.caller.base
 
 
 def _has_ended(
@@ -109,7 +128,7 @@ def _has_ended(
 
 def _replaced(
     session: Session, call: Call, asked: Asked | None, progress: Progress
-) -> Generator[Wait, Incoming | ElevatedToken, Token | None]:
+) -> Generator[Wait, Answer, Token | None]:
     """What goes instead of a dead token: the call begins again, or its challenge is answered again."""
     again = _first(session, call, progress) if asked is None else _stronger(session, call, asked, progress)
     return (yield from again)
@@ -145,9 +164,7 @@ def _ahead(
     )
 
 
-def _stronger(
-    session: Session, call: Call, asked: Asked, progress: Progress
-) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+def _stronger(session: Session, call: Call, asked: Asked, progress: Progress) -> Generator[Wait, Answer, ElevatedToken]:
     """Another token for the call: one that is here already, or one that the person confirms."""
     requirement, response = asked.requirement, asked.response
     session.learned.challenge(call.method, call.url, requirement)
@@ -164,9 +181,7 @@ def _stronger(
     return (yield from _elevated(session, call, asked, progress))
 
 
-def _elevated(
-    session: Session, call: Call, asked: Asked, progress: Progress
-) -> Generator[Wait, Incoming | ElevatedToken, ElevatedToken]:
+def _elevated(session: Session, call: Call, asked: Asked, progress: Progress) -> Generator[Wait, Answer, ElevatedToken]:
     before = session.refusals.of(call.name) if call.is_retry else None
     if before is not None:
         raise before.for_caller(asked.response) from before.__cause__
@@ -189,9 +204,7 @@ def _elevated(
     return token
 
 
-def _sent(
-    session: Session, call: Call, token: Token | None, progress: Progress
-) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
+def _sent(session: Session, call: Call, token: Token | None, progress: Progress) -> Generator[Send, Answer, Incoming]:
     key, time, seen = cast(Caller, call.caller).key, session.api_time, (call.method, call.url)
     nonce, by = key.nonce(call.url), time.ahead(call.url)
     response = yield from _send(session, call, token, progress, by)
@@ -213,7 +226,7 @@ def _sent(
 
 def _send(
     session: Session, call: Call, token: Token | None, progress: Progress, ahead: float
-) -> Generator[Send, Incoming | ElevatedToken, Incoming]:
+) -> Generator[Send, Answer, Incoming]:
     """Send the call once, with a proof that is so far ahead of our clock, and learn from what comes back."""
     key, seen = cast(Caller, call.caller).key, (call.method, call.url)
     once = isinstance(token, ElevatedToken) and token.requirement.for_this_call

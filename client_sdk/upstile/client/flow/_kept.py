@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from upstile.client._errors import ConfigurationError
 from upstile.client.flow._dead_ends import DeadEnd
-from upstile.client.flow._logins import ElevatedToken, Login
+from upstile.client.flow._logins import ElevatedToken, Login, SignedInAt
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredDeadEnd, StoredLogin, StoredToken, damaged
 from upstile.client.stores._store import EntryName, Store
@@ -27,6 +27,8 @@ _MOST_KEPT = 16
 _STRONG = frozenset({"phr", "phrh"})
 
 KeepElevated = bool | Literal["all"]
+Refresh = Callable[[str, str | None], "TokenResponse | None"]
+"""Exchanges a refresh token, for a resource, for a token; `None` where it is not taken."""
 
 
 def may_be_kept(token: ElevatedToken, keep: KeepElevated) -> bool:
@@ -94,17 +96,64 @@ class Kept:
         except ValueError:
             raise damaged(self.where) from None
 
-    def sign_in(self, response: "TokenResponse", key: ProofKey, subject: str | None) -> StoredLogin:
+    def sign_in(
+        self, response: "TokenResponse", key: ProofKey, subject: str | None, at: SignedInAt | None = None
+    ) -> StoredLogin:
         """Keep a new sign-in; what the last one led to is gone."""
         login = StoredLogin(
             id=token_urlsafe(16),
             access_token=response.access_token,
             token_type=response.token_type,
-            expires_at=None if response.expires_in is None else self.clock() + response.expires_in,
+            expires_at=self._end_of(response),
+            refresh_token=None if at is None else response.refresh_token,
+            identity=None if at is None else at.identity,
+            resource=None if at is None else at.resource,
         )
         new = Entry(name=self.name.parts, key=key.exported(), subject=subject, login=login)
         self._change(lambda entry: new)
         return login
+
+    def renew(self, id: str, dead: str, refresh: Refresh) -> StoredLogin | None:
+        """Replace the dead token of a sign-in by a new one, with nobody in between.
+
+        Args:
+            id: of the sign-in.
+            dead: the token that is not taken any more. Another one in the entry is newer: another process was faster.
+            refresh: asks for a new one, while the entry is locked; `None` where the refresh token was refused, and so
+                the sign-in is lost.
+
+        Returns:
+            The sign-in as it is kept now; `None` if there is none any more.
+
+        Raises:
+            StoreError: what came could not be kept, and so is not used.
+        """
+        found: list[StoredLogin | None] = []
+
+        def rule(entry: Entry) -> Entry:
+            login = entry.login
+            if login is None or login.id != id or login.access_token != dead or login.refresh_token is None:
+                found.append(login)
+                return entry
+            response = refresh(login.refresh_token, login.resource)
+            if response is None:
+                found.append(None)
+                return replace(entry, login=None, elevated=(), dead_ends=())
+            new = replace(
+                login,
+                access_token=response.access_token,
+                token_type=response.token_type,
+                expires_at=self._end_of(response),
+                refresh_token=response.refresh_token or login.refresh_token,
+            )
+            found.append(new)
+            return replace(entry, login=new)
+
+        self._change(rule)
+        return found[-1]
+
+    def _end_of(self, response: "TokenResponse") -> float | None:
+        return None if response.expires_in is None else self.clock() + response.expires_in
 
     def sign_out(self, id: str) -> None:
         """Forget a sign-in, and keep the key."""

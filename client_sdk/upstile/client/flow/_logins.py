@@ -118,5 +118,18 @@ class SignedIn:
     bound: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedInAt:
+    """What a sign-in at an identity provider tells besides its token.
+
+    Attributes:
+        identity: who it is there.
+        resource: what the token was asked for.
+    """
+
+    identity: str = field(repr=False)
+    resource: str | None
+
+
 Given = str | BaseToken
 TokenSource = Given | Callable[[], "Given | Awaitable[Given]"] | None

@@ -17,17 +17,18 @@ from upstile.client._errors import StepUpUnsatisfied as Unsatisfied
 from upstile.client._events import Event as Report
 from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
+from upstile.client.authority.browser._settings import Browser
 from upstile.client.flow._asked import Asked
 from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._elevation import Elevation, innermost
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._learned import Learned
-from upstile.client.flow._logins import ElevatedToken
+from upstile.client.flow._logins import Caller, ElevatedToken
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._proof_time import ProofTime
 from upstile.client.flow._retries import Refusals
 from upstile.client.flow._tokens import Tokens
-from upstile.client.flow._trust import Pins, instance_in, reason_in
+from upstile.client.flow._trust import Pins
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
 from upstile.client.words import said
@@ -55,6 +56,7 @@ class Session:
         discovery: finds the authorization server.
         transport: reaches it.
         methods: what can be done here, in order of preference.
+        browser: how people confirm in the browser; `None` if they must not.
         prompter: asks the person.
         webauthn_origin: what WebAuthn client data names.
         interaction: whether anybody may be asked.
@@ -64,6 +66,7 @@ class Session:
         learned: what challenges have taught.
         api_time, server_time: the time of proofs for the API, and of those for the authorization server.
         refusals: what came of calls that a library above us may send again.
+        renewals: renewals of the sign-in that are under way: they ask nobody, and so wait for no prompt.
     """
 
     pins: Pins
@@ -72,6 +75,7 @@ class Session:
     discovery: "Discovery"
     transport: Transport
     methods: Sequence[Method]
+    browser: Browser | None
     prompter: Prompter
     webauthn_origin: str
     interaction: Interaction
@@ -83,13 +87,14 @@ class Session:
     api_time: ProofTime = field(init=False, repr=False)
     server_time: ProofTime = field(init=False, repr=False)
     refusals: Refusals = field(init=False, repr=False)
+    renewals: Flights[Caller] = field(init=False, repr=False)
     _flights: Flights[Any] = field(init=False, repr=False)
     _last_code: LastCode = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.api_time, self.server_time = (ProofTime(lambda: self.clock(), self.monotonic) for _ in range(2))
         self.refusals = Refusals(self.monotonic)
-        self._flights = Flights(self.monotonic)
+        self._flights, self.renewals = Flights(self.monotonic), Flights(self.monotonic)
         self._last_code = LastCode(self.clock)
 
     @property
@@ -135,12 +140,17 @@ class Session:
         block, login, resource = asked.within, asked.caller.login, self.learned.resource_of(asked.url)
         found = None if block is None or block.login != login else self._of_block(block, asked)
         if found is None and self.interaction != "required":
-            found = self.tokens.find(asked.requirement, asked.url, login, resource)
+            found = self.tokens.elevated.find(asked.requirement, asked.url, login, resource)
         return None if found in asked.refused else found
 
     def _of_block(self, block: Elevation, asked: Asked) -> ElevatedToken | None:
         token, tick = block.token, self.monotonic()
-        if token is None or token in asked.refused or self.tokens.is_refused(token) or tick >= token.expires_at:
+        if (
+            token is None
+            or token in asked.refused
+            or token.access_token in self.tokens.elevated.refused
+            or tick >= token.expires_at
+        ):
             return None
         return token if token.satisfies(asked.requirement, tick) and self._is_for(token, asked.url) else None
 
@@ -157,10 +167,16 @@ class Session:
         """A call was served with the token of a ceremony of this kind."""
         self.tokens.forget_dead_end(asked.caller.login, self._kind(asked))
 
-    def ask(self, work: Callable[[Moment], T]) -> Ticket[T]:
-        """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time."""
+    def ask(self, work: Callable[[Moment], T], late: str | None = None) -> Ticket[T]:
+        """Have the person do something else than a ceremony, such as setting up an authenticator; in turn, in time.
+
+        Args:
+            work: what to do.
+            late: what is said when the time is up, if it is something else than of a ceremony.
+        """
 
         def fly(flight: Flight[T]) -> T:
+            flight.late = late or flight.late
             with self._human_time(flight) as in_time:
                 try:
                     return work(self._moment(flight.cancel))
@@ -174,7 +190,7 @@ class Session:
 
         All who shared the ceremony come here, and it counts once.
         """
-        if fresh is None or self.tokens.drop(fresh):
+        if fresh is None or self.tokens.elevated.drop(fresh):
             self.tokens.remember_dead_end(asked.caller.login, self._kind(asked))
         return Unsatisfied(**said("asks-again"), response=response)
 
@@ -205,7 +221,7 @@ class Session:
         with self._human_time(flight) as in_time:  # the app's hook is bounded as well
             report(self.on_event, Report(kind="started", requirement=requirement))
             try:
-                token = self._run(asked, flight.cancel)
+                token = self._run(asked, flight)
             except StepUpError as error:
                 told = in_time(error) if isinstance(error, StepUpCancelled) else error
                 if isinstance(told, Unsatisfied):
@@ -216,33 +232,18 @@ class Session:
             report(self.on_event, Report(kind="succeeded", requirement=requirement, seconds=seconds))
         return token
 
-    def _run(self, asked: Asked, cancel: Event) -> ElevatedToken:
+    def _run(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         # With the models, and so with pydantic: most runs of an app hold no ceremony.
-        from upstile.client.authority._authority import Authority
-        from upstile.client.authority._ceremony import Ceremony
+        from upstile.client.authority._routes import carry_out
 
-        base, login = asked.caller.base, asked.caller.login
-        if base is None:
+        login = asked.caller.login
+        if asked.caller.base is None:
             raise NotSignedIn(response=asked.response)
         if not self.tokens.is_current(login):
             raise StepUpCancelled(**said("somebody-else"))
         target = self._target(asked)
-        ceremony = Ceremony(
-            requirement=asked.requirement,
-            reason=asked.requirement.reason or (reason_in(asked.response) if asked.response else None),
-            instance=instance_in(asked.response) if asked.response else None,
-            target=target,
-            api=self.pins.api,
-            client_id=self.client_id,
-            jkt=asked.caller.key.thumbprint if target.server.dpop_signing_alg_values_supported else None,
-            subject_token=base.access_token,
-            methods=self.methods,
-            moment=self._moment(cancel),
-            clock=self.clock,
-            monotonic=self.monotonic,
-        )
-        authority = Authority(self.transport, asked.caller.key, self.clock, self.monotonic, cancel, self.server_time)
-        granted, hold = ceremony.run(authority), self.interaction != "required"
+        granted = carry_out(self, asked, target, flight, self._moment(flight.cancel))
+        hold = self.interaction != "required"
         token = self.tokens.keep(granted, asked.requirement, target.resource, login, hold=hold)
         if asked.within is not None:
             asked.within.renew(token, self.monotonic())
@@ -250,7 +251,9 @@ class Session:
 
     def _target(self, asked: Asked) -> "Target":
         """Where the ceremony takes place."""
-        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url)
+        named = self.pins.metadata_url(asked.challenge, asked.response) or self.learned.metadata_url(asked.url) or None
+        if named is None and self.browser is not None and self.browser.names_resource:
+            return self.discovery.undescribed()
         try:
             target = self.discovery.look_for(asked.url) if named is None else self.discovery.find(named, asked.url)
         except StepUpError:
@@ -268,8 +271,10 @@ class Session:
 
         Yields what tells a time-out, and the end of the client, from another cancellation.
         """
-        late = StepUpTimeout(**said("nobody-answered", seconds=round(self.human_timeout)))
         expired = Event()
+
+        def late() -> StepUpTimeout:
+            return StepUpTimeout(**said(flight.late, seconds=round(self.human_timeout)))
 
         def expire() -> None:
             expired.set()
@@ -277,14 +282,14 @@ class Session:
 
         timers = [
             Timer(self.human_timeout, expire),
-            Timer(self.human_timeout + GRACE, lambda: self._flights.abandon(flight, late)),
+            Timer(self.human_timeout + GRACE, lambda: self._flights.abandon(flight, late())),
         ]
         for timer in timers:
             timer.daemon = True
             timer.start()
         try:
             opened(self.prompter, flight.cancel)
-            yield lambda error: late if expired.is_set() else flight.told(error)
+            yield lambda error: late() if expired.is_set() else flight.told(error)
         finally:
             ended(self.prompter, flight.cancel)
             for timer in timers:

@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING
 
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.flow._dead_ends import DeadEnds
-from upstile.client.flow._kept import Kept, check_subject
-from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Granted, Login, SignedIn, Token, TokenSource
+from upstile.client.flow._elevated import ElevatedTokens, elevated_token
+from upstile.client.flow._kept import Kept, Refresh, check_subject
+from upstile.client.flow._logins import (
+    BaseToken,
+    Caller,
+    ElevatedToken,
+    Granted,
+    Login,
+    SignedIn,
+    SignedInAt,
+    TokenSource,
+)
 from upstile.client.flow._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredLogin
-from upstile.protocol import Requirement, resource_covers
+from upstile.protocol import Requirement
 
 if TYPE_CHECKING:
     from upstile.protocol import TokenResponse
 
 _log = logging.getLogger("upstile.client")
-
-_EXPIRY_MARGIN = 5.0
-_UNSAID = 60.0
-"""Seconds that a token is used where the server does not say how long it lives (RFC 6749 §5.1)."""
 
 
 class Tokens:
@@ -35,6 +41,7 @@ class Tokens:
         key: the app's own key; by default that of the store, or a fresh one.
 
     Attributes:
+        elevated: what came out of ceremonies.
         ready: whether the store was read; where it was not, whoever asks for anything waits until it is.
         learned: what a call was challenged for, by its method and path.
     """
@@ -50,9 +57,8 @@ class Tokens:
         self._subject: str | None = None
         self._key_is_known = False
         self._sign_ins = 0
-        self._elevated: list[ElevatedToken] = []
+        self.elevated = ElevatedTokens(kept.monotonic)
         self._caller: Caller | None = None
-        self._refused: frozenset[str] = frozenset()
         self._dead_ends = DeadEnds(kept.monotonic)
         self.ready = source is not None
 
@@ -108,7 +114,7 @@ class Tokens:
         """Who is signed in through this client; `None` where nobody is, or where a callable of the app's says it."""
         self.load()
         base, stored = self._source, self._stored
-        expires = None if stored is None else stored.expires_at
+        expires = None if stored is None or stored.refresh_token is not None else stored.expires_at
         if not isinstance(base, BaseToken) or (expires is not None and expires <= self._kept.clock()):
             return None
         return SignedIn(subject=base.subject, expires=expires, bound=base.token_type.lower() == "dpop")
@@ -116,6 +122,18 @@ class Tokens:
     def is_current(self, login: Login) -> bool:
         """Whether nobody has signed in since."""
         return login[0] == self._sign_ins
+
+    @property
+    def account(self) -> str | None:
+        """What to call who is signed in, as far as that is known."""
+        return self._subject if self._stored is not None else None
+
+    def identity(self, caller: Caller) -> str | None:
+        """Who a caller is at the issuer: as its ID token said, else as the app has named whose token it is."""
+        stored = self._stored if self.is_current(caller.login) else None
+        if stored is not None and stored.identity is not None:
+            return stored.identity
+        return None if caller.base is None else caller.base.subject
 
     def doubt(self, base: BaseToken) -> None:
         """The API does not take the base token: another process may have signed in anew, so look again next time."""
@@ -129,16 +147,49 @@ class Tokens:
         same = self._own_key or not self._key_is_known or subject == self._subject
         return self._key if same else ProofKey(self._kept.clock)
 
-    def sign_in(self, response: "TokenResponse", key: ProofKey, subject: str | None) -> None:
+    def sign_in(
+        self, response: "TokenResponse", key: ProofKey, subject: str | None, at: SignedInAt | None = None
+    ) -> None:
         """Hold the token of a new base login, and forget what the old one led to.
 
         Raises:
             StoreError: it could not be kept; then all is as it was.
         """
-        stored = self._kept.sign_in(response, key, subject)
+        stored = self._kept.sign_in(response, key, subject, at)
         with self._lock:
             self._begin(stored, key, subject)
             self.ready = True
+
+    def can_renew(self, login: Login) -> bool:
+        """Whether a login is the sign-in that is kept, and there is something to renew it with."""
+        return self.refresh_token is not None and self.is_current(login)
+
+    def renew(self, caller: Caller, refresh: Refresh) -> Caller | None:
+        """Replace a caller's dead token; `None` if the sign-in is lost. It blocks. Raises as `Kept.renew`."""
+        stored, base = self._stored, caller.base
+        if stored is None or base is None or not self.is_current(caller.login):
+            return None
+        new = self._kept.renew(stored.id, base.access_token, refresh)
+        with self._lock:
+            if self._stored is not stored:
+                return None  # somebody has signed in or out meanwhile
+            if new is not None and new.id == stored.id:
+                self._renewed(new)
+                return self._caller
+            self._begin(None, self._key, self._subject)
+            self.ready = new is None  # another process has signed in: whoever calls next is that one
+        return None
+
+    def _renewed(self, stored: StoredLogin) -> None:
+        """Go on with a new token of the same sign-in; what it led to stays."""
+        base = BaseToken(access_token=stored.access_token, token_type=stored.token_type, subject=self._subject)
+        self._source, self._stored = base, stored
+        self._caller = self._named(base, self._sign_ins, self._key)
+
+    @property
+    def refresh_token(self) -> str | None:
+        """What the sign-in is renewed with."""
+        return None if self._stored is None else self._stored.refresh_token
 
     def leaving(self) -> Caller | None:
         """Whose sign-in ends by a sign-out; `None` where nobody is signed in.
@@ -167,29 +218,6 @@ class Tokens:
         elif stored is not None:
             self._kept.sign_out(stored.id)
 
-    def find(
-        self, requirement: Requirement, url: str, login: Login, resource: str | None = None
-    ) -> ElevatedToken | None:
-        """A live elevated token of this login that can be expected to satisfy `requirement` at `url`.
-
-        Where it is known to which `resource` the URL belongs, one for that; else one for the most specific resource.
-        """
-        if not self._elevated:
-            return None
-        tick = self._monotonic()
-        with self._lock:
-            self._elevated = [token for token in self._elevated if tick < token.expires_at]
-            mine = [token for token in self._elevated if token.login == login and token.satisfies(requirement, tick)]
-        if resource is None:
-            covering = (token for token in mine if resource_covers(token.resource, url))
-            return max(covering, key=lambda token: len(token.resource), default=None)
-        return next((token for token in mine if token.resource == resource), None)
-
-    def live(self, login: Login) -> list[ElevatedToken]:
-        """The elevated tokens of this login that have not expired."""
-        with self._lock:
-            return [token for token in self._elevated if token.login == login and self._monotonic() < token.expires_at]
-
     def look_again(self, login: Login) -> None:
         """Take over what another process of this terminal session has obtained meanwhile for the same sign-in."""
         if self._stored is None or not self.is_current(login):
@@ -204,42 +232,14 @@ class Tokens:
         self, granted: Granted, requirement: Requirement, resource: str, login: Login, *, hold: bool = True
     ) -> ElevatedToken:
         """A new elevated token: for later calls, too, with `hold`, unless it is for a single one."""
-        response, tick = granted.response, self._monotonic()
-        life = _UNSAID if response.expires_in is None else response.expires_in
-        token = ElevatedToken(
-            access_token=response.access_token,
-            token_type=response.token_type,
-            requirement=requirement,
-            resource=resource,
-            login=login,
-            scope=frozenset(requirement.scope if response.scope is None else response.scope.split()),
-            acr=response.acr,
-            proved_at=None if granted.age is None else tick - granted.age,
-            expires_at=tick + max(0.0, life - _EXPIRY_MARGIN),
-        )
+        token = elevated_token(granted, requirement, resource, login, self._monotonic())
         with self._lock:
             held = hold and not requirement.for_this_call and self.is_current(login)
             if held:
-                self._elevated.insert(0, token)
+                self.elevated.add(token)
         if held:
-            self._store(login, lambda id: self._kept.add(id, token, self._refused))
+            self._store(login, lambda id: self._kept.add(id, token, self.elevated.refused))
         return token
-
-    def drop(self, token: Token) -> bool:
-        """Forget the one token that a 401 refused; it leaves the store when the next one comes.
-
-        Returns:
-            Whether it was not known to be refused.
-        """
-        with self._lock:
-            new = token.access_token not in self._refused
-            self._elevated = [kept for kept in self._elevated if kept is not token]
-            self._refused |= {token.access_token}
-        return new
-
-    def is_refused(self, token: ElevatedToken) -> bool:
-        """Whether a 401 refused it."""
-        return token.access_token in self._refused
 
     def is_dead_end(self, login: Login, kind: str) -> bool:
         """Whether the last ceremony of this kind was not honoured, a moment ago."""
@@ -271,6 +271,8 @@ class Tokens:
                 self._begin(stored, key, entry.subject)
                 self._key_is_known = entry.key is not None
             if stored is not None:
+                if stored != self._stored:
+                    self._renewed(stored)  # by another process
                 self._take(entry, (self._sign_ins, entry.subject))
 
     def _begin(self, stored: StoredLogin | None, key: ProofKey, subject: str | None) -> None:
@@ -280,13 +282,11 @@ class Tokens:
             base = BaseToken(access_token=stored.access_token, token_type=stored.token_type, subject=subject)
         self._sign_ins, self._caller = self._sign_ins + 1, None
         self._source, self._stored, self._key, self._subject = base, stored, key, subject
-        self._elevated.clear()
+        self.elevated.clear()
         self._dead_ends.clear()
 
     def _take(self, entry: Entry, login: Login) -> None:
-        held = self._refused | {token.access_token for token in self._elevated}
-        found = self._kept.elevated(entry, login)
-        self._elevated += [token for token in found if token.access_token not in held]
+        self.elevated.take(self._kept.elevated(entry, login))
         self._dead_ends.take(login, self._kept.dead_ends(entry))
 
     def _store(self, login: Login, change: Callable[[str], None]) -> None:

@@ -9,9 +9,12 @@ from upstile.client._errors import ConfigurationError, UntrustedChallenge
 from upstile.client._exchange import Incoming, is_private, origin_of
 from upstile.client.words import said
 from upstile.protocol import (
+    OPENID_METADATA_PATH,
     RESOURCE_METADATA_PATH,
+    SERVER_METADATA_PATH,
     MalformedMessage,
     StepUpChallenge,
+    find_dialect,
     find_error,
     find_step_up,
     readable_challenges,
@@ -71,6 +74,11 @@ class Pins:
         base = origin + urlsplit(api).path.rstrip("/")
         return cls(api=origin, issuer=origin if issuer is None else issuer, base=base)
 
+    @property
+    def is_external(self) -> bool:
+        """Whether the authorization server is another one than the API's own."""
+        return self.issuer != self.api
+
     def is_api(self, url: str) -> bool:
         """Whether a request to `url` may carry a token."""
         return origin_of(url) == self.api
@@ -83,10 +91,12 @@ class Pins:
         return response.method == method and self.is_api(url) and self.is_api(response.url)
 
     def challenge_in(self, response: Incoming, method: str, url: str) -> StepUpChallenge | None:
-        """The step-up challenge of a response, if it is the API's to this request."""
-        if response.status != 401 or not self.answers(response, method, url):
+        """The step-up challenge of a response, if it is the API's to this request; in a dialect, too."""
+        if response.status not in (401, 403) or not self.answers(response, method, url):
             return None
-        return find_step_up(readable_challenges(response.lines("www-authenticate")))
+        challenges = readable_challenges(response.lines("www-authenticate"))
+        standard = find_step_up(challenges) if response.status == 401 else None
+        return standard or find_dialect(response.status, challenges)
 
     def wants_nonce(self, response: Incoming, method: str, url: str) -> bool:
         """Whether a 401 only asks for a DPoP nonce (RFC 9449 §9)."""
@@ -149,6 +159,16 @@ class Pins:
         base = [self.base] if resource_covers(self.base, url) else []
         return [well_known_url(place, RESOURCE_METADATA_PATH) for place in dict.fromkeys([*base, self.api, *above])]
 
+    def server_places(self) -> list[str]:
+        """Where the metadata of the authorization server may be, in the order to look (RFC 8414 §3.1).
+
+        An OpenID provider has it behind its path, as well or instead (OpenID Connect Discovery §4.1).
+        """
+        places = [well_known_url(self.issuer, SERVER_METADATA_PATH)]
+        if self.is_external:
+            places.append(self.issuer.rstrip("/") + OPENID_METADATA_PATH)
+        return places
+
     def check_resource(self, metadata: "ResourceMetadata", requested: str) -> None:
         """The document must speak for the requested URL and name our issuer (RFC 9728 §3.3)."""
         if not resource_covers(metadata.resource, requested) or not self.is_api(metadata.resource):
@@ -162,8 +182,11 @@ class Pins:
             raise UntrustedChallenge(**said("issuer-calls-itself", issuer=metadata.issuer))
         endpoints = (
             metadata.authorization_challenge_endpoint,
+            metadata.authorization_endpoint,
+            metadata.pushed_authorization_request_endpoint,
             metadata.token_endpoint,
             metadata.revocation_endpoint,
+            metadata.end_session_endpoint,
         )
         if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
             raise UntrustedChallenge(**said("endpoint-elsewhere"))

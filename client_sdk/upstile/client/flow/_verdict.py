@@ -31,6 +31,7 @@ class Progress:
         sought: what the last of them was held for.
         fresh: the token of the last of them.
         revived: whether a dead token was replaced already.
+        renewed: whether the sign-in was renewed already.
     """
 
     began: float
@@ -40,6 +41,7 @@ class Progress:
     sought: Asked | None = None
     fresh: ElevatedToken | None = None
     revived: bool = False
+    renewed: bool = False
 
 
 def check_whole(session: Session, call: Call, response: Incoming) -> None:
@@ -103,7 +105,7 @@ def may_be_replaced(session: Session, call: Call, token: Token | None, progress:
         if token is not None and token.token_type.lower() == "dpop":
             check_clock(session, response)
         return False
-    session.tokens.drop(token)
+    session.tokens.elevated.drop(token)
     final = progress.revived or call.unreplayable is not None
     progress.revived = True
     return not final

@@ -10,9 +10,11 @@ from upstile.client.prompts._abilities import (
     next_code,
     not_sent,
     opened,
+    pasted,
     refuse_dead_lock,
     sent,
     show_codes,
+    show_page,
 )
 from upstile.client.prompts._callback import CallbackPrompter
 from upstile.client.prompts._key_uri import is_key_uri
@@ -38,7 +40,9 @@ __all__ = [
     "next_code",
     "not_sent",
     "opened",
+    "pasted",
     "refuse_dead_lock",
     "sent",
     "show_codes",
+    "show_page",
 ]

@@ -10,9 +10,9 @@ from upstile.client.prompts._prompter import Prompter, Way
 
 _log = logging.getLogger("upstile.client")
 
-Question = Literal["code", "PIN", "password", "codes"]
-"""What a prompter may be unable to ask, or, with `codes`, to show."""
-_VERBS = {"password": "password", "codes": "show_codes"}
+Question = Literal["code", "PIN", "password", "codes", "page", "address"]
+"""What a prompter may be unable to ask, or, with `codes` and `page`, to show."""
+_VERBS = {"password": "password", "codes": "show_codes", "page": "show_page", "address": "pasted"}
 """Questions that not every prompter has a verb for."""
 
 
@@ -88,6 +88,29 @@ class Enrols(Protocol):
 
 
 @runtime_checkable
+class ShowsPages(Protocol):
+    """Can show the address of a page that is to be opened in a browser."""
+
+    def show_page(self, url: str, opened: bool) -> None:
+        """Show an address, such as the login page of an identity provider; returns at once.
+
+        Args:
+            url: the address.
+            opened: whether a browser was started with it.
+        """
+        ...
+
+
+@runtime_checkable
+class Pastes(Protocol):
+    """Can ask for the address that a browser on another machine ended at."""
+
+    def pasted(self, cancel: Event) -> str:
+        """Ask for it."""
+        ...
+
+
+@runtime_checkable
 class Partial(Protocol):
     """Cannot ask for everything."""
 
@@ -136,6 +159,26 @@ def enrolling(prompter: Prompter, method: str) -> None:
     """Say that an authenticator is set up, and nothing confirmed."""
     if isinstance(prompter, Enrols):
         prompter.enrolling(method)
+
+
+def show_page(prompter: Prompter, url: str, *, opened: bool) -> bool:
+    """Show the address of a page; returns whether the prompter can."""
+    if not isinstance(prompter, ShowsPages) or missing(prompter, "page") is not None:
+        return False
+    prompter.show_page(url, opened)
+    return True
+
+
+def pasted(prompter: Prompter, cancel: Event) -> str:
+    """Ask for the address that the browser ended at.
+
+    Raises:
+        ConfigurationError: the prompter cannot.
+    """
+    lacking = missing(prompter, "address")
+    if not isinstance(prompter, Pastes) or lacking is not None:
+        raise ConfigurationError(f"Browser(pastes=True) needs a prompter that asks: {lacking or 'it has no pasted()'}")
+    return prompter.pasted(cancel)
 
 
 def ask_password(prompter: Prompter, label: str, cancel: Event) -> str:

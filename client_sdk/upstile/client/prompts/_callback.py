@@ -30,6 +30,9 @@ class CallbackPrompter:
         touch: told that a security key waits; returns at once.
         begin: given the occasion, the way to confirm and the other ones; returns one of them, or `None` to cancel.
         show_key_uri: shows the key URI of a new authenticator app; returns at once.
+        show_page: given the address of a page to go on at, such as a login page, and whether a browser was opened with
+            it; returns at once.
+        pasted: returns the address that a browser on another machine ended at, or `None` to cancel.
         rejected: told that an answer was wrong, and how many attempts are left.
         finished: told that the ceremony is over, and whether it succeeded.
         next_code: told, before `code`, that the code shown was used, and in how many seconds the next one is there.
@@ -53,6 +56,8 @@ class CallbackPrompter:
         touch: Callable[[str], None] | None = None,
         begin: Callable[[Occasion, Way, Sequence[Way]], Way | str | None] | None = None,
         show_key_uri: Callable[[str], None] | None = None,
+        show_page: Callable[[str, bool], None] | None = None,
+        pasted: Callable[[], str | None] | None = None,
         rejected: Callable[[int], None] | None = None,
         finished: Callable[[bool], None] | None = None,
         next_code: Callable[[float], None] | None = None,
@@ -69,6 +74,8 @@ class CallbackPrompter:
         self._touch = touch
         self._begin = begin
         self._show_key_uri = show_key_uri
+        self._show_page = show_page
+        self._pasted = pasted
         self._rejected = rejected
         self._finished = finished
         self._next_code = next_code
@@ -83,8 +90,15 @@ class CallbackPrompter:
 
     def missing(self, question: Question) -> str | None:
         """What the developer has to add so that this can be asked."""
-        name = {"PIN": "pin", "codes": "show_codes"}.get(question, question)
-        given = {"code": self._code, "pin": self._pin, "password": self._password, "show_codes": self._show_codes}
+        name = {"PIN": "pin", "codes": "show_codes", "page": "show_page", "address": "pasted"}.get(question, question)
+        given = {
+            "code": self._code,
+            "pin": self._pin,
+            "password": self._password,
+            "show_codes": self._show_codes,
+            "show_page": self._show_page,
+            "pasted": self._pasted,
+        }
         return f"CallbackPrompter has no {name}=" if given[name] is None else None
 
     def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way | str:
@@ -145,6 +159,17 @@ class CallbackPrompter:
         """Show a key URI."""
         if self._show_key_uri is not None:
             self._show_key_uri(uri)
+
+    def show_page(self, url: str, opened: bool) -> None:
+        """Show the address of a page."""
+        if self._show_page is not None:
+            self._show_page(url, opened)
+
+    def pasted(self, cancel: Event) -> str:
+        """Ask for the address that the browser ended at."""
+        with self._dismissed_by(cancel):
+            address = None if self._pasted is None else self._pasted()
+        return _unless(cancel, address, "pasted")
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""

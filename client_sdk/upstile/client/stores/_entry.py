@@ -21,7 +21,9 @@ class StoredLogin:
     Attributes:
         id: tells it from others; what is kept for one sign-in never serves another.
         expires_at: epoch seconds, where the server said it.
-        refresh_token: room for that of an external issuer; ours hands out none.
+        refresh_token: that of an external issuer; ours hands out none.
+        identity: who it is at an external issuer, as its ID token said.
+        resource: what the token was asked for, and is renewed for (RFC 8707 §2.2).
     """
 
     id: str
@@ -29,6 +31,8 @@ class StoredLogin:
     token_type: str
     expires_at: float | None = None
     refresh_token: str | None = field(default=None, repr=False)
+    identity: str | None = field(default=None, repr=False)
+    resource: str | None = None
 
     def __post_init__(self) -> None:
         _check_token(self.access_token)

@@ -15,8 +15,8 @@ from pathlib import Path
 from upstile.client._errors import ConfigurationError, StoreError
 from upstile.client.words import said
 
-PATIENCE = 10.0
-"""Seconds to wait for another process; each holds the lock for milliseconds."""
+PATIENCE = 40.0
+"""Seconds to wait for another process: it holds the lock for milliseconds, or until a sign-in was renewed."""
 _POLL = 0.02
 _app_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)

@@ -5,6 +5,7 @@ One table, in parts. What is raised is made from it, and so is the client's part
 
 from types import MappingProxyType
 
+from upstile.client.words._browser import BROWSER
 from upstile.client.words._calls import CALLS
 from upstile.client.words._ceremonies import CEREMONIES
 from upstile.client.words._methods import METHODS
@@ -14,7 +15,7 @@ from upstile.client.words._words import Said, Words
 
 __all__ = ["SHOWN", "SPOKEN", "TABLE", "Said", "Words", "added", "codes_left", "said", "shown", "spoken", "wrong"]
 
-TABLE = MappingProxyType({**CALLS, **CEREMONIES, **METHODS, **STORES})
+TABLE = MappingProxyType({**CALLS, **CEREMONIES, **BROWSER, **METHODS, **STORES})
 """By a name that nobody sees."""
 
 

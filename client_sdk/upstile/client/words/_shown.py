@@ -6,6 +6,7 @@ SPOKEN = {
     "otp": "a code that you are sent",
     "recovery_code": "a recovery code",
     "password": "your password",
+    "browser": "your browser",
 }
 """What a person calls an authentication method."""
 

@@ -27,7 +27,8 @@ STORES = {
         "StoreError",
         "Another program keeps {path} locked",
         "Close the other windows of this app, and try again.",
-        "the lock was not free within {patience} seconds; each change holds it for milliseconds",
+        "the lock was not free within {patience} seconds; a change holds it for"
+        " milliseconds, a renewal of the sign-in until its server has answered",
     ),
     "not-a-file": Words(
         "StoreError", "{path} is not what it should be", _WHO, "a file, and its folder, have to be what they are called"

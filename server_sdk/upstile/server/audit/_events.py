@@ -28,7 +28,7 @@ class Events:
     that keeps the storage tidy. The log, the counters and the hook are told right after.
 
     Args:
-        storage: has the audit table.
+        storage: has the audit table, if there is one.
         notify: the deployment's hook.
         addresses: knows where requests come from.
         noticed: the kinds that people get mails about.
@@ -39,7 +39,7 @@ class Events:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Storage | None,
         notify: Notify | None = None,
         addresses: Addresses | None = None,
         noticed: Collection[EventKind] = (),
@@ -62,7 +62,7 @@ class Events:
 
     def in_phase(self, *events: SecurityEvent) -> Rows[object]:
         """What a phase writes into the table with the rest, if one database has both; `tell(…, in_phase=True)` next."""
-        if not self._storage.is_one:
+        if self._storage is None or not self._storage.is_one:
             return no_rows
         rows = self.rows(*events)
         return lambda _: rows
@@ -80,7 +80,8 @@ class Events:
             written: a durable change was given it (`rows`), so that it is in the table.
         """
         event = completed(event)
-        self._note(event, written=written or (in_phase and self._storage.is_one))
+        written = written or (in_phase and self._storage is not None and self._storage.is_one)
+        self._note(event, written=written)
         if self._notifier is not None and event.user is not None and KINDS[event.kind].notifies:
             await self._notifier(event)
 
@@ -93,20 +94,21 @@ class Events:
         if _log.isEnabledFor(logging.INFO):
             fields = event.fields()
             _log.info("%s", _line(fields), extra=fields)
+        if self._storage is None:
+            return
         if event.user is not None and event.is_stored and not written:
             if KINDS[event.kind].refuses and self._allowance.spend(event.user, event.at):
                 self.telemetry.lost(1)
             else:
                 self._storage.durable.append(self._rows(event))
-        self._count_lost()
+        self._count_lost(self._storage.durable.unlogged)
 
     def _rows(self, event: SecurityEvent) -> list[Row]:
         """The row of the audit table, and that of the queue of notices where somebody is to be told."""
         notice = event.notice() if event.kind in self._noticed else None
         return [event.row()] if notice is None else [event.row(), notice]
 
-    def _count_lost(self) -> None:
-        unlogged = self._storage.durable.unlogged
+    def _count_lost(self, unlogged: int) -> None:
         if unlogged != self._unlogged:
             self.telemetry.lost(unlogged - self._unlogged)
             self._unlogged = unlogged

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from upstile.server._hook import Hook
 from upstile.server.audit._event import SecurityEvent
@@ -18,7 +20,10 @@ PATIENCE = 1.0
 MOST = 100
 """Calls of the hook under way, and of those for changes as many again; what comes beyond is told to the log only."""
 MOST_EACH = 10
-"""Of one user, of either: nobody can keep the hook from hearing of others, or of a change by making noise before it."""
+"""Of one user, of either, those that wait included: nobody can keep the hook from hearing of others, or of a change by
+making noise before it."""
+MOST_WAITING = 10_000
+"""Changes that wait for a place. Other events do not wait."""
 _CHANGES: frozenset[EventKind] = frozenset(
     {
         "authenticator-added",
@@ -36,6 +41,29 @@ _CHANGES: frozenset[EventKind] = frozenset(
 _log = logging.getLogger("upstile.server.audit")
 
 
+class _Room:
+    """Calls of the hook for events of one sort.
+
+    Args:
+        most_waiting: how many more may wait for their turn.
+    """
+
+    def __init__(self, most_waiting: int) -> None:
+        self.under_way: dict[asyncio.Task[None], User | None] = {}
+        self.waiting: deque[SecurityEvent] = deque()
+        self._most_waiting = most_waiting
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether another call would have to wait."""
+        return len(self.under_way) >= MOST
+
+    def takes(self, user: User | None) -> bool:
+        """Whether one more of a user may be called, or wait."""
+        own = [*self.under_way.values(), *(event.user for event in self.waiting)].count(user)
+        return own < MOST_EACH and not (self.is_busy and len(self.waiting) >= self._most_waiting)
+
+
 class Notifier:
     """Calls a hook.
 
@@ -48,20 +76,21 @@ class Notifier:
 
     def __init__(self, hook: Notify) -> None:
         self._hook = Hook(hook, "upstile notify")
-        self._under_way: dict[asyncio.Task[None], tuple[bool, User | None]] = {}
+        self._changes, self._others = _Room(MOST_WAITING), _Room(0)
         self._late: set[asyncio.Task[None]] = set()
         self.dropped = 0
 
     async def __call__(self, event: SecurityEvent) -> None:
         """Tell the hook, and wait for it while it is quick."""
-        place = event.kind in _CHANGES, event.user
-        if not self._has_room(*place):
+        room = self._changes if event.kind in _CHANGES else self._others
+        if not room.takes(event.user):
             self.dropped += 1
             _log.error("the notify hook is too slow: %s was not told to it", event.kind)
             return
-        task = asyncio.get_running_loop().create_task(self._call(event))
-        self._under_way[task] = place
-        task.add_done_callback(self._done)
+        if room.is_busy:
+            room.waiting.append(event)
+            return
+        task = self._begin(room, event)
         if any(not late.done() for late in self._late):
             return
         await asyncio.wait({task}, timeout=PATIENCE)
@@ -69,13 +98,17 @@ class Notifier:
             self._late.add(task)
             _log.error("the notify hook takes longer than %.0f s: replies do not wait for it", PATIENCE)
 
-    def _has_room(self, change: bool, user: User | None) -> bool:
-        alike = [whose for is_change, whose in self._under_way.values() if is_change is change]
-        return len(alike) < MOST and alike.count(user) < MOST_EACH
+    def _begin(self, room: _Room, event: SecurityEvent) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(self._call(event))
+        room.under_way[task] = event.user
+        task.add_done_callback(partial(self._done, room))
+        return task
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        del self._under_way[task]
+    def _done(self, room: _Room, task: "asyncio.Task[None]") -> None:
+        del room.under_way[task]
         self._late.discard(task)
+        if room.waiting and not room.is_busy:
+            self._begin(room, room.waiting.popleft())
 
     async def _call(self, event: SecurityEvent) -> None:
         try:

@@ -15,7 +15,7 @@ from upstile.protocol import (
 )
 from upstile.server._errors import AuthorizationError, Rejection, StorageUnavailable
 from upstile.server._http import Endpoint, HttpRequest, HttpResponse, json_response
-from upstile.server._route import Route
+from upstile.server._route import Route, document_route
 from upstile.server.audit import EventKind, Events, SecurityEvent, refused_call
 from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._page import METHODS, asked_by_apps
@@ -37,8 +37,6 @@ _Handle = Callable[[HttpRequest, Mapping[str, str], float], Awaitable[HttpRespon
 
 MAX_BODY = 65_536
 """Bytes of a body that is read."""
-CACHED = 300
-"""Seconds for which others may keep the metadata and the JWK Set: half of what a signing key is published ahead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +82,7 @@ class Endpoints:
             f"{authenticators}/{{id}}/open": {"POST": enrolment.open},
         }
         return (
-            *(_oauth_route(path, {"GET": _document(make)}) for path, make in documents.items()),
+            *(document_route(path, make) for path, make in documents.items()),
             *(_oauth_route(path, {"POST": endpoint}) for path, endpoint in forms.items()),
             _page_route(f"{prefix}/authorize"),
             *(self._resource_route(path, handles) for path, handles in guarded.items()),
@@ -194,12 +192,3 @@ def _read_token_request(form: dict[str, str]) -> TokenRequest:
     if form.get("grant_type", "authorization_code") != "authorization_code":
         raise AuthorizationError("unsupported_grant_type", "only authorization_code is supported")
     return TokenRequest.from_members(form)
-
-
-def _document(make: Callable[[], Any]) -> Endpoint:
-    async def endpoint(request: HttpRequest, _: Mapping[str, str]) -> HttpResponse:
-        response = json_response(200, make())
-        kept = tuple(header for header in response.headers if header[0] != "cache-control")
-        return HttpResponse(status=200, headers=(*kept, ("cache-control", f"max-age={CACHED}")), body=response.body)
-
-    return endpoint

@@ -77,9 +77,9 @@ def _others(module: ModuleType) -> str:
 def _deployment(found: object) -> Operated | None:
     if isinstance(found, type | ModuleType):
         return None
-    deployment: object = getattr(found, "_deployment", None)
-    if all(hasattr(deployment, part) for part in ("issuer", "storage", "signing", "seal", "events", "clock")):
-        return cast(Operated, deployment)
+    authority: object = getattr(getattr(found, "_deployment", None), "authority", None)
+    if all(hasattr(authority, part) for part in ("issuer", "storage", "signing", "seal", "events", "clock")):
+        return cast(Operated, authority)
     return None
 
 

@@ -11,9 +11,10 @@ class AccessToken(NamedTuple):
         client_id: the app.
         audience: the resources that it is for.
         scope: what it may do.
-        acr, amr, auth_time: how, and when (epoch seconds), the user authenticated; missing means weak and old.
+        acr: the names that it satisfies, those that the issuer's own ones stand for included; none means weak.
+        amr, auth_time: how, and when (epoch seconds), the user authenticated; no time means old.
         issued_at, expires_at: epoch seconds; like `auth_time` they may have a fraction (RFC 7519 §2).
-        jti: its identifier.
+        jti: its identifier; where the issuer gives it none, the SHA-256 of what is signed.
         sid: the base login that it stems from.
         jkt: the thumbprint of the key that it is bound to, or `None` for a bearer token.
         single_use: it serves one call (upstile profile §4).
@@ -25,7 +26,7 @@ class AccessToken(NamedTuple):
     client_id: str
     audience: tuple[str, ...]
     scope: frozenset[str]
-    acr: str | None
+    acr: frozenset[str]
     amr: tuple[str, ...]
     auth_time: float | None
     issued_at: float

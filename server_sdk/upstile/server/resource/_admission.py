@@ -12,16 +12,17 @@ from upstile.server._http import HttpRequest, RawHeaders
 from upstile.server._replay import ReplaySet
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._evaluate import Satisfied, evaluate
-from upstile.server.resource._jwt import Verifier
 from upstile.server.resource._revocation_list import RevocationList
+from upstile.server.resource._verifier import Verifier
 
 _REMEMBERED = 4096
 """Verdicts kept for one requirement: less than 1 MB."""
 _SHA256 = sha256()
 
-_Verdict = tuple[AccessToken, object, float, float]
-"""That a token suffices: the token; the keys that it was verified with; when that was found, for a clock that was set
-back has to ask anew; and when the token expires or its authentication becomes too old (epoch seconds)."""
+_Verdict = tuple[AccessToken, object, Callable[[], object], float, float]
+"""That a token suffices: the token; the keys that it was verified with; what returns those of now; when that was found,
+for a clock that was set back has to ask anew; and when the token expires or its authentication becomes too old (epoch
+seconds)."""
 
 
 class Admission:
@@ -50,8 +51,6 @@ class Admission:
     ) -> None:
         self._requirement = requirement
         self._verifier = verifier
-        self._issuer = verifier.issuer
-        self._keys = verifier.keys
         self._revocations = revocations
         self._url = url
         self._replays = replays
@@ -81,8 +80,8 @@ class Admission:
         digest = hashed.digest()
         verdict = self._verdicts.get(digest)
         if verdict is not None:
-            token, keys, since, until = verdict
-            if since <= now < until and keys is self._keys():
+            token, keys, keys_now, since, until = verdict
+            if since <= now < until and keys is keys_now():
                 revocations = self._revocations
                 return token if revocations.usable and not revocations.covers(token) else None
         return self._admit_anew(digest, now)
@@ -128,7 +127,7 @@ class Admission:
         known = self._verifier.known(digest, now)
         if known is None:
             return None
-        token, keys = known
+        token, keys, keys_now = known
         if token.jkt is not None or not self._suffices(token, now):
             return None
         max_age, until = self._requirement.max_age, token.expires_at
@@ -136,12 +135,12 @@ class Admission:
             until = token.auth_time + max_age
         if len(self._verdicts) >= _REMEMBERED:
             self._verdicts = {}
-        self._verdicts[digest] = token, keys, now, until
+        self._verdicts[digest] = token, keys, keys_now, now, until
         return token
 
     def _suffices(self, token: AccessToken, now: float) -> bool:
         """Whether a token that was seen is still good and meets the requirement; nothing has to be used up or told."""
         if not self._revocations.usable or self._revocations.covers(token):
             return False
-        verdict = evaluate(self._requirement, token, issuer=self._issuer, now=now)
+        verdict = evaluate(self._requirement, token, issuer=self._verifier.issuer_of(token), now=now)
         return isinstance(verdict, Satisfied) and not verdict.consumes and self._is_told(token)

@@ -6,7 +6,8 @@ from typing import Any
 from upstile.protocol import Requirement
 from upstile.server._errors import ConfigurationError
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._guarded_call import GuardedCall
 
 
 class Authentication:
@@ -62,8 +63,8 @@ class Authentication:
         return self.token.scope
 
     @property
-    def acr(self) -> str | None:
-        """The authentication context class that was reached."""
+    def acr(self) -> frozenset[str]:
+        """The authentication context classes that are satisfied."""
         return self.token.acr
 
     @property
@@ -120,10 +121,10 @@ class Authentication:
         call = self.call
         self._guard.look_again(call, self._clock())
         if requirement.for_this_call and self._lasts and begun and call.served:
-            raise self._guard.refusals.step_up(call.scheme, requirement, call.token, used=True)
+            raise self._guard.challenge(call.scheme, requirement, call.token, used=True)
 
     def __repr__(self) -> str:
-        return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={self.acr!r})"
+        return f"Authentication(subject={self.subject!r}, client_id={self.client_id!r}, acr={sorted(self.acr)})"
 
 
 def declared(

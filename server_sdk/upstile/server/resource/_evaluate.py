@@ -81,8 +81,7 @@ def _serves_once(requirement: Requirement, token: AccessToken, once: bool) -> bo
 
 
 def _why(requirement: Requirement, token: AccessToken, issuer: Issuer, now: float) -> Why | None:
-    acr = requirement.acr
-    if acr and token.acr not in acr and not issuer.satisfied_by(token.acr, acr):
+    if requirement.acr and token.acr.isdisjoint(requirement.acr):
         return Why.WEAK
     return None if _fresh(requirement.max_age, token, issuer, now) else Why.EXPIRED
 

@@ -7,22 +7,23 @@ node when it is verified.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import copy
 from hashlib import sha256
 from typing import Literal
 from weakref import WeakValueDictionary
 
 from upstile.protocol import DPoPProof, InvalidProof, Requirement, base64url_encode, verify_proof
-from upstile.server._errors import Rejection, StorageUnavailable
+from upstile.server._errors import ConfigurationError, IssuerUnavailable, Rejection, StorageUnavailable
 from upstile.server._http import HttpRequest
 from upstile.server._replay import MEMORY, ReplaySet
 from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._admission import Admission
-from upstile.server.resource._claims import InvalidToken, UnknownKey
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
-from upstile.server.resource._jwt import Verifier
+from upstile.server.resource._guarded_call import GuardedCall, yes
 from upstile.server.resource._refusal import Refusals
 from upstile.server.resource._revocation_list import RevocationList
+from upstile.server.resource._single_use import used_by_one_call
+from upstile.server.resource._verifier import InvalidToken, Unseen, Verifier
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import OneTimeKey
 from upstile.server.storage._stores import OneTimeStore, use_once
@@ -31,45 +32,17 @@ _SCHEMES = frozenset({"bearer", "dpop"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 
 
-def _yes() -> bool:
-    return True
-
-
-def _no() -> bool:
-    return False
-
-
-@dataclass(slots=True)
-class GuardedCall:
-    """A call whose token was verified, with what later requirements on the same call need to know.
-
-    Attributes:
-        token: what the token says.
-        scheme: `bearer` or `dpop`; challenges answer in the same scheme.
-        asks_once: whether any requirement of the call asks for an authentication for this very call.
-        consumed: the single-use token was used up for this call already.
-        served: it has met a requirement for this very call.
-        proof: a verified proof that the first guard of the call has to use up in the deployment's store.
-    """
-
-    token: AccessToken
-    scheme: str
-    asks_once: Callable[[], bool] = _no
-    consumed: bool = False
-    served: bool = False
-    proof: DPoPProof | None = None
-
-
 class Guard:
     """Decides whether a call may go on.
 
     Args:
-        verifier: for the tokens of the issuer.
+        verifier: for the tokens of all issuers.
         url: the configured public base URL, which `htu` is compared with: never with Host or forwarded headers.
         refusals: writes the responses.
         replays: the DPoP proofs that this node has seen.
         revocations: the tokens that were revoked.
-        store: where single-use tokens and proofs are used up, for all nodes.
+        store: where single-use tokens and proofs are used up, for all nodes; without it a node remembers all proofs
+            itself, and nothing can serve one call.
         names: the keys of `store`.
         replay: where proofs are remembered: by this `node`, or `shared` by all in `store`. By default the node
             remembers those of calls that only read, and the store those of all others.
@@ -83,7 +56,7 @@ class Guard:
         refusals: Refusals,
         replays: ReplaySet,
         revocations: RevocationList,
-        store: OneTimeStore,
+        store: OneTimeStore | None,
         names: Names,
         replay: Literal["node", "shared"] | None = None,
     ) -> None:
@@ -93,9 +66,16 @@ class Guard:
         self._revocations = revocations
         self._store = store
         self._names = names
-        self._noted = {None: _READS, "node": None, "shared": frozenset[str]()}[replay]
+        self._noted = {None: _READS, "node": None, "shared": frozenset[str]()}[replay if store else "node"]
         self._admissions: WeakValueDictionary[object, Admission] = WeakValueDictionary()
         self.refusals = refusals
+
+    def accepting(self, verifier: Verifier) -> "Guard":
+        """A guard that takes other tokens, and knows the same proofs and revocations."""
+        other = copy(self)
+        other._verifier = verifier
+        other._admissions = WeakValueDictionary()
+        return other
 
     def admission(self, requirement: Requirement, is_told: Callable[[AccessToken], bool]) -> Admission:
         """The quick way through for one requirement; those who ask the same share what it remembers.
@@ -145,19 +125,25 @@ class Guard:
         self._refuse_ended(call.scheme, call.token)
 
     async def authenticate_or_look(self, request: HttpRequest, now: float) -> GuardedCall:
-        """The same; a token of a signing key that this node has not seen yet is judged again after a look for it.
+        """The same; a token that this node cannot judge yet, for want of a key, is judged again after a look for it.
 
         Raises:
-            Rejection: rows 1 and 2.
+            Rejection: rows 1 and 2; or 503 where the issuer could not be asked.
             StorageUnavailable: there was nowhere to look.
         """
         try:
             return self.authenticate(request, now)
         except Rejection as refusal:
-            unknown = refusal.__cause__
-            if not isinstance(unknown, UnknownKey) or not await self._verifier.look(unknown.kid, now):
+            unseen = refusal.__cause__
+            if not isinstance(unseen, Unseen) or not await self._looked(unseen, now):
                 raise
         return self.authenticate(request, now)
+
+    async def _looked(self, unseen: Unseen, now: float) -> bool:
+        try:
+            return await unseen.look(now)
+        except IssuerUnavailable as error:
+            raise self.refusals.unavailable() from error
 
     async def require(
         self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool = False
@@ -174,7 +160,7 @@ class Guard:
             Rejection: rows 3 and 4, or 503 where what serves once cannot be used up.
         """
         if once_in_handler or requirement.max_age == 0:
-            call.asks_once = _yes
+            call.asks_once = yes
         # What serves once is used up by the first guard that it passes, whatever comes after that guard.
         consumes = (self.judge(call, requirement, now) or call.token.single_use) and not call.consumed
         if consumes or call.proof is not None:
@@ -189,7 +175,7 @@ class Guard:
             Rejection: the token does not suffice.
         """
         once = call.token.single_use and call.asks_once()
-        verdict = evaluate(requirement, call.token, issuer=self._verifier.issuer, now=now, once=once)
+        verdict = evaluate(requirement, call.token, issuer=self._verifier.issuer_of(call.token), now=now, once=once)
         if isinstance(verdict, Satisfied):
             return verdict.consumes
         raise self._refusal(verdict, call.scheme, requirement, call.token)
@@ -197,9 +183,24 @@ class Guard:
     @property
     def marks_single_use(self) -> bool:
         """Whether a token tells that it serves one call; then every guard of the call has to expect it."""
-        return self._verifier.issuer.marks_single_use
+        return any(issuer.marks_single_use for issuer in self._verifier.issuers)
+
+    def challenge(
+        self,
+        scheme: str,
+        requirement: Requirement,
+        token: AccessToken,
+        *,
+        scope_missing: bool = False,
+        used: bool = False,
+    ) -> Rejection:
+        """Row 4, in the words of the token's issuer; `used` is the token that served."""
+        asked = self._verifier.issuer_of(token).in_its_words(requirement)
+        return self.refusals.step_up(scheme, asked, token, scope_missing=scope_missing, used=used)
 
     async def _use_up(self, call: GuardedCall, requirement: Requirement, now: float, *, consumes: bool) -> None:
+        if self._store is None:
+            raise ConfigurationError("max_age=0 needs storage=: what serves one call has to be remembered as used")
         token, proof = call.token, call.proof
         keys: list[OneTimeKey] = []
         expires_at = 0.0  # what is used up together is kept together, until the later of the two ends
@@ -207,8 +208,9 @@ class Guard:
             keys.append(self._names("proof", f"{proof.jkt}\x00{proof.jti}"))
             expires_at = now + MEMORY
         if consumes:
-            keys.append(self._names("used", f"{token.issuer} {token.jti}"))
-            expires_at = max(expires_at, token.expires_at + 1)
+            served, until = used_by_one_call(token, self._verifier.issuer_of(token), self._names)
+            keys.extend(served)
+            expires_at = max(expires_at, until)
         try:
             used = await use_once(self._store, keys, expires_at, now)
         except StorageUnavailable as error:
@@ -218,7 +220,7 @@ class Guard:
         elif proof is not None and used == keys[0]:
             raise self.refusals.invalid_proof("the proof was used before")
         else:
-            raise self.refusals.step_up(call.scheme, requirement, token, used=True)
+            raise self.challenge(call.scheme, requirement, token, used=True)
 
     def _refuse_ended(self, scheme: str, token: AccessToken) -> None:
         if not self._revocations.usable:
@@ -230,7 +232,7 @@ class Guard:
         self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement, token: AccessToken
     ) -> Rejection:
         if isinstance(verdict, Challenge):
-            return self.refusals.step_up(scheme, requirement, token, scope_missing=verdict.scope_missing)
+            return self.challenge(scheme, requirement, token, scope_missing=verdict.scope_missing)
         if verdict.cause is Cause.SCOPE:
             return self.refusals.insufficient_scope(scheme, requirement, token)
         if verdict.cause is Cause.ACR_NOT_OFFERED:

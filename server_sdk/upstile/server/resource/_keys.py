@@ -6,7 +6,8 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
@@ -19,6 +20,9 @@ Verify = Callable[[bytes, bytes], bool]
 _log = logging.getLogger("upstile.server")
 _SHA256 = SHA256()
 _PKCS1 = padding.PKCS1v15()
+_PSS = padding.PSS(padding.MGF1(_SHA256), _SHA256.digest_size)  # RFC 7518 §3.5: the salt is as long as the hash
+_ECDSA_384 = ec.ECDSA(SHA384())
+_P384 = 48
 _MIN_RSA_BITS = 2048
 
 
@@ -29,12 +33,13 @@ class VerificationKeys:
 
     Args:
         jwks: the members of a JWK Set's `keys`; each needs a `kid`. A key that names another use is none of ours.
+        may_be_empty: it is no error that there is no key for us.
 
     Raises:
         ConfigurationError: no usable key is among them.
     """
 
-    def __init__(self, jwks: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, jwks: Iterable[Mapping[str, Any]], *, may_be_empty: bool = False) -> None:
         self._verify: dict[tuple[str, str], Verify] = {}
         reasons: list[str] = []
         for jwk in jwks:
@@ -45,15 +50,26 @@ class VerificationKeys:
             except _Unusable as error:
                 reasons.append(str(error))
                 _log.warning("a key of the issuer is left out: %s", error)
-        if not self._verify:
+        if not self._verify and not may_be_empty:
             found = "; ".join(reasons) or "it is empty"
-            raise ConfigurationError(f"the issuer's JWK Set holds no key for ES256, EdDSA or RS256 with a kid: {found}")
+            raise ConfigurationError(
+                f"the issuer's JWK Set holds no key for ES256, ES384, EdDSA, PS256 or RS256 with a kid: {found}"
+            )
 
     def find(self, kid: object, alg: object) -> Verify | None:
         """The verification for a token's header; `None` where the pair is unknown, `alg` none included."""
         if isinstance(kid, str) and isinstance(alg, str):
             return self._verify.get((kid, alg))
         return None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing can be verified with them."""
+        return not self._verify
+
+    def has(self, kid: str) -> bool:
+        """Whether there is a key of this name, for whatever algorithm."""
+        return any(known == kid for known, _ in self._verify)
 
 
 class _Unusable(Exception):
@@ -69,29 +85,31 @@ def _readable(jwk: Mapping[str, Any]) -> dict[tuple[str, str], Verify]:
         key: object = PyJWK.from_dict({name: value for name, value in jwk.items() if name != "alg"}).key
     except (PyJWTError, ValueError, TypeError) as error:
         raise _Unusable(f"{kid!r} cannot be read: {error}") from error
-    names, verify = _verification(key, kid)
+    names, verify = _verification(key, kid, jwk.get("alg"))
     if jwk.get("alg", names[0]) not in names:
         raise _Unusable(f"{kid!r} is for {jwk['alg']!r}")
     return {(kid, name): verify for name in names if jwk.get("alg", name) == name}
 
 
-def _verification(key: object, kid: str) -> tuple[tuple[str, ...], Verify]:
-    """The names of a key's one algorithm, and how it verifies."""
+def _verification(key: object, kid: str, alg: object) -> tuple[tuple[str, ...], Verify]:
+    """The names of a key's one algorithm, and how it verifies; an RSA key that names none is for RS256."""
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return ("ES256",), es256_verifier(key)
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1):
+        return ("ES384",), _es384(key)
     if isinstance(key, ed25519.Ed25519PublicKey):
-        return ("EdDSA", "Ed25519"), _eddsa(key)  # RFC 8037 §3.1 and RFC 9864 §2.2
+        return ("EdDSA", "Ed25519"), _verifier(key.verify)  # RFC 8037 §3.1 and RFC 9864 §2.2
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS:
-        return ("RS256",), _rs256(key)
-    raise _Unusable(f"{kid!r} is neither P-256 nor Ed25519 nor RSA with at least {_MIN_RSA_BITS} bits")
+        if alg == "PS256":
+            return ("PS256",), _verifier(key.verify, _PSS, _SHA256)
+        return ("RS256",), _verifier(key.verify, _PKCS1, _SHA256)
+    raise _Unusable(f"{kid!r} is neither P-256 nor P-384 nor Ed25519 nor RSA with at least {_MIN_RSA_BITS} bits")
 
 
-def _eddsa(key: ed25519.Ed25519PublicKey) -> Verify:
-    verify = key.verify
-
+def _verifier(verify: Callable[..., None], *how: Any) -> Verify:
     def verified(signing_input: bytes, signature: bytes) -> bool:
         try:
-            verify(signature, signing_input)
+            verify(signature, signing_input, *how)
         except InvalidSignature:
             return False
         return True
@@ -99,14 +117,13 @@ def _eddsa(key: ed25519.Ed25519PublicKey) -> Verify:
     return verified
 
 
-def _rs256(key: rsa.RSAPublicKey) -> Verify:
-    verify = key.verify
+def _es384(key: ec.EllipticCurvePublicKey) -> Verify:
+    in_der = _verifier(key.verify, _ECDSA_384)
 
     def verified(signing_input: bytes, signature: bytes) -> bool:
-        try:
-            verify(signature, signing_input, _PKCS1, _SHA256)
-        except InvalidSignature:
+        if len(signature) != 2 * _P384:
             return False
-        return True
+        r, s = int.from_bytes(signature[:_P384]), int.from_bytes(signature[_P384:])
+        return in_der(signing_input, encode_dss_signature(r, s))
 
     return verified

@@ -18,7 +18,7 @@ from upstile.protocol import (
     serialize_challenge,
     step_up_params,
 )
-from upstile.server._errors import Refused, Rejection
+from upstile.server._errors import Refused, Rejection, StorageUnavailable
 from upstile.server._http import RETRY_AFTER, HttpResponse
 from upstile.server._words import Case, words_for
 from upstile.server.audit import in_words
@@ -95,9 +95,14 @@ class Refusals:
         """The request contradicts itself, e.g. with two `Authorization` lines."""
         return _rejection("invalid-request", 400, [], what=what)
 
-    def unavailable(self, cause: Exception) -> Rejection:
-        """State that must be consumed once is out of reach; the log says why, the caller need not know."""
-        _log.error("storage unavailable", exc_info=cause)
+    def unavailable(self, cause: StorageUnavailable | None = None) -> Rejection:
+        """What has to be asked is out of reach. The log says why, where whoever noticed has not; callers need not know.
+
+        Args:
+            cause: what has not been logged yet.
+        """
+        if cause is not None:
+            _log.error("storage unavailable", exc_info=cause)
         later = (("retry-after", str(RETRY_AFTER)),)
         return _rejection("temporarily-unavailable", 503, [], headers=later)
 

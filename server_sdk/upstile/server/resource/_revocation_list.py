@@ -16,3 +16,13 @@ class RevocationList(Protocol):
     def covers(self, token: AccessToken) -> bool:
         """Whether a token ended before its time: by itself, with its base login, or with all that its user had."""
         ...
+
+
+class NothingRevoked:
+    """The list of an API without an authorization server of its own: what ended before its time, its issuer knows."""
+
+    usable = True
+
+    def covers(self, token: AccessToken) -> bool:
+        """Never."""
+        return False

@@ -7,7 +7,7 @@ from upstile.server._errors import ConfigurationError
 from upstile.server.keys._seal import Seal
 from upstile.server.storage._stores import OneTimeStore, Storage, TwoStores
 from upstile.server.storage._url import StorageUrl
-from upstile.server.storage.schema import resealing
+from upstile.server.storage.schema import no_secret_keys, resealing
 from upstile.server.storage.sqlite import SqliteStore
 
 
@@ -15,7 +15,7 @@ def stores(
     durable: StorageUrl,
     one_time: StorageUrl | None,
     issuer: str,
-    seal: Seal,
+    seal: Seal | None,
     *,
     clock: Callable[[], float],
     shared: bool,
@@ -27,7 +27,7 @@ def stores(
     Args:
         durable, one_time: where they are; `None` keeps one-time state where the rest is.
         issuer: our issuer identifier.
-        seal: seals anew what version 1 of the schema sealed.
+        seal: seals anew what version 1 of the schema sealed, where that may be.
         clock: the time in epoch seconds.
         shared: several deployments share `durable`.
         allow_group_files: accept an SQLite file that its group may read and write.
@@ -36,7 +36,7 @@ def stores(
     Raises:
         ConfigurationError: a URL cannot be used, or a driver is not installed.
     """
-    reseal = resealing(seal.version_1_keys, seal)
+    reseal = no_secret_keys if seal is None else resealing(seal.version_1_keys, seal)
     if durable.kind == "sqlite":
         whole = SqliteStore(
             durable.address,

@@ -90,11 +90,15 @@ class Revocations:
 
     async def revoke(
         self, kind: Literal["token", "login"], name: str, expires_at: float, rows: Sequence[Row] = ()
-    ) -> None:
-        """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds), and tell of it."""
+    ) -> bool:
+        """Revoke a token (`jti`) or a base login (`sid`) until it is dead anyway (epoch seconds), and tell of it.
+
+        Whether that is new: of many who revoke the same, one tells.
+        """
         entry = Revocation(kind=kind, name=name, expires_at=int(expires_at) + 1)
-        await self._store.revoke(entry, rows)
+        new = await self._store.revoke(entry, rows)
         self._apply(entry)
+        return new
 
     def ended(self, account: Account, expires_at: float, spared: str | None = None) -> None:
         """Note at once which generations of a user are still good; the store has written it to the log.

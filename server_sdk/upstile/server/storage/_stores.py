@@ -162,11 +162,11 @@ class DurableStore(Store, Protocol):
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
         ...
 
-    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
-        """Append to the log, durably; what is there already is not written again.
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> bool:
+        """Append to the log, durably; what is there already is not written again. Whether it is new.
 
-        `rows` are written with it. That the audit table cannot be written keeps nothing from ending: they are appended
-        later then.
+        `rows` are written with it, if it is. That the audit table cannot be written keeps nothing from ending: they are
+        appended later then.
         """
         ...
 

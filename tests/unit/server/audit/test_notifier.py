@@ -167,3 +167,21 @@ async def test_noise_before_a_change_keeps_the_hook_from_hearing_of_no_change(re
     for kind in ("authenticator-added", "authenticator-removed"):
         await notify(replace(EVENT, kind=kind))
     assert notify.dropped == 5
+
+
+async def test_a_change_waits_for_its_turn_behind_the_changes_of_many_others(released: threading.Event) -> None:
+    heard: list[User | None] = []
+
+    def hook(event: SecurityEvent) -> None:
+        released.wait(30)
+        heard.append(event.user)
+
+    notify = Notifier(hook)
+    for number in range(module.MOST):
+        await notify(replace(EVENT, kind="authenticator-removed", user=User(URL, f"mallory {number // 10}")))
+    await notify(replace(EVENT, kind="authenticator-added"))
+    released.set()
+    async with asyncio.timeout(10):
+        while len(heard) <= module.MOST:
+            await asyncio.sleep(0.01)
+    assert (notify.dropped, heard[-1]) == (0, EVENT.user)

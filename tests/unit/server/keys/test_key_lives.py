@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from upstile.server.authorization._endpoints import CACHED
+from upstile.server._route import CACHED
 from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.keys._rotation import PUBLISHED_AHEAD, VERIFIES_AFTER, first, lives, living, rotated, whose_turn
 from upstile.server.storage._records import SigningKeyRecord

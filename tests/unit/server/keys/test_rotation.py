@@ -11,12 +11,14 @@ import pytest
 
 from support.memory_ledger import MemoryLedger
 from upstile.protocol import base64url_decode
-from upstile.server import Issuer, JWTVerifier, VerificationKeys
 from upstile.server.keys._rotation import PUBLISHED_AHEAD, ROTATED_AFTER, VERIFIES_AFTER
 from upstile.server.keys._seal import Seal
 from upstile.server.keys._secret_keys import new_key
 from upstile.server.keys._signing import SigningKeys
-from upstile.server.resource._claims import InvalidToken
+from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._jwt import SignedTokens
+from upstile.server.resource._keys import VerificationKeys
+from upstile.server.resource._verifier import InvalidToken, verify_or_look
 
 ISSUER = "https://bank.example"
 NOW = 1_800_000_000
@@ -50,11 +52,11 @@ class Node:
     after: float = 0
     ticks: bool = True
     signing: SigningKeys = field(init=False)
-    verifier: JWTVerifier = field(init=False)
+    verifier: SignedTokens = field(init=False)
 
     def __post_init__(self) -> None:
         self.signing = SigningKeys(self.ledger, self.seal, ISSUER)
-        self.verifier = JWTVerifier(
+        self.verifier = SignedTokens(
             issuer=Issuer(identifier=ISSUER),
             audience=frozenset({ISSUER}),
             keys=self.signing.verification,
@@ -75,7 +77,7 @@ class Node:
 
     async def verify(self, token: str, now: float) -> None:
         """As the careful path does: a `kid` that is not known is looked for."""
-        await self.verifier.verify_or_look(token, now + self.skew)
+        await verify_or_look(self.verifier, token, now + self.skew)
 
 
 async def three_nodes(ledger: MemoryLedger, *, ticks: bool = True) -> list[Node]:
@@ -94,7 +96,7 @@ def test_during_rotations_no_token_is_refused_by_any_node() -> None:
         kids: set[str] = set()
         cached = VerificationKeys(nodes[0].signing.jwks()["keys"])
         ours = Issuer(identifier=ISSUER)
-        outside = JWTVerifier(issuer=ours, audience=frozenset({ISSUER}), keys=lambda: cached, leeway=60)
+        outside = SignedTokens(issuer=ours, audience=frozenset({ISSUER}), keys=lambda: cached, leeway=60)
         for step in range(40 * HOUR // 20):
             now = NOW + step * 20
             await asyncio.gather(*(node.tick(now) for node in nodes))

@@ -11,22 +11,21 @@ from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any
 
-from upstile.protocol import AnswerRequest, MalformedMessage
-from upstile.server._changed import changed
+from upstile.protocol import AnswerRequest, CodeResponse, MalformedMessage
 from upstile.server._errors import AuthorizationError, ConfigurationError, StorageUnavailable
+from upstile.server._hook import kind_and_place
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.audit import EventKind, Events, in_words, learn
 from upstile.server.authorization._lives import CLAIM_LIFE
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization._response import error_response, temporarily_unavailable
-from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_judged, claim, no_session
-from upstile.server.authorization.ceremony._next_step import NextSteps, event_of
+from upstile.server.authorization.ceremony._next_step import NextSteps, event_of, told_of
 from upstile.server.authorization.ceremony._outcome import (
     Outcome,
     UsedBefore,
     after_right,
-    is_success,
+    with_proof_of,
     write_right,
     write_wrong,
 )
@@ -209,19 +208,18 @@ class Answers:
         return self._refuse_copies
 
     async def _right(self, answer: Answer, claimed: Claimed, verified: Verified, now: float) -> HttpResponse:
-        proved = _proved(answer, verified, claimed.claim.judged_at)
+        proved = with_proof_of(answer, verified, claimed.claim.judged_at)
         if proved.complete(now):
             code = token_urlsafe(32)
-            reply = json_response(200, {"authorization_code": code})
+            response = CodeResponse(authorization_code=code, recovery_codes_left=verified.codes_left)
+            reply = json_response(200, response.to_members())
             outcome = Outcome(reply=reply, kept={self._names("code", code): issued(proved, now)}, ends=True)
         else:
             after = after_right(answer, claimed, claimed.user, proved, verified.authenticator.id, now)
-            outcome = self._next_steps.after(answer, claimed, proved, after, now, "accepted")
+            left = verified.codes_left
+            outcome = self._next_steps.after(answer, claimed, proved, after, now, "accepted", codes_left=left)
         self._check_claim(claimed)
-        kinds: list[EventKind] = [*verified.tells, "ceremony-succeeded" if outcome.ends else "answer-accepted"]
-        if outcome.ends and proved.succeeded and claimed.side is None and proved.jkt is not None:
-            kinds.append("device-known")
-        events = [event_of(kind, answer, now) for kind in kinds]
+        events = told_of(answer, claimed, proved, verified, outcome, now)
         rows = self._events.in_phase(*events)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)
         self._events.telemetry.human_time(answer.method.traits.name, now - answer.ceremony.asked_at)
@@ -259,14 +257,6 @@ class Answers:
         return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
 
-def _proved(answer: Answer, verified: Verified, at: float) -> Ceremony:
-    """The ceremony with one more proof; what the proof used up is not remembered."""
-    enrolled = answer.method.traits.enrolled
-    proved = answer.ceremony.with_proof(verified.proof, at, verified.authenticator.id if enrolled else None)
-    offered = {key: state for key, state in proved.offered.items() if key != answer.method.traits.key}
-    return changed(proved, succeeded=proved.succeeded or is_success(answer), offered=offered)
-
-
 async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified | None:
     """What a method says, if it says it in time.
 
@@ -279,7 +269,8 @@ async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified
     except (StorageUnavailable, ConfigurationError):  # what everything stands on
         raise
     except Exception as error:
-        _log.exception("the method %s failed to judge an answer", method)
+        # NOTE: not what the error says: that may quote the password, as some HTTP libraries quote URLs.
+        _log.error("the method %s failed to judge an answer: %s", method, kind_and_place(error))
         raise temporarily_unavailable("the answer could not be judged", int(CLAIM_LIFE)) from error
 
 

@@ -6,6 +6,7 @@ one yields the next step or the end. It is written only while the session is sti
 
 from dataclasses import dataclass
 
+from upstile.server._changed import changed
 from upstile.server._http import HttpResponse
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._claim import Answer, Claimed, being_judged, no_session
@@ -115,6 +116,14 @@ def is_success(answer: Answer) -> bool:
     traits = answer.method.traits
     others = (record for record in answer.account.authenticators if record.state != "pending")
     return traits.trusted or (traits.enrolled and all(record.method == traits.key for record in others))
+
+
+def with_proof_of(answer: Answer, verified: Verified, at: float) -> Ceremony:
+    """The ceremony with one more proof; what the proof used up is not remembered."""
+    enrolled = answer.method.traits.enrolled
+    proved = answer.ceremony.with_proof(verified.proof, at, verified.authenticator.id if enrolled else None)
+    offered = {key: state for key, state in proved.offered.items() if key != answer.method.traits.key}
+    return changed(proved, succeeded=proved.succeeded or is_success(answer), offered=offered)
 
 
 def _user_after(

@@ -127,7 +127,7 @@ class Starts:
         """What was asked, in names that are known here: nothing else is kept."""
         asked = frozenset((start.scope or "").split())
         acr_values = (start.acr_values or "").split()
-        known = tuple(acr for acr in acr_values if acr in OFFERED)
+        known = tuple(acr for acr in dict.fromkeys(acr_values) if acr in OFFERED)
         if acr_values and not known:
             raise unmet()
         methods = None if start.authn_methods_supported is None else start.authn_methods_supported.split()

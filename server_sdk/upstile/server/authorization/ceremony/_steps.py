@@ -69,7 +69,7 @@ class Steps:
     def known(self, methods: Sequence[str]) -> tuple[str, ...]:
         """Those of a client's methods that there are here."""
         here = {method.traits.name for method in self._methods.values()}
-        return tuple(name for name in methods if name in here)
+        return tuple(name for name in dict.fromkeys(methods) if name in here)
 
     def held(self, account: Account) -> tuple[AuthenticatorRecord, ...]:
         """What a user can answer with."""
@@ -106,6 +106,7 @@ class Steps:
         *,
         result: Result | None = None,
         resend_after: int | None = None,
+        codes_left: int | None = None,
     ) -> Asked:
         """A step for `ceremony`; `left` are the tries of the budgets beyond the ceremony's own."""
         purpose = Purpose(client_id=ceremony.client_id, jkt=ceremony.jkt, resource=ceremony.resource)
@@ -122,6 +123,7 @@ class Steps:
             authn_methods=tuple(offer for item in offered.values() for offer in item.offers),
             result=result,
             resend_after=resend_after,
+            recovery_codes_left=codes_left,
         )
         states = {key: dict(item.state) for key, item in offered.items()}
         asked = changed(ceremony, offered=states, asked_at=now)

@@ -6,8 +6,7 @@ from upstile.server.authorization.user._budgets import Side, is_lost
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import InvalidToken
-from upstile.server.resource._jwt import Verifier
+from upstile.server.resource._verifier import InvalidToken, Verifier, verify_or_look
 from upstile.server.storage import Revocations, generation_of
 
 
@@ -39,7 +38,7 @@ class Subjects:
             AuthorizationError: `invalid_grant`.
         """
         try:
-            token = await self._verifier.verify_or_look(text, now)
+            token = await verify_or_look(self._verifier, text, now)
         except InvalidToken as error:
             raise refused(f"the subject token is not acceptable: {error}") from error
         if token.client_id != client_id:

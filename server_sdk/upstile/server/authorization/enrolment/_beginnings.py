@@ -32,7 +32,7 @@ from upstile.server.authorization.user._account import (
     put_in_use,
     regenerated,
 )
-from upstile.server.resource._guard import GuardedCall
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import Account, AuthenticatorRecord
 
@@ -113,17 +113,18 @@ class Beginnings:
         if not bar:
             raise first_enrolment()
         self._changes.count(call, now)
-        wanted = Wanted(user=user_of(call), id=record.id, account=await self._rights.account(call, now))
+        id, who = token_urlsafe(12), beginner_of(call)
+        wanted = Wanted(user=user_of(call), id=id, account=await self._rights.account(call, now))
         enrolled = await method.enroll(wanted)
         event = self._changes.event("recovery-codes-regenerated", call, record, now)
 
         def decide(account: Account) -> tuple[Account, AuthenticatorRecord | None]:
-            return regenerated(account, record.id, enrolled.data, now)
+            return regenerated(account, record.id, id, enrolled.data, who, now)
 
         if await self._changes.change(call, decide, now, event, bar) is None:
             raise not_found()
         await self._events.tell(event, written=True)
-        members = {"id": record.id, "state": "active", **enrolled.members}
+        members = {"id": id, "state": "active", **enrolled.members}
         return json_response(200, EnrollResponse.from_members(members).to_members())
 
     async def _put_in_use(self, call: GuardedCall, pending: AuthenticatorRecord, bar: Bar, now: float) -> None:

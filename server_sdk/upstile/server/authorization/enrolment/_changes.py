@@ -11,7 +11,8 @@ from upstile.server.audit import EventKind, Events, SecurityEvent, learn
 from upstile.server.authorization.enrolment._enrolment_rights import Bar, BarMoved, EnrolmentRights, first_enrolment
 from upstile.server.authorization.user._account import beginner, find, is_begun_by, live
 from upstile.server.authorization.user._ends import Ends, TokenEnded
-from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem, slow_down
 from upstile.server.storage import Account, AuthenticatorRecord, DecideAccount, DurableStore, Row, User
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from upstile.protocol import Authenticator, MalformedMessage, RenameRequest, VerifyRequest
 from upstile.server._errors import CredentialTaken
 from upstile.server._http import HttpRequest, HttpResponse, json_response
-from upstile.server.audit import Events, SecurityEvent
+from upstile.server.audit import EventKind, Events, SecurityEvent
 from upstile.server.authorization.ceremony._offers import everybodys
 from upstile.server.authorization.enrolment._changes import (
     Changes,
@@ -32,7 +32,7 @@ from upstile.server.authorization.user._account import (
     unchanged,
 )
 from upstile.server.authorization.user._closing import Closings
-from upstile.server.resource._guard import GuardedCall
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import AuthenticatorRecord
 
@@ -105,10 +105,14 @@ class Enrolment:
     async def remove(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
         """`DELETE /{id}`: one less, and what came of all of them ends; the last one stays."""
         call, record, bar = await self._changes.changeable(request, path["id"], now)
-        event, who = self._changes.event("authenticator-removed", call, record, now), beginner_of(call)
-        if not await self._changes.change(
-            call, lambda account: removed(account, record.id, who, self._rights.is_a_way), now, event, bar
-        ):
+        kind: EventKind = "enrolment-dropped" if record.state == "pending" else "authenticator-removed"
+        event, who = self._changes.event(kind, call, record, now), beginner_of(call)
+        gone = await self._changes.change(
+            call, lambda account: removed(account, record, who, self._rights.is_a_way), now, event, bar
+        )
+        if gone is None:
+            raise not_found()
+        if not gone:
             raise problem("last-authenticator", 409)
         await self._events.tell(event, written=True)
         return HttpResponse(status=204)
@@ -121,10 +125,11 @@ class Enrolment:
             return await self._open_for_all(call, for_all, now)
         account, before = await self._changes.found(call, path["id"], now)
         bar = await self._rights.to_open(call, live(account, now), now)
-        event = self._changes.event("authenticator-opened", call, before, now) if before.closed else None
+        self._changes.count(call, now)
         await self._changes.change(call, unchanged, now, bar=bar)  # who asks may, and has not ended
         # The count goes first: a node that dies in between leaves what is shown as closed, and can be opened again.
-        await self._closings.forget_count(user_of(call), before.id, now)
+        counted = await self._closings.forget_count(user_of(call), before.id, now)
+        event = self._changes.event("authenticator-opened", call, before, now) if before.closed or counted else None
         opened = await self._changes.change(call, lambda found: reopened(found, before.id, now), now, event, bar)
         if opened is None:
             raise not_found()

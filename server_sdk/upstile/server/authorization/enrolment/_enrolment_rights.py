@@ -14,7 +14,8 @@ from upstile.server.authorization.enrolment._shown import shown
 from upstile.server.authorization.methods import Method
 from upstile.server.authorization.user._account import live
 from upstile.server.authorization.user._logins import BaseLogin
-from upstile.server.resource._guard import Guard, GuardedCall
+from upstile.server.resource._guard import Guard
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import (
     Account,

@@ -8,7 +8,7 @@ from upstile.server.authorization.user._account import discarded, with_data
 from upstile.server.authorization.user._budgets import side_of
 from upstile.server.authorization.user._sends import not_sent, sent, wait_to_send
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.resource._guard import GuardedCall
+from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem, slow_down
 from upstile.server.storage import Account, AuthenticatorRecord, Found, Kept, Names, OneTimeStore
 

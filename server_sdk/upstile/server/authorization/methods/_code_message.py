@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,6 +12,7 @@ from upstile.server.storage import User
 
 DELIVER_WITHIN = 5.0
 """Seconds that a reply waits for the hook: less than a claim holds."""
+_MOST_SAID = 300
 _log = logging.getLogger("upstile.server")
 
 
@@ -63,7 +65,13 @@ async def handed_over(deliver: Hook[[CodeMessage], None], message: CodeMessage) 
         _log.error("a code could not be sent by %s: the deliver hook takes too long", message.channel)
         return False
     except Exception as error:
-        why = f"{type(error).__name__}: {error}".replace(message.code, "•")  # some quote what they could not send
+        why = _without(message.code, f"{type(error).__name__}: {error}")
         _log.error("a code could not be sent by %s: the deliver hook failed: %s", message.channel, why)
         return False
     return True
+
+
+def _without(code: str, text: str) -> str:
+    """What an error says, on one line: some quote what they could not send, however the code was written in it."""
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return re.sub(r"[\s\N{REPLACEMENT CHARACTER}.-]*".join(code), "•", shown)[:_MOST_SAID]

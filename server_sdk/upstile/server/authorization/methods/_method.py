@@ -82,6 +82,7 @@ class Verified:
             authenticator (WebAuthn §7.2). `None` where all is well.
         data: what the authenticator keeps from now on, `None` where nothing changed.
         tells: what the person is told besides.
+        codes_left: how many more codes the authenticator has, where they run out.
     """
 
     authenticator: AuthenticatorRecord
@@ -90,6 +91,7 @@ class Verified:
     back_from: int | None = None
     data: Mapping[str, Any] | None = None
     tells: tuple[EventKind, ...] = ()
+    codes_left: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

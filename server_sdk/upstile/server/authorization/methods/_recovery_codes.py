@@ -91,6 +91,7 @@ class RecoveryCodes:
                     counter=record.counter + 1,
                     data=self._data(user, record.id, left),
                     tells=tells,
+                    codes_left=len(left),
                 )
         return None
 

@@ -47,7 +47,7 @@ from upstile.server.authorization.methods._method import (
     Verified,
     Wanted,
 )
-from upstile.server.authorization.methods._rsa import check_keys
+from upstile.server.authorization.methods._slow_keys import check_keys
 from upstile.server.storage import AuthenticatorRecord, User
 
 P = ParamSpec("P")

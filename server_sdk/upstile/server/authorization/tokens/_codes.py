@@ -126,8 +126,8 @@ class Codes:
 
     async def _end(self, jti: str, grant: Grant, now: float) -> None:
         event = self._event("code-replayed", grant, now)
-        await self._revocations.revoke("token", jti, now + grant.token_life, self._events.rows(event))
-        await self._events.tell(event, written=True)
+        if await self._revocations.revoke("token", jti, now + grant.token_life, self._events.rows(event)):
+            await self._events.tell(event, written=True)
 
     def _event(self, kind: EventKind, grant: Grant, now: float) -> SecurityEvent:
         ceremony = grant.ceremony

@@ -13,8 +13,7 @@ from upstile.server.authorization.tokens._tokens import ceremony_of
 from upstile.server.authorization.user._budgets import Side, side_of, whole_seconds
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import ExpiredToken, InvalidToken
-from upstile.server.resource._jwt import Verifier
+from upstile.server.resource._verifier import ExpiredToken, InvalidToken, Verifier, verify_or_look
 from upstile.server.storage import Found, Kept, Names, OneTimeStore, Record, Revocations, User
 
 SIGN_OUTS_WINDOW = 3600
@@ -72,15 +71,16 @@ class Revoker:
         rows = self._events.rows(event)
         if token.sid is not None and _is_sign_ins_own(token):
             await self._count(token, now)
-            await self._revocations.revoke("login", token.sid, token.expires_at + LONGEST_TOKEN_LIFE, rows)
+            new = await self._revocations.revoke("login", token.sid, token.expires_at + LONGEST_TOKEN_LIFE, rows)
         else:
-            await self._revocations.revoke("token", token.jti, token.expires_at, rows)
-        await self._events.tell(event, written=True)
+            new = await self._revocations.revoke("token", token.jti, token.expires_at, rows)
+        if new:
+            await self._events.tell(event, written=True)
 
     async def _not_ended(self, text: str, now: float) -> AccessToken | None:
         """A token that something may still be ended with."""
         try:
-            token = await self._verifier.verify_or_look(text, now)
+            token = await verify_or_look(self._verifier, text, now)
         except ExpiredToken as error:
             token = error.token
             if not _is_sign_ins_own(token) or now >= token.expires_at + LONGEST_TOKEN_LIFE:

@@ -142,17 +142,20 @@ def put_in_use(account: Account, record: AuthenticatorRecord, who: str) -> tuple
 
 
 def regenerated(
-    account: Account, id: str, data: Mapping[str, Any], now: float
+    account: Account, id: str, new: str, data: Mapping[str, Any], who: str, now: float
 ) -> tuple[Account, AuthenticatorRecord | None]:
-    """Other secrets under the same identifier. All proofs up to now have ended, as where one is removed.
+    """Other secrets, under another identifier: all that came of the old ones goes, as where one is removed.
 
-    The counter goes up, so that no answer that was judged against the old ones is written over the new ones.
+    That is: all proofs up to now, what they let begin but for what `who` has begun, and the keys that are known through
+    it. No answer that was judged against the old ones is written over the new ones.
     """
     record = find(account, id, now)
     if record is None or record.state != "active":
         return account, None
-    changed = replace(record, data=data, counter=record.counter + 1)
-    return replace(_replaced(account, changed), proofs=account.proofs + 1), changed
+    changed = replace(record, id=new, data=data, counter=0, closed=False, last_used=None)
+    records = [changed if other.id == id else other for other in account.authenticators]
+    stay = [other for other in records if other.id == new or _stays(other, who)]
+    return replace(_with(account, stay), proofs=account.proofs + 1), changed
 
 
 def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, AuthenticatorRecord | None]:
@@ -165,17 +168,19 @@ def renamed(account: Account, id: str, name: str, now: float) -> tuple[Account, 
 
 
 def removed(
-    account: Account, id: str, who: str, is_a_way: Callable[[AuthenticatorRecord], bool]
-) -> tuple[Account, bool]:
+    account: Account, record: AuthenticatorRecord, who: str, is_a_way: Callable[[AuthenticatorRecord], bool]
+) -> tuple[Account, bool | None]:
     """One less, if another one that is a way to confirm remains or it was pending; whether it was removed.
+
+    `None` where it is not there any more, or not in the state that it was seen in.
 
     All proofs up to now have ended with it, unless it never was one; and what they let begin, but for what the
     beginner `who` has begun, who removes it, and what an enrolment code let begin.
     """
-    gone = next((record for record in account.authenticators if record.id == id), None)
-    others = [record for record in account.authenticators if record.id != id]
-    if gone is None:
-        return account, False
+    gone = next((other for other in account.authenticators if other.id == record.id), None)
+    others = [other for other in account.authenticators if other.id != record.id]
+    if gone is None or gone.state != record.state:
+        return account, None
     if gone.state == "pending":
         return _with(account, others), True
     if not any(map(is_a_way, others)):

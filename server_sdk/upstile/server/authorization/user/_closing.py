@@ -41,9 +41,12 @@ class Closings:
         """Take the closing back: their last try was right, and was given back with the outcome."""
         await self._mark(user, ids, closed=False)
 
-    async def forget_count(self, user: User, id: str, now: float) -> None:
-        """Begin the count of this one anew: it was opened. Without that the next wrong answer closes it again."""
-        await self._change_count(user, lambda state: opened(state, id), now)
+    async def forget_count(self, user: User, id: str, now: float) -> bool:
+        """Begin the count of this one anew: it was opened. Without that the next wrong answer closes it again.
+
+        Whether there was one.
+        """
+        return await self._change_count(user, lambda state: opened(state, id), now)
 
     async def unlock(self, user: User, now: float) -> None:
         """Let unknown keys try all of them again, and end the lock that is running."""
@@ -60,12 +63,12 @@ class Closings:
 
         await self._storage.durable.change_account(user, decide)
 
-    async def _change_count(self, user: User, change: Callable[[UserState], UserState], now: float) -> None:
+    async def _change_count(self, user: User, change: Callable[[UserState], UserState], now: float) -> bool:
         key = self._names("user", user.subject)
 
-        def decide(found: Found) -> tuple[Kept, None]:
+        def decide(found: Found) -> tuple[Kept, bool]:
             before = UserState.read(found.get(key))
             after = change(before)
-            return ({} if after == before else {key: after.record(now)}), None
+            return ({} if after == before else {key: after.record(now)}), after != before
 
-        await self._storage.one_time.update_many([key], decide, now)
+        return await self._storage.one_time.update_many([key], decide, now)

@@ -181,9 +181,9 @@ class PostgresStore:
         """Read this issuer's signing keys, the newest first, decide, write; under the schema's lock."""
         return await self._in_thread(lambda ledger: ledger.change_signing_keys(decide))
 
-    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> bool:
         """Append to the log, durably, and tell of it; what is there already is not written again."""
-        await self._in_thread(lambda ledger: ledger.revoke(entry, rows))
+        return await self._in_thread(lambda ledger: ledger.revoke(entry, rows))
 
     def append(self, rows: Sequence[Row]) -> None:
         """Have `tidy` write these to the audit table."""

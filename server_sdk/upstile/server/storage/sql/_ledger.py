@@ -144,17 +144,19 @@ class SqlLedger:
 
         return write(self._engine, work, SCHEMA_LOCK)
 
-    def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
-        """Append to the log, and tell of it. What is there already is found without waiting for anybody."""
-        new = not read(self._engine, lambda connection: _log.is_there(connection, self._issuer, entry))
+    def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> bool:
+        """Append to the log, and tell of it, once. What is there already is found without waiting for anybody."""
+        if read(self._engine, lambda connection: _log.is_there(connection, self._issuer, entry)):
+            return False
 
-        def work(connection: sa.Connection) -> bool:
-            if new:
-                _log.append(connection, self._issuer, [entry])
-            return self._tells(connection, rows)
+        def work(connection: sa.Connection) -> tuple[bool, bool]:
+            new = _log.append(connection, self._issuer, [entry])
+            return new, not new or self._tells(connection, rows)
 
-        if (new or rows) and not write(self._engine, work):
+        new, told = write(self._engine, work)
+        if not told:
             self._waiting.add(rows)
+        return new
 
     def revocations_after(self, number: int, now: float) -> list[Revocation]:
         """The live entries of this issuer with a higher number, in order."""

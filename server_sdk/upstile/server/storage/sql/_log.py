@@ -44,18 +44,19 @@ def not_before(connection: sa.Connection, account: Account) -> Account:
     return replace(account, **{row.kind: row.below for row in connection.execute(query)})
 
 
-def append(connection: sa.Connection, issuer: str, entries: Sequence[Revocation]) -> None:
-    """Append what is not there yet.
+def append(connection: sa.Connection, issuer: str, entries: Sequence[Revocation]) -> bool:
+    """Append what is not there yet; whether there was anything.
 
     The numbers are taken under a lock that is held until the commit: otherwise a reader could see number 2 before
     number 1, and would never ask for 1 again.
     """
     if entries:
         take_lock(connection, LOG_LOCK)
-    for entry in entries:
-        if not is_there(connection, issuer, entry):
-            values = {"kind": entry.kind, "name": entry.name, "below": entry.below, "expires_at": entry.expires_at}
-            connection.execute(sa.insert(tables.revocations), {"issuer": issuer, **values})
+    new = [entry for entry in entries if not is_there(connection, issuer, entry)]
+    for entry in new:
+        values = {"kind": entry.kind, "name": entry.name, "below": entry.below, "expires_at": entry.expires_at}
+        connection.execute(sa.insert(tables.revocations), {"issuer": issuer, **values})
+    return bool(new)
 
 
 def is_there(connection: sa.Connection, issuer: str, entry: Revocation) -> bool:

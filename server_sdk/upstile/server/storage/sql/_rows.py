@@ -100,7 +100,8 @@ _MEMBERS = tuple(name for name in AuthenticatorRecord.__dataclass_fields__ if na
 def _row(user: User, record: AuthenticatorRecord) -> dict[str, Any]:
     members = {name: getattr(record, name) for name in _MEMBERS}
     # Only a credential that was verified takes its place among all users' (WebAuthn §7.1); a disabled one keeps it.
-    credential_id = None if record.state == "pending" else record.data.get("id")
+    is_credential = record.method == "webauthn" and record.state != "pending"
+    credential_id = record.data.get("id") if is_credential else None
     return {
         **members,
         "issuer": user.issuer,

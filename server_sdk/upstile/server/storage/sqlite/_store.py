@@ -168,9 +168,9 @@ class SqliteStore:
         """Read this issuer's signing keys, the newest first, decide, write."""
         return await asyncio.to_thread(self._here().ledger.change_signing_keys, decide)
 
-    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> bool:
         """Append to the log, and tell of it; what is there already is not written again."""
-        await asyncio.to_thread(self._here().ledger.revoke, entry, rows)
+        return await asyncio.to_thread(self._here().ledger.revoke, entry, rows)
 
     async def secret(self, name: str, made: bytes) -> bytes:
         """A random value of this storage: `made`, or what another process made before."""
