@@ -26,7 +26,7 @@ from upstile.server.fastapi import StepUp
 PAGE = Path(__file__).parent / "methods.md"
 BEGIN, END = "<!-- reached: made by trying -->", "<!-- reached: end -->"
 KEY, APP = "a security key with its PIN", "an authenticator app"
-MAIL, TEXT, CODES, PASSWORD = "a code by mail", "a code by text message", "backup codes", "the password again"
+MAIL, TEXT, CODES, PASSWORD = "a code by mail", "a code by text message", "recovery codes", "the password again"
 SETS = (
     (KEY,),
     (APP,),
@@ -68,7 +68,7 @@ def reaching(*, opted_in: bool) -> Generator[Callable[[Sequence[str]], list[str]
     """A deployment, and how to find out what a set of methods reaches there after each kind of sign-in.
 
     Args:
-        opted_in: whether codes that are sent and backup codes are to reach `mfa`.
+        opted_in: whether codes that are sent and recovery codes are to reach `mfa`.
     """
     clock, box = Clock(), list[str]()
     with TemporaryDirectory() as folder:
@@ -105,8 +105,8 @@ def _deployment(url: str, folder: str, clock: Clock, box: list[str], *, opted_in
         guard = server.requirement(acr=None if name == "any" else name, max_age=60)
 
         @api.get(f"/{name}")
-        async def reached(auth: Annotated[Authentication, Depends(guard)]) -> str | None:
-            return auth.acr
+        async def reached(auth: Annotated[Authentication, Depends(guard)]) -> str:
+            return auth.subject
 
     for name in ASKED:
         guarded(name)
@@ -131,7 +131,7 @@ class _Person(ScriptedPrompter):
         return [self._strongest(login, able) for login in LOGINS]
 
     def _enrol(self) -> None:
-        """All of the set; backup codes are never the first, so an authenticator app is, which is then lost."""
+        """All of the set; recovery codes are never the first, so an authenticator app is, which is then lost."""
         new: dict[str, tuple[Method, str]] = {
             KEY: (WebAuthn(self._keys), "key"),
             APP: (Totp(), "phone"),

@@ -31,7 +31,7 @@ class Inbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Take a mail (aiosmtpd calls this)."""
-        mail = message_from_bytes(envelope.content or b"", EmailMessage, policy=default)
+        mail = message_from_bytes(envelope.original_content or b"", EmailMessage, policy=default)
         text = mail.get_body(("plain",))
         before, self._text = self._text, "" if text is None else text.get_content()
         lines = [*(f"{name}: {mail[name]}" for name in ("From", "To", "Subject")), "", *self._text.strip().splitlines()]

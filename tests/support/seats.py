@@ -49,9 +49,11 @@ class Seat(Protocol):
         codes: the recovery codes that were saved last.
     """
 
-    prompter: Prompter
     seed: bytes
     codes: list[str]
+
+    @property
+    def prompter(self) -> Prompter: ...
 
     def plays(self, work: Callable[[], object], *lines: Line) -> None:
         """Do some work while the person types the lines; raises what it raises."""
