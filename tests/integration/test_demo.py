@@ -8,63 +8,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from time import time
 
 import httpx
 import pytest
 
 from interop.raw.wire import challenge as strictly_parsed
-from support.terminal import Sitting
-from support.totp import code_at, seed_in
+from support.at_the_demo import AtTheDemo
 from upstile.protocol import find_step_up, parse_challenges
 
 ROOT = Path(__file__).parents[2]
 DEMO = [sys.executable, "-m", "examples.bank"]
 ENVIRONMENT = {**os.environ, "COLUMNS": "80"}
-
-AT_THE_TERMINAL = """
-from examples.bank import demo, person, story
-from upstile.server.authorization.ceremony import _overload
-_overload.LATE = float("inf")  # a busy machine must not refuse what a test starts
-story.CtapHidDevice.list_devices = list  # whatever is connected here stays out of it
-clock = demo.Clock()
-demo.Clock = lambda: clock
-ask = person.PersonAtTheTerminal.code
-def code(*question):
-    clock.move(30)  # so that nobody waits for the next code
-    return ask(*question)
-person.PersonAtTheTerminal.code = code
-raise SystemExit(demo.main())
-"""
-
-
-class AtTheDemo(Sitting):
-    """A person in front of the interactive demo."""
-
-    def __init__(self, stdout: int | None = None) -> None:
-        super().__init__(["-c", AT_THE_TERMINAL, "--interactive"], cwd=ROOT, stdout=stdout)
-        self._codes = 0
-
-    def types_a_code(self, *, after: str, wrong: bool = False) -> str:
-        """The code of the secret that was shown last, at the time to which the demo's clock was moved."""
-        seen = self.sees(after)
-        self._codes += 1
-        secret = re.findall(r"type this secret: ([A-Z2-7 ]+)", self.shown)[-1]
-        code = code_at(seed_in(secret.replace(" ", "")), int(time()) // 30 + self._codes)
-        self.writes(f"{'000000' if wrong else code}\n")
-        return seen
-
-    def types_the_mailed_code(self, *, after: str) -> None:
-        """The code of the mail that was shown last."""
-        self.sees(after)
-        self._codes += 1
-        self.writes(f"{re.findall(r'│ ([0-9]{8})', self.shown)[-1]}\n")
-
-    def types_a_recovery_code(self, *, after: str) -> None:
-        """The first of them."""
-        self.sees(after)
-        self._codes += 1
-        self.writes(f"{re.findall(r'(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}', self.shown)[0]}\n")
 
 
 @pytest.fixture
@@ -142,6 +96,7 @@ def test_a_lost_phone_is_replaced_with_a_recovery_code_which_a_mailed_code_could
     assert "without acr serves once" in mailed
     assert "start (mfa) → asks for totp, recovery_code; 5" in replaced
     assert "answer by recovery_code → authorization_code=•••" in replaced
+    assert "“Recovery codes left: 9.”" in replaced
     assert re.search(r"DELETE /stepup/authenticators/\S+  204", replaced)
 
 
