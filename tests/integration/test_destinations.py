@@ -1,12 +1,14 @@
 """Where codes are sent is an authenticator: how it is enrolled, and what is none (upstile profile §8)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.mailbox import ADDRESS, Mailbox, begin, enroll, send, start
 from support.own_app import own_app
-from support.wire_driver import URL, problem_of
+from support.wire_driver import URL, problem_of, with_passkey
+from support.wire_driver import new_key as new_proof_key
 from upstile.server import SecurityEvent
 from upstile.server.keys._sealed import needs, reseal
 from upstile.server.keys._secret_keys import new_key
@@ -171,3 +173,29 @@ async def test_the_owner_hears_of_a_beginning_whose_code_could_not_be_sent(tmp_p
         await app.sign_in()
         assert problem_of(await begin(app)) == "not-sent"
         assert "enrolment-begun" in [event.kind for event in told]
+
+
+async def test_a_stranger_gets_five_first_codes_in_an_hour_and_a_user_sends_ten_whatever_keys_they_have(
+    tmp_path: Path,
+) -> None:
+    """Each text message costs money, and one may have an account of one's own, and as many keys as one likes."""
+    box = Mailbox()
+    async with own_app(tmp_path, methods=[WebAuthn(), Totp(), SmsCode(box)]) as app:
+        await app.sign_in()
+        await app.enroll_totp()
+        await with_passkey(app)
+        statuses: list[int] = []
+        for number in range(16):
+            key = replace(app, key=new_proof_key())
+            await key.sign_in()
+            token = await key.elevate(acr_values="phr", scope="authenticators", max_age="60")
+            place = "+49 170 1234567" if number < 8 else f"+49 170 765432{number}"
+            statuses.append((await begin(key, place, token=token)).status_code)
+        assert statuses == [201] * 5 + [429] * 3 + [201] * 5 + [429] * 3
+        assert [message.destination for message in box.messages].count("+491701234567") == 5
+        other = replace(app, key=new_proof_key())
+        await other.sign_in("bob")
+        assert (await begin(other, "+491701234567")).status_code == 429
+        app.clock.now += 3600
+        await other.sign_in("bob")
+        assert (await begin(other, "+491701234567")).status_code == 201

@@ -6,7 +6,9 @@ from typing import Literal
 
 from upstile.server.storage._records import OneTimeKey
 
-Kind = Literal["session", "code", "user", "login", "proof", "used", "authentication", "enrolment", "signed-out"]
+Kind = Literal[
+    "session", "code", "user", "login", "proof", "used", "authentication", "enrolment", "signed-out", "place"
+]
 _LASTING = ("user", "login")
 """What each phase names again, and what is no secret: a session and a code are good for whoever knows their names."""
 _REMEMBERED = 1024

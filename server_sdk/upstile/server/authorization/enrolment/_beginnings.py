@@ -38,10 +38,11 @@ from upstile.server.storage import Account, AuthenticatorRecord
 
 
 class _Sender(NamedTuple):
-    """By which method something begins, and for which account as its user calls it."""
+    """By which method something begins, for which account as its user calls it, and where its codes go."""
 
     method: Method
     account: str
+    place: str
 
 
 class Beginnings:
@@ -99,7 +100,7 @@ class Beginnings:
             await self._put_in_use(call, record, bar, now)
         else:
             code = wanted.enrolment_code if not bar else None
-            await self._begun(call, record, code, bar, now, _Sender(method, name))
+            await self._begun(call, record, code, bar, now, _Sender(method, name, enrolled.sends_to))
         left, state = (None, "active") if method.traits.backup else (PENDING_LIFE, "pending")
         members = {"id": id, "state": state, "expires_in": left, **enrolled.members}
         return json_response(201, EnrollResponse.from_members(members).to_members())
@@ -149,7 +150,7 @@ class Beginnings:
         """Keep what begins, by an enrolment code where one is given, and send its first code where that is needed."""
         sends = sender.method if isinstance(sender.method, Sends) else None
         if sends is not None:
-            await self._first_codes.count(call, now)
+            await self._first_codes.count(call, sender.place, now)
         event = self._changes.event("enrolment-begun", call, record, now)
 
         def decide(account: Account) -> tuple[Account, bool]:

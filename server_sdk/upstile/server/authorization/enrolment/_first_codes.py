@@ -6,7 +6,8 @@ from upstile.server.authorization.enrolment._changes import Changes, not_found, 
 from upstile.server.authorization.methods import Order, Sends, Sent
 from upstile.server.authorization.user._account import discarded, with_data
 from upstile.server.authorization.user._budgets import side_of
-from upstile.server.authorization.user._sends import not_sent, sent, wait_to_send
+from upstile.server.authorization.user._places import Place
+from upstile.server.authorization.user._sends import first_sent, not_sent, wait_to_send_first
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem, slow_down
@@ -32,19 +33,24 @@ class FirstCodes:
         self._names = names
         self._events = events
 
-    async def count(self, call: GuardedCall, now: float) -> None:
-        """Count one send on the caller's side, before it happens. Raises `Rejection` where there were too many."""
-        key = self._names("user", call.token.subject)
+    async def count(self, call: GuardedCall, place: str, now: float) -> None:
+        """Count one send, before it happens: on the caller's side, for the user, and for the place.
+
+        Raises:
+            Rejection: there were too many.
+        """
+        key, place_key = self._names("user", call.token.subject), self._names("place", place)
 
         def decide(found: Found) -> tuple[Kept, None]:
             user = UserState.read(found.get(key))
             side = side_of(user, call.token.jkt, now)
-            wait = wait_to_send(user, side, now)
+            there = Place.read(found.get(place_key))
+            wait = max(wait_to_send_first(user, side, now), there.wait(now))
             if wait:
                 raise slow_down(wait)
-            return {key: sent(user, side, now).record(now)}, None
+            return {key: first_sent(user, side, now).record(now), place_key: there.sent(now)}, None
 
-        await self._store.update_many([key], decide, now)
+        await self._store.update_many([key, place_key], decide, now)
 
     async def send(
         self, call: GuardedCall, record: AuthenticatorRecord, sends: Sends, account: str, now: float

@@ -129,10 +129,12 @@ class Enrolled:
     Attributes:
         data: what it keeps, secrets sealed by `MethodContext.secrets`.
         members: members of the `EnrollResponse`, such as `otpauth_uri` or `codes`.
+        sends_to: where codes will be sent, in one spelling: what goes there is counted.
     """
 
     data: Mapping[str, Any]
     members: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    sends_to: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -133,7 +133,7 @@ class OutOfBandCode:
         """A destination; it is in use once a code that was sent there came back."""
         place = _READS[self._channel](wanted.destination)
         sealed = self._context.secrets.close(place.address.encode(), wanted.user, wanted.id, "destination")
-        return Enrolled(data={"destination": sealed, "hint": place.hint})
+        return Enrolled(data={"destination": sealed, "hint": place.hint}, sends_to=place.address)
 
     def read_first(self, proof: VerifyRequest) -> str:
         """The first code."""

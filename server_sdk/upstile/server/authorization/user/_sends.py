@@ -12,6 +12,8 @@ SENDS = 5
 SENDS_WINDOW = 3600
 FAILED_SENDS = 5
 """Sends of an hour and a side that are given back."""
+FIRST_SENDS = 10
+"""First codes of a user in an hour, to places that nobody has verified, whichever keys ask."""
 RESEND_AFTER = 30
 """Seconds between two sends of a ceremony."""
 
@@ -19,14 +21,23 @@ RESEND_AFTER = 30
 def wait_to_send(user: UserState, side: Side, now: float) -> int:
     """Seconds until a side may send another code; 0 where it may now."""
     sends, failed = _counted(user, side)
-    waits = [_wait(sends, SENDS, now), _wait(failed, FAILED_SENDS, now)]
-    return max(waits)
+    return max(wait_for(sends, SENDS, now), wait_for(failed, FAILED_SENDS, now))
+
+
+def wait_to_send_first(user: UserState, side: Side, now: float) -> int:
+    """The same for the first code to a new place: a new key is known soon, and each would have five of its own."""
+    return max(wait_to_send(user, side, now), wait_for(user.first_sends, FIRST_SENDS, now))
+
+
+def first_sent(user: UserState, side: Side, now: float) -> UserState:
+    """Count one of those."""
+    return sent(changed(user, first_sends=(*recent(user.first_sends, now), now)), side, now)
 
 
 def sent(user: UserState, side: Side, now: float) -> UserState:
     """Count one send, before it happens."""
     sends, failed = _counted(user, side)
-    return _with(user, side, (*_recent(sends, now), now), _recent(failed, now))
+    return _with(user, side, (*recent(sends, now), now), recent(failed, now))
 
 
 def not_sent(user: UserState, side: Side, at: float) -> UserState:
@@ -35,7 +46,7 @@ def not_sent(user: UserState, side: Side, at: float) -> UserState:
     if at not in sends:  # the key is no longer known, or the user was forgotten
         return user
     gone = sends.index(at)
-    return _with(user, side, (*sends[:gone], *sends[gone + 1 :]), (*_recent(failed, at), at))
+    return _with(user, side, (*sends[:gone], *sends[gone + 1 :]), (*recent(failed, at), at))
 
 
 def _counted(user: UserState, side: Side) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -52,10 +63,12 @@ def _with(user: UserState, side: Side, sends: tuple[float, ...], failed: tuple[f
     return changed(user, known={**user.known, side: key})
 
 
-def _recent(times: tuple[float, ...], now: float) -> tuple[float, ...]:
+def recent(times: tuple[float, ...], now: float) -> tuple[float, ...]:
+    """Those of the last hour."""
     return tuple(at for at in times if now - at < SENDS_WINDOW)
 
 
-def _wait(times: tuple[float, ...], most: int, now: float) -> int:
-    recent = _recent(times, now)
-    return whole_seconds(recent[-most] + SENDS_WINDOW - now) if len(recent) >= most else 0
+def wait_for(times: tuple[float, ...], most: int, now: float) -> int:
+    """Seconds until there are fewer than `most` in the last hour."""
+    late = recent(times, now)
+    return whole_seconds(late[-most] + SENDS_WINDOW - now) if len(late) >= most else 0

@@ -76,6 +76,7 @@ class UserState:
         failures: wrong answers by unknown keys, by authenticator.
         sign_outs: when base logins of unknown keys were signed out, the oldest first.
         sends, failed_sends: when unknown keys had codes sent, and when that failed, the oldest first.
+        first_sends: when anybody had a first code sent to a new place, the oldest first.
         first_login, first_proof: the generations that are still good; a copy of those in the account.
         seen: whether the user ever signed in; a name that the help desk misspelt never did.
     """
@@ -88,6 +89,7 @@ class UserState:
     sign_outs: tuple[float, ...] = ()
     sends: tuple[float, ...] = ()
     failed_sends: tuple[float, ...] = ()
+    first_sends: tuple[float, ...] = ()
     first_login: int = 0
     first_proof: int = 0
     seen: bool = False
