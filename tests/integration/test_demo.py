@@ -149,7 +149,8 @@ def test_who_mistypes_and_picks_another_method_still_sees_every_step_end_as_told
     sitting.types_a_code(after="Code from your authenticator app: ", wrong=True)
     sitting.types_a_code(after="Code from your authenticator app: ")
     sitting.types_a_code(after="Code from your authenticator app: ")
-    sitting.types_the_mailed_code(after="Code that you were sent: ")
+    sitting.types_the_mailed_code(after="Code that you were sent: ", slowly=True)
+    sitting.types_a_code(after="Code from your authenticator app: ")  # a minute later: asked again
     sitting.types("saved\n", after="once you have saved them: ")
     sitting.types("2\n", after="change with a number: ")
     sitting.types_the_mailed_code(after="Code from the mail: ")
