@@ -28,7 +28,6 @@ from upstile.client import (
     WebAuthn,
 )
 from upstile.client.testing import VirtualKey
-from upstile.client.words import SPOKEN
 
 SENT, PIN, CODES = "Code that you were sent", "PIN of your security key", "One of your recovery codes"
 TYPED: dict[str, tuple[Method, Method, str, str, tuple[Line, ...]]] = {
@@ -159,6 +158,7 @@ def test_of_the_password(life: Life) -> None:
     life.does(reads, Line("Your password", "correct horse"), by=Password())
 
 
-def test_each_way_that_the_client_knows_has_its_life_here() -> None:
+def test_each_way_that_a_client_offers_by_default_has_its_life_here() -> None:
     here = {method.name for method, *_ in TYPED.values()} | {WebAuthn.name, RecoveryCode.name, Password.name}
-    assert here == {*SPOKEN}
+    with Client("https://api.example.com", client_id="bank-cli") as client:
+        assert here == {method.name for method in client.step_up_auth.session.methods}
