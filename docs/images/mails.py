@@ -23,6 +23,8 @@ _SIZE = "620,1400"
 _SECTION = re.compile(r"(<!-- mails -->\n).*?(<!-- end of mails -->)", re.DOTALL)
 _TITLES = {
     "code": "A one-time code",
+    "restore_asked": "Somebody asked for a way back by mail",
+    "restore": "The code of a way back",
     "attempt": "Somebody tried to reach the account",
     "success": "Somebody confirmed",
     "lock": "Too many wrong answers",

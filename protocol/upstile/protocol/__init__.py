@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         EnrollRequest,
         EnrollResponse,
         RenameRequest,
+        RestoreResponse,
         VerifyRequest,
     )
     from upstile.protocol._binding import bound_challenge
@@ -104,6 +105,7 @@ __all__ = [
     "RenameRequest",
     "Requirement",
     "ResourceMetadata",
+    "RestoreResponse",
     "ServerMetadata",
     "StartRequest",
     "Step",
@@ -158,6 +160,7 @@ _ON_FIRST_USE = {
         "EnrollRequest",
         "EnrollResponse",
         "RenameRequest",
+        "RestoreResponse",
         "VerifyRequest",
     ),
     "_ceremony": (

@@ -72,6 +72,15 @@ class EnrollResponse(Message):
     codes: tuple[str, ...] | None = Field(default=None, repr=False)
 
 
+class RestoreResponse(Message):
+    """How far a way back by mail is: a code can be had in `sent_in` seconds; or one was sent, good for `expires_in`."""
+
+    id: str
+    state: Literal["waiting", "sent"]
+    sent_in: WholeNumber | None = None
+    expires_in: WholeNumber | None = None
+
+
 class VerifyRequest(Message):
     """The proof that the new authenticator works."""
 

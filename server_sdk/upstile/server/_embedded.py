@@ -1,8 +1,6 @@
 """Puts a deployment with its embedded authorization server together: the one place that knows all parts."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from upstile.protocol import (
     AUTHENTICATORS_SCOPE,
@@ -13,12 +11,9 @@ from upstile.protocol import (
 from upstile.server._authority import Authority
 from upstile.server._deployment import Deployment
 from upstile.server._documents import resource_metadata, server_metadata
-from upstile.server._notices import Notices
+from upstile.server._embedded_settings import Settings
 from upstile.server._replay import ReplaySet
-from upstile.server._settings import Origin
-from upstile.server.audit import Events
 from upstile.server.authorization._acr import SATISFIES, offered_with
-from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._endpoints import Endpoints
 from upstile.server.authorization._possession import ProofOfPossession
 from upstile.server.authorization._sign_in import SignIn
@@ -33,76 +28,25 @@ from upstile.server.authorization.enrolment._changes import Changes
 from upstile.server.authorization.enrolment._enrolment import Enrolment
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.enrolment._first_codes import FirstCodes
-from upstile.server.authorization.enrolment._help_desk import HelpDesk, Users
+from upstile.server.authorization.enrolment._help_desk import HelpDesk
+from upstile.server.authorization.enrolment._restoring import Restoring
 from upstile.server.authorization.methods import Method, MethodContext, Secrets, configured
 from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import Revoker
 from upstile.server.authorization.tokens._tokens import TokenMint
 from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._ends import Ends
-from upstile.server.keys._seal import Seal
+from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.keys._signing import SigningKeys
-from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._issuers import together
 from upstile.server.resource._jwt import SignedTokens
 from upstile.server.resource._refusal import Refusals
-from upstile.server.storage import Names, Revocations, Storage
+from upstile.server.storage import Names, Revocations
 
 PREFIX = "/stepup"
 """Where the embedded server's endpoints live."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What an embedded deployment is made of, checked by `_settings`.
-
-    Attributes:
-        origin: the public base URL; issuer and resource identifier at once.
-        apps: the registered apps.
-        seal: encrypts secrets at rest.
-        storage: the stores.
-        methods: the ways to confirm.
-        name: what people are shown.
-        rp_id, webauthn_origins: the WebAuthn relying party, and the origins that its client data may name.
-        refuse_copies: whether a security key is refused that counts lower than before.
-        dpop_required: whether ceremonies without DPoP are refused.
-        replay: whether a DPoP proof is remembered by the node or by the deployment; `None` goes by the method.
-        rotate_keys_after: seconds after which a new signing key is made; `None`: only on command.
-        max_revocation_age: seconds for which the list of revocations may be used without having been read.
-        login_life: seconds that a base login lasts.
-        users: knows who exists, for the help desk.
-        clock: the time in epoch seconds.
-        events: is told what happens.
-        external: the verifiers of issuers whose tokens the API takes besides.
-        notices: sends people mails about it; `None`: nobody does.
-    """
-
-    origin: Origin
-    apps: Apps
-    seal: Seal
-    storage: Storage
-    methods: Sequence[Method]
-    name: str
-    rp_id: str
-    webauthn_origins: tuple[str, ...]
-    refuse_copies: bool
-    dpop_required: bool
-    replay: Literal["node", "shared"] | None
-    rotate_keys_after: float | None
-    max_revocation_age: float
-    login_life: float
-    users: Users | None
-    clock: Callable[[], float]
-    events: Events
-    notices: Notices | None
-    external: tuple[External, ...] = ()
-
-    @property
-    def url(self) -> str:
-        """Issuer, resource identifier and base of all endpoints."""
-        return self.origin.url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +61,7 @@ class _Parts:
     methods: tuple[Method, ...]
     guard: Guard
     closings: Closings
+    restore_cancels: RestoreCancels
 
 
 def embedded(settings: Settings) -> Deployment:
@@ -158,6 +103,7 @@ def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         names=parts.names,
         revocations=parts.revocations,
         events=settings.events,
+        restore_cancels=parts.restore_cancels,
         life=settings.login_life,
     )
     return Authority(
@@ -199,6 +145,7 @@ def _parts(settings: Settings) -> _Parts:
         ),
         methods=methods,
         closings=Closings(storage=storage, names=names),
+        restore_cancels=RestoreCancels(storage=storage, names=names, events=settings.events),
         guard=Guard(
             verifier=verifier,
             url=url,
@@ -226,7 +173,7 @@ def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
     )
 
 
-def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment, Beginnings]:
+def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment, Beginnings, Restoring]:
     storage, methods, events = settings.storage, parts.methods, settings.events
     rights = EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names)
     changes = Changes(guard=parts.guard, rights=rights, durable=storage.durable, ends=ends, events=events)
@@ -234,6 +181,7 @@ def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment
     return (
         Enrolment(changes=changes, rights=rights, methods=methods, closings=parts.closings, events=events),
         Beginnings(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
+        Restoring(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
     )
 
 
@@ -261,6 +209,7 @@ def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects
         sending=Sending(storage=storage, next_steps=next_steps, events=events),
         next_steps=next_steps,
         closings=parts.closings,
+        restore_cancels=parts.restore_cancels,
         events=events,
         clock=settings.clock,
         refuse_copies=settings.refuse_copies,
@@ -270,7 +219,7 @@ def _answers(settings: Settings, parts: _Parts, steps: Steps, subjects: Subjects
 def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -> Endpoints:
     url, storage, events, names = settings.url, settings.storage, settings.events, parts.names
     revocations, verifier = parts.revocations, parts.verifier
-    enrolment, beginnings = _enrolment(settings, parts, ends)
+    enrolment, beginnings, restoring = _enrolment(settings, parts, ends)
     enrollment_uri = f"{url}{PREFIX}/authenticators"
     subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=parts.methods, enrollment_uri=enrollment_uri)
@@ -293,6 +242,7 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         revoker=Revoker(verifier=verifier, store=storage.one_time, names=names, revocations=revocations, events=events),
         enrolment=enrolment,
         beginnings=beginnings,
+        restoring=restoring,
         refusals=parts.guard.refusals,
         events=events,
     )

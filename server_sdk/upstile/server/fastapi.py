@@ -21,7 +21,8 @@ except ModuleNotFoundError as error:
 
 from upstile.protocol import TokenResponse
 from upstile.server import App, Authentication, ConfigurationError, Notify, Rejection
-from upstile.server._embedded import PREFIX, Settings, embedded
+from upstile.server._embedded import PREFIX, embedded
+from upstile.server._embedded_settings import Settings
 from upstile.server._fastapi_application import keep_from_caches, look_at
 from upstile.server._fastapi_guard import Guarded
 from upstile.server._no_store import NoStore, token_goes_out

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from support.stores import NOW, USER, authenticator
 from upstile.server.authorization.methods import Confirmed
-from upstile.server.authorization.user._account import CONFIRM_TRIES, activated, added, tried
+from upstile.server.authorization.user._account import CONFIRM_TRIES, WITH_CODE, activated, added, tried
 from upstile.server.storage import Account, AuthenticatorRecord
 
 
@@ -29,7 +29,7 @@ def test_when_one_becomes_active_what_others_began_goes_but_for_what_an_enrolmen
     account = Account(user=USER)
     for id, who in {"owner's": "owner", "owner's other": "owner", "thief's": "thief", "code's": "desk"}.items():
         pending = authenticator(id, state="pending", begun_by=who, expires_at=int(NOW) + 600)
-        account, _ = added(account, pending, NOW, by_code=who == "desk")
+        account, _ = added(account, pending, NOW, by_code=WITH_CODE if who == "desk" else None)
     account, active = activated(account, "owner's", Confirmed(data={}), NOW, _first)
     assert active is not None
     assert [record.id for record in account.authenticators] == ["owner's", "owner's other", "code's"]

@@ -32,6 +32,10 @@ _CHANGES: frozenset[EventKind] = frozenset(
         "authenticator-opened",
         "authenticator-disabled",
         "enrolment-code-issued",
+        "restore-asked",
+        "restore-cancelled",
+        "restore-code-sent",
+        "account-restored",
         "sessions-ended",
         "user-forgotten",
     }

@@ -27,6 +27,7 @@ from upstile.server.authorization.ceremony._sessions import form_mark
 from upstile.server.authorization.ceremony._start import Starts
 from upstile.server.authorization.enrolment._beginnings import Beginnings
 from upstile.server.authorization.enrolment._enrolment import Enrolment
+from upstile.server.authorization.enrolment._restoring import Restoring
 from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import RevocationRequest, Revoker
 from upstile.server.resource._refusal import Refusals, problem
@@ -46,7 +47,7 @@ class Endpoints:
     Attributes:
         clock: the time in epoch seconds; read once for each request.
         possession: checks the DPoP proof.
-        apps, starts, answers, codes, revoker, enrolment, beginnings: judge what was read.
+        apps, starts, answers, codes, revoker, enrolment, beginnings, restoring: judge what was read.
         refusals: writes what the authenticators endpoint says when storage fails.
         events: is told of each refusal.
         overload: says whether ceremonies may start.
@@ -61,6 +62,7 @@ class Endpoints:
     revoker: Revoker
     enrolment: Enrolment
     beginnings: Beginnings
+    restoring: Restoring
     refusals: Refusals
     events: Events
     overload: Overload = field(default_factory=Overload)
@@ -80,6 +82,7 @@ class Endpoints:
             f"{authenticators}/{{id}}/verify": {"POST": enrolment.verify},
             f"{authenticators}/{{id}}/regenerate": {"POST": self.beginnings.regenerate},
             f"{authenticators}/{{id}}/open": {"POST": enrolment.open},
+            f"{authenticators}/{{id}}/restore": {"POST": self.restoring.restore},
         }
         return (
             *(document_route(path, make) for path, make in documents.items()),

@@ -22,6 +22,10 @@ ENROLMENT_CODE_LIFE = 600
 """An enrolment code is good."""
 SENT_CODE_LIFE = 600
 """A code that was sent is good, and so long may a step wait for it."""
+RESTORE_DELAY = 24 * 3600
+"""A way back by mail waits: so long can its owner cancel it before a code is mailed."""
+RESTORE_LAPSES = 72 * 3600
+"""A way back by mail is forgotten after it was asked for."""
 PENDING_LIFE = 600
 """A new authenticator must be verified."""
 KNOWN_FOR = 90 * 24 * 3600

@@ -15,6 +15,7 @@ from upstile.server.authorization._possession import Possession
 from upstile.server.authorization.tokens._tokens import TokenMint
 from upstile.server.authorization.user._account import at_least
 from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import LONGEST_NAME, Account, Found, Kept, Names, Revocations, Storage, User
 
@@ -33,6 +34,7 @@ class SignIn:
         names: makes the keys of one-time state.
         revocations: what has ended.
         events: is told.
+        restore_cancels: ends a way back by mail when a known key signs in.
         life: seconds that a base login lasts.
     """
 
@@ -46,6 +48,7 @@ class SignIn:
         names: Names,
         revocations: Revocations,
         events: Events,
+        restore_cancels: RestoreCancels,
         life: float = LOGIN_LIFE,
     ) -> None:
         self._issuer = issuer
@@ -55,6 +58,7 @@ class SignIn:
         self._names = names
         self._revocations = revocations
         self._events = events
+        self._restore_cancels = restore_cancels
         self._life = int(life)
 
     async def start_session(
@@ -104,6 +108,7 @@ class SignIn:
         while ended := await self._keep(login, account, possession, event, now):
             account = await self._raised(account.user, *ended)
             login = replace(login, sid=_sid(account))
+        await self._restore_cancels.signed_in(account, possession.jkt, client.client_id, now)
         await self._events.tell(event, in_phase=True)
         scope = client.scopes - {AUTHENTICATORS_SCOPE}  # which only a ceremony grants (upstile profile §8)
         return self._mint.base(login, resource=self._issuer, scope=scope, now=now)

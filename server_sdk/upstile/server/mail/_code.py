@@ -8,17 +8,20 @@ from upstile.server.mail._mail import Mail
 from upstile.server.mail._mailer import Mailer
 from upstile.server.mail._texts import Rendered, Texts
 
+_MAILS = {"confirm": "code", "enrol": "code", "restore": "restore", "restore-asked": "restore_asked"}
+"""The name of the template, by purpose."""
+
 
 class CodeMessage(Protocol):
     """What a mail with a code is made of: the message that the method hands over.
 
     Attributes:
         destination: the mail address.
-        code: digits; they are good once.
+        code: digits, or another code; good once. Empty where there is none.
         service: the name of the deployment.
         app: the `client_id` of the app that asks.
         account: what the user calls the account; it is shown masked.
-        purpose: `confirm` something, or `enrol` this address.
+        purpose: `confirm` something, or `enrol` this address; `restore-asked` and `restore` for the way back by mail.
         language: the reader's (RFC 5646); `None` where it is not known.
         requested_at: when it was asked for (epoch seconds).
         address: from where, masked: `192.0.2.0/24`.
@@ -36,7 +39,7 @@ class CodeMessage(Protocol):
     @property
     def account(self) -> str | None: ...
     @property
-    def purpose(self) -> Literal["confirm", "enrol"]: ...
+    def purpose(self) -> Literal["confirm", "enrol", "restore", "restore-asked"]: ...
     @property
     def language(self) -> str | None: ...
     @property
@@ -95,4 +98,4 @@ class CodeMails:
             "address": address,
             "place": None if place is None or address is None else place(address),
         }
-        return self._texts.render("code", message.language, facts)
+        return self._texts.render(_MAILS[message.purpose], message.language, facts)

@@ -8,6 +8,8 @@ from upstile.server.mail._texts import Rendered, Texts
 _NOON = 1_796_122_680.0  # 2026-12-01 10:58 UTC
 _SAMPLES: dict[str, dict[str, Any]] = {
     "code": {"code": "40387161", "minutes": 10, "purpose": "confirm", "account": "ad••@example.com"},
+    "restore": {"code": "7QKM-0ZCD-4T8V-W2RN", "minutes": 10, "account": "ad••@example.com"},
+    "restore_asked": {"account": "ad••@example.com"},
     "attempt": {"count": 1},
     "success": {"count": 1, "method": "webauthn"},
     "lock": {"count": 3, "since": _NOON - 660},

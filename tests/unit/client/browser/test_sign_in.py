@@ -159,13 +159,24 @@ def test_eight_threads_renew_once(issuer: FalseIssuer, signed_in: Client) -> Non
 
 
 def test_two_clients_of_one_store_renew_once(issuer: FalseIssuer, tmp_path: Path) -> None:
-    store = FileStore("app", folder=tmp_path / "kept")
+    store, handle = FileStore("app", folder=tmp_path / "kept"), issuer._refreshed
+    others, statuses = list[Thread](), list[int]()
+
+    def meanwhile(form: dict[str, str]) -> httpx.Response:
+        if not others:
+            others.append(Thread(target=lambda: statuses.append(two.post("/pay").status_code)))
+            others[0].start()
+            others[0].join(0.5)  # it waits for the lock of the store
+        return handle(form)
+
+    issuer._refreshed = meanwhile  # type: ignore[method-assign]
     with client(issuer, store) as one, client(issuer, store) as two:
         one.sign_in()
         assert two.post("/pay").status_code == 200
         expire(issuer)
         assert one.post("/pay").status_code == 200
-        assert two.post("/pay").status_code == 200
+        others[0].join(20)
+    assert statuses == [200]
     assert len(issuer.refreshed) == 1
 
 

@@ -25,6 +25,7 @@ from upstile.server.authorization.ceremony._outcome import (
     Outcome,
     UsedBefore,
     after_right,
+    is_success,
     with_proof_of,
     write_right,
     write_wrong,
@@ -37,6 +38,7 @@ from upstile.server.authorization.methods import Method, Sends, Verified
 from upstile.server.authorization.tokens._codes import issued
 from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, whole_seconds
 from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 
 VERIFY_WITHIN = 5.0
@@ -58,6 +60,7 @@ class Answers:
         sending: sends codes.
         next_steps: asks again.
         closings: closes what was guessed at too often.
+        restore_cancels: ends a way back by mail that is not needed.
         events: is told.
         clock: the time in epoch seconds; a process may have been stopped since it claimed an answer.
         refuse_copies: whether a right answer is wrong whose authenticator's counter went back.
@@ -74,6 +77,7 @@ class Answers:
         sending: Sending,
         next_steps: NextSteps,
         closings: Closings,
+        restore_cancels: RestoreCancels,
         events: Events,
         clock: Callable[[], float],
         refuse_copies: bool,
@@ -86,6 +90,7 @@ class Answers:
         self._sending = sending
         self._next_steps = next_steps
         self._closings = closings
+        self._restore_cancels = restore_cancels
         self._events = events
         self._clock = clock
         self._refuse_copies = refuse_copies
@@ -219,6 +224,8 @@ class Answers:
             left = verified.codes_left
             outcome = self._next_steps.after(answer, claimed, proved, after, now, "accepted", codes_left=left)
         self._check_claim(claimed)
+        account, app = answer.account, answer.ceremony.client_id
+        await self._restore_cancels.answered(account, claimed.side, app, now, is_success=is_success(answer))
         events = told_of(answer, claimed, proved, verified, outcome, now)
         rows = self._events.in_phase(*events)
         await write_right(self._storage, answer, claimed, proved, verified, outcome, now, rows)

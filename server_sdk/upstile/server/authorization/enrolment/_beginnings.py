@@ -22,8 +22,9 @@ from upstile.server.authorization.enrolment._changes import (
 )
 from upstile.server.authorization.enrolment._enrolment_rights import Bar, EnrolmentRights, first_enrolment
 from upstile.server.authorization.enrolment._first_codes import FirstCodes
-from upstile.server.authorization.methods import Enrolled, Method, Sends, Wanted
+from upstile.server.authorization.methods import Enrolled, Method, Restores, Sends, Wanted
 from upstile.server.authorization.user._account import (
+    WITH_CODE,
     added,
     discarded,
     is_full,
@@ -32,6 +33,7 @@ from upstile.server.authorization.user._account import (
     put_in_use,
     regenerated,
 )
+from upstile.server.authorization.user._restore import TO_RESTORE, is_right, used
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import Account, AuthenticatorRecord
@@ -43,6 +45,20 @@ class _Sender(NamedTuple):
     method: Method
     account: str
     place: str
+
+
+class _Right(NamedTuple):
+    """By what right something begins.
+
+    Attributes:
+        bar: what the caller was held to; `None` where a code stands for it.
+        code: the code that lets it begin.
+        restores: whether that is one by mail, so that what begins takes the place of all that is enrolled.
+    """
+
+    bar: Bar | None
+    code: str | None
+    restores: bool
 
 
 class Beginnings:
@@ -68,6 +84,7 @@ class Beginnings:
         self._changes = changes
         self._rights = rights
         self._methods = [method for method in methods if method.traits.enrolled]
+        self._restores = any(isinstance(method, Restores) and method.restores for method in methods)
         self._first_codes = first_codes
         self._events = events
 
@@ -80,7 +97,7 @@ class Beginnings:
         methods = [method for method in self._methods if method.traits.name == wanted.method]
         if not methods or is_full(account):
             raise problem("invalid-request", 400, "this method is not known, or there are too many authenticators")
-        bar = await self._rights.to_add(call, records, wanted.enrolment_code, now)
+        right = await self._right(call, account, wanted.enrolment_code, now)
         self._changes.count(call, now)
         id, name = token_urlsafe(12), await self._rights.account(call, now)
         asked = Wanted(user=user_of(call), id=id, account=name, existing=records, destination=wanted.destination)
@@ -93,14 +110,13 @@ class Beginnings:
             created=int(now),
             data=enrolled.data,
             begun_by=beginner_of(call),
-            first=not bar,
+            first=not right.bar,
             expires_at=int(now) + PENDING_LIFE,
         )
         if method.traits.backup:
-            await self._put_in_use(call, record, bar, now)
+            await self._put_in_use(call, record, right.bar or (), now)
         else:
-            code = wanted.enrolment_code if not bar else None
-            await self._begun(call, record, code, bar, now, _Sender(method, name, enrolled.sends_to))
+            await self._begun(call, record, right, now, _Sender(method, name, enrolled.sends_to))
         left, state = (None, "active") if method.traits.backup else (PENDING_LIFE, "pending")
         members = {"id": id, "state": state, "expires_in": left, **enrolled.members}
         return json_response(201, EnrollResponse.from_members(members).to_members())
@@ -128,6 +144,14 @@ class Beginnings:
         members = {"id": id, "state": "active", **enrolled.members}
         return json_response(200, EnrollResponse.from_members(members).to_members())
 
+    async def _right(self, call: GuardedCall, account: Account, code: str | None, now: float) -> "_Right":
+        """By what right the caller begins. Raises `Rejection` where they may not."""
+        if code is not None and self._restores and is_right(account, code, now):
+            await self._rights.fresh(call, now)
+            return _Right(None, code, restores=True)
+        bar = await self._rights.to_add(call, live(account, now), code, now)
+        return _Right(bar, None if bar else code, restores=False)
+
     async def _put_in_use(self, call: GuardedCall, pending: AuthenticatorRecord, bar: Bar, now: float) -> None:
         """Recovery codes: never the first, so never by the rule for first ones; and one set of a user."""
         if not bar:
@@ -142,8 +166,7 @@ class Beginnings:
         self,
         call: GuardedCall,
         record: AuthenticatorRecord,
-        code: str | None,
-        bar: Bar,
+        right: "_Right",
         now: float,
         sender: "_Sender",
     ) -> None:
@@ -154,15 +177,18 @@ class Beginnings:
         event = self._changes.event("enrolment-begun", call, record, now)
 
         def decide(account: Account) -> tuple[Account, bool]:
-            return added(account, record, now, by_code=code is not None)
+            if right.restores:
+                account, is_good = used(account, right.code or "", now)
+                return added(account, record, now, by_code=TO_RESTORE) if is_good else (account, False)
+            return added(account, record, now, by_code=None if right.code is None else WITH_CODE)
 
-        if not await self._changes.change(call, decide, now, event, bar):
+        if not await self._changes.change(call, decide, now, event, right.bar):
             raise first_enrolment()
         await self._events.tell(event, written=True)
         if sends is not None:
             await self._first_codes.send(call, record, sends, sender.account, now)
-        if code is not None:  # only now, so that a storage or a mail server that fails does not cost the code
-            await self._use_code(call, code, record.id, now)
+        if right.code is not None and not right.restores:  # only now: a storage or mail server that fails costs none
+            await self._use_code(call, right.code, record.id, now)
 
     async def _use_code(self, call: GuardedCall, code: str, id: str, now: float) -> None:
         """Use the enrolment code up for what it let begin; of two who have begun with it, one keeps what they began."""

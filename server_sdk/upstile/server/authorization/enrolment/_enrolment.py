@@ -32,6 +32,7 @@ from upstile.server.authorization.user._account import (
     unchanged,
 )
 from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._restore import is_begun_to_restore
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
 from upstile.server.storage import AuthenticatorRecord
@@ -81,7 +82,8 @@ class Enrolment:
         _, record = await self._changes.found(call, path["id"], now)
         if not is_begun_by(record, beginner_of(call)):
             raise not_found()
-        event = self._changes.event("authenticator-added", call, record, now)
+        kind: EventKind = "account-restored" if is_begun_to_restore(record) else "authenticator-added"
+        event = self._changes.event(kind, call, record, now)
         active = await self._confirm(call, record, read(VerifyRequest, request), event, now)
         await self._events.tell(event, written=True)
         return json_response(200, entry(active, now).to_members())

@@ -155,6 +155,13 @@ class EnrolmentRights:
 
         return judged
 
+    async def fresh(self, call: GuardedCall, now: float) -> None:
+        """Is the call made with a fresh sign-in by an app that proves its key? Raises `Rejection` if not."""
+        login = await self._login(call, now)
+        is_fresh = login is not None and login.jti == call.token.jti and now - login.auth_time <= FRESH_LOGIN
+        if not is_fresh or call.token.jkt is None:  # the guard has seen the proof by this key
+            raise first_enrolment()
+
     async def account(self, call: GuardedCall, now: float) -> str:
         """What the user calls the account, for the authenticator's own display."""
         login = await self._login(call, now)
@@ -167,11 +174,9 @@ class EnrolmentRights:
 
     async def _first(self, call: GuardedCall, records: Sequence[AuthenticatorRecord], now: float) -> None:
         """The rule for the first one without a code: a fresh sign-in by an app that proves its key."""
-        disabled = self._is_out_of_use(records)
-        login = await self._login(call, now)
-        fresh = login is not None and login.jti == call.token.jti and now - login.auth_time <= FRESH_LOGIN
-        if disabled or not fresh or call.token.jkt is None:  # the guard has seen the proof by this key
-            raise first_enrolment(AFTER_A_RESET if disabled else None)
+        if self._is_out_of_use(records):
+            raise first_enrolment(AFTER_A_RESET)
+        await self.fresh(call, now)
 
     async def _is_right(self, call: GuardedCall, code: str, now: float) -> bool:
         key = self._names("enrolment", spoken_code(code))

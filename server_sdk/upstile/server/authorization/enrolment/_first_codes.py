@@ -7,7 +7,7 @@ from upstile.server.authorization.methods import Order, Sends, Sent
 from upstile.server.authorization.user._account import discarded, with_data
 from upstile.server.authorization.user._budgets import side_of
 from upstile.server.authorization.user._places import Place
-from upstile.server.authorization.user._sends import first_sent, not_sent, wait_to_send_first
+from upstile.server.authorization.user._sends import first_sent, not_sent, sent, wait_to_send, wait_to_send_first
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem, slow_down
@@ -52,6 +52,24 @@ class FirstCodes:
 
         await self._store.update_many([key, place_key], decide, now)
 
+    async def count_to_known(self, call: GuardedCall, now: float) -> None:
+        """Count one send to a place that is the user's own, on the caller's side alone, as in a ceremony.
+
+        Raises:
+            Rejection: there were too many.
+        """
+        key = self._names("user", call.token.subject)
+
+        def decide(found: Found) -> tuple[Kept, None]:
+            user = UserState.read(found.get(key))
+            side = side_of(user, call.token.jkt, now)
+            wait = wait_to_send(user, side, now)
+            if wait:
+                raise slow_down(wait)
+            return {key: sent(user, side, now).record(now)}, None
+
+        await self._store.update_many([key], decide, now)
+
     async def send(
         self, call: GuardedCall, record: AuthenticatorRecord, sends: Sends, account: str, now: float
     ) -> None:
@@ -69,7 +87,8 @@ class FirstCodes:
         )
         outcome = await sends.send(order)
         if outcome is None:
-            raise await self._given_back(call, record, now)
+            await self._changes.change(call, lambda account: discarded(account, record.id), now)
+            raise await self.given_back(call, record, now)
         await self._remember(call, record, outcome, now)
 
     async def _remember(self, call: GuardedCall, record: AuthenticatorRecord, sent: Sent, now: float) -> None:
@@ -83,7 +102,8 @@ class FirstCodes:
             raise not_found()
         await self._events.tell(event, written=True)
 
-    async def _given_back(self, call: GuardedCall, record: AuthenticatorRecord, now: float) -> Rejection:
+    async def given_back(self, call: GuardedCall, record: AuthenticatorRecord, now: float) -> Rejection:
+        """What is answered where nothing could be sent; the send is not counted."""
         key = self._names("user", call.token.subject)
 
         def decide(found: Found) -> tuple[Kept, None]:
@@ -92,6 +112,5 @@ class FirstCodes:
 
         await self._store.update_many([key], decide, now)
         event = self._changes.event("code-not-sent", call, record, now)
-        await self._changes.change(call, lambda account: discarded(account, record.id), now)
         await self._events.tell(event)
         return problem("not-sent", 503, retry_after=_AGAIN)

@@ -23,17 +23,18 @@ class CodeMessage:
     Attributes:
         channel: `email` or `sms`.
         destination: the address (its domain in ASCII), or the phone number (E.164).
-        code: the digits.
+        code: the digits, or the enrolment code of `restore`; empty where the purpose is `restore-asked`.
         user: whose code it is.
         account: what the user calls the account, if that is known.
         service: the name of the deployment.
         app: the `client_id` of the app that asks.
-        purpose: `confirm` something, or `enrol` this destination.
+        purpose: `confirm` something, or `enrol` this destination; with `mail_alone_restores=True` also
+            `restore-asked`, somebody asks for a way back, and `restore`, the code for it.
         requirement: what is asked of the person, in words for developers, such as `mfa, 300 s`.
         language: what the app says that the person reads, a tag such as `de-AT` (BCP 47), if that is known.
         requested_at: epoch seconds.
         address: where the request came from, masked as in the audit.
-        expires_in: seconds for which the code is good.
+        expires_in: seconds for which the code is good; of `restore-asked` those until one is sent.
     """
 
     channel: Literal["email", "sms"]
@@ -43,7 +44,7 @@ class CodeMessage:
     account: str | None = None
     service: str
     app: str
-    purpose: Literal["confirm", "enrol"]
+    purpose: Literal["confirm", "enrol", "restore", "restore-asked"]
     requirement: str | None = None
     language: str | None = None
     requested_at: float
@@ -74,4 +75,6 @@ async def handed_over(deliver: Hook[[CodeMessage], None], message: CodeMessage) 
 def _without(code: str, text: str) -> str:
     """What an error says, on one line: some quote what they could not send, however the code was written in it."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    if not code:
+        return shown[:_MOST_SAID]
     return re.sub(r"[\s\N{REPLACEMENT CHARACTER}.-]*".join(code), "•", shown)[:_MOST_SAID]

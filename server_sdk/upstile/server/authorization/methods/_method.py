@@ -154,7 +154,7 @@ class Order:
     record: AuthenticatorRecord
     account: str | None
     app: str
-    purpose: Literal["confirm", "enrol"]
+    purpose: Literal["confirm", "enrol", "restore", "restore-asked"]
     requirement: str | None = None
     language: str | None = None
     address: str | None = None
@@ -178,6 +178,20 @@ class Sends(Protocol):
 
     async def send(self, order: Order) -> Sent | None:
         """Send a code, within a few seconds; `None` if that failed. No transaction is open meanwhile."""
+        ...
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """What a method can do besides if its destinations are told of a way back that somebody asks for."""
+
+    @property
+    def restores(self) -> bool:
+        """Whether a code that restores an account may be sent to its destinations."""
+        ...
+
+    async def tell(self, order: Order, code: str | None) -> bool:
+        """Say that a way back was asked for, or send the code of one, within a few seconds; whether that was done."""
         ...
 
 

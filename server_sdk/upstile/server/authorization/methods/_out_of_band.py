@@ -11,7 +11,7 @@ from upstile.protocol import AnswerRequest, Offer, VerifyRequest
 from upstile.server._errors import ConfigurationError
 from upstile.server._hook import Hook
 from upstile.server.authorization._acr import Factor, Proof
-from upstile.server.authorization._lives import SENT_CODE_LIFE
+from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, RESTORE_DELAY, SENT_CODE_LIFE
 from upstile.server.authorization.methods._code_message import CodeMessage, Deliver, handed_over
 from upstile.server.authorization.methods._context import MethodContext
 from upstile.server.authorization.methods._destination import Reads, email_address, phone_number
@@ -44,11 +44,12 @@ class OutOfBandCode:
         digits: 8, or 6.
         reaches_mfa: whether a right code counts as something that the person has, so that it helps to reach `mfa`. A
             mailbox is often open with a password alone, and a phone number can be taken over: it is your risk.
+        restores: whether who lost everything else gets a code there that restores the account.
     """
 
     _context: MethodContext
 
-    def __init__(self, deliver: Deliver, channel: Channel, *, digits: int, reaches_mfa: bool) -> None:
+    def __init__(self, deliver: Deliver, channel: Channel, *, digits: int, reaches_mfa: bool, restores: bool) -> None:
         if digits not in _DIGITS:
             raise ConfigurationError(f"digits={digits!r} must be 8, or 6")
         if not callable(deliver):
@@ -57,6 +58,7 @@ class OutOfBandCode:
         self._channel: Channel = channel
         self._deliver: Hook[[CodeMessage], None] = Hook(deliver, "upstile deliver")
         self._digits = digits
+        self._restores = restores
         self._factors = frozenset({Factor.POSSESSION} if reaches_mfa else ())
 
     def bind(self, context: MethodContext) -> Self:
@@ -105,10 +107,28 @@ class OutOfBandCode:
 
     async def send(self, order: Order) -> Sent | None:
         """Make a code and hand it over; `None` if that failed, so that nothing was sent."""
-        number, record, user = randbelow(10**self._digits), order.record, order.user
-        code = str(number).zfill(self._digits)
+        record, user = order.record, order.user
+        code = str(randbelow(10**self._digits)).zfill(self._digits)
+        if not await handed_over(self._deliver, self._message(order, code, SENT_CODE_LIFE)):
+            return None
+        sealed = self._context.secrets.close(_hash(code), user, record.id, "code")
+        until = order.now + SENT_CODE_LIFE
+        return Sent(state={"code": sealed, "id": record.id, "sent": order.now, "until": until})
+
+    @property
+    def restores(self) -> bool:
+        """Whether a code that restores an account may be sent to its destinations."""
+        return self._restores
+
+    async def tell(self, order: Order, code: str | None) -> bool:
+        """Say that a way back was asked for, or send its code; whether the hook took it."""
+        lasts = RESTORE_DELAY if code is None else ENROLMENT_CODE_LIFE
+        return await handed_over(self._deliver, self._message(order, code or "", lasts))
+
+    def _message(self, order: Order, code: str, expires_in: int) -> CodeMessage:
+        record, user = order.record, order.user
         address = self._context.secrets.open(record.data["destination"], user, record.id, "destination").decode()
-        message = CodeMessage(
+        return CodeMessage(
             channel=self._channel,
             destination=address,
             code=code,
@@ -121,13 +141,8 @@ class OutOfBandCode:
             language=order.language,
             requested_at=order.now,
             address=order.address,
-            expires_in=SENT_CODE_LIFE,
+            expires_in=expires_in,
         )
-        if not await handed_over(self._deliver, message):
-            return None
-        sealed = self._context.secrets.close(_hash(code), user, record.id, "code")
-        until = order.now + SENT_CODE_LIFE
-        return Sent(state={"code": sealed, "id": record.id, "sent": order.now, "until": until})
 
     async def enroll(self, wanted: Wanted) -> Enrolled:
         """A destination; it is in use once a code that was sent there came back."""
@@ -165,10 +180,16 @@ class EmailCode(OutOfBandCode):
         deliver: hands a `CodeMessage` over to a mail server; a coroutine function, or a plain one.
         digits: 8, or 6.
         reaches_mfa: whether it counts as something that the person has; see `OutOfBandCode`.
+        mail_alone_restores: whether a person who lost everything gets a code by mail that lets them enrol anew. **A
+            mailbox alone then takes the account**, whatever else is enrolled: with it the password is reset. All that
+            stands against it is a day in which the owner can cancel it: all destinations are told at once, and any
+            sign-in with a known key, or any proof, ends it.
     """
 
-    def __init__(self, deliver: Deliver, *, digits: int = 8, reaches_mfa: bool = False) -> None:
-        super().__init__(deliver, "email", digits=digits, reaches_mfa=reaches_mfa)
+    def __init__(
+        self, deliver: Deliver, *, digits: int = 8, reaches_mfa: bool = False, mail_alone_restores: bool = False
+    ) -> None:
+        super().__init__(deliver, "email", digits=digits, reaches_mfa=reaches_mfa, restores=mail_alone_restores)
 
 
 class SmsCode(OutOfBandCode):
@@ -181,7 +202,7 @@ class SmsCode(OutOfBandCode):
     """
 
     def __init__(self, deliver: Deliver, *, digits: int = 8, reaches_mfa: bool = False) -> None:
-        super().__init__(deliver, "sms", digits=digits, reaches_mfa=reaches_mfa)
+        super().__init__(deliver, "sms", digits=digits, reaches_mfa=reaches_mfa, restores=False)
 
 
 def _hash(code: str) -> bytes:

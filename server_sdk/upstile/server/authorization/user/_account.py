@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from upstile.server.authorization.methods import Confirmed
+from upstile.server.authorization.user._restore import TO_RESTORE, forgotten, is_begun_to_restore
 from upstile.server.storage import Account, AuthenticatorRecord
 
 CONFIRM_TRIES = 5
@@ -17,7 +18,9 @@ PENDING_EACH = 5
 """Pending ones of a beginner: a base login and a key, or none."""
 MOST_PENDING = 100
 """Pending ones of a user, whoever signs in again and again to begin more."""
-_WITH_CODE = "enrolment-code "
+WITH_CODE = "enrolment-code "
+"""What `begun_by` of a pending one begins with that an enrolment code let begin."""
+_CODES = (WITH_CODE, TO_RESTORE)
 
 
 def live(account: Account, now: float) -> list[AuthenticatorRecord]:
@@ -50,21 +53,23 @@ def is_full(account: Account) -> bool:
     return sum(record.state == "active" for record in account.authenticators) >= MOST_AUTHENTICATORS
 
 
-def added(account: Account, record: AuthenticatorRecord, now: float, *, by_code: bool = False) -> tuple[Account, bool]:
+def added(
+    account: Account, record: AuthenticatorRecord, now: float, *, by_code: str | None = None
+) -> tuple[Account, bool]:
     """One more, pending: a beginner's sixth replaces their oldest. Whether it may begin.
 
     By the rule for first ones nothing begins while what an enrolment code let begin is pending. That is marked here,
-    before the code is used up: who dies in between has not lost its right of way with it.
+    before the code is used up: who dies in between has not lost its right of way with it. `by_code` is that mark.
     """
     records = live(account, now)
-    if record.first and not by_code and any(map(_is_by_code, records)):
+    if record.first and by_code is None and any(map(_is_by_code, records)):
         return account, False
     own = [other for other in records if other.state == "pending" and other.begun_by == record.begun_by]
     theirs = [other for other in records if other.state == "pending" and other not in own and not _is_by_code(other)]
     gone = {other.id for other in own[: max(0, len(own) - PENDING_EACH + 1)]}
     gone |= {other.id for other in theirs[: max(0, len(theirs) - MOST_PENDING + PENDING_EACH)]}
-    if by_code:
-        record = replace(record, begun_by=f"{_WITH_CODE}{record.begun_by}", first=False)
+    if by_code is not None:
+        record = replace(record, begun_by=f"{by_code}{record.begun_by}", first=False)
     return _with(account, [*(other for other in records if other.id not in gone), record]), True
 
 
@@ -100,12 +105,13 @@ def activated(
     """The pending one is active; one caller succeeds, and a first one only while it would be the first.
 
     What other beginners have pending goes, but for what an enrolment code let begin: from now on a beginning may ask
-    for more than theirs was asked for.
+    for more than theirs was asked for. What a mailed code let begin takes the place of all others: these are out of
+    use, and all sign-ins and tokens have ended.
     """
     record = find(account, id, now)
     if record is None or record.state != "pending":
         return account, None
-    if is_full(account):
+    if is_full(account) and not is_begun_to_restore(record):
         return account, None
     records = live(account, now)
     if record.first and (any(map(_is_by_code, records)) or not is_still_first(records, now)):
@@ -120,6 +126,9 @@ def activated(
         begun_by=None,
         expires_at=None,
     )
+    if is_begun_to_restore(record):
+        rest, _ = disabled(account)
+        return _with(rest, [*rest.authenticators, active]), active
     who = _beginner_of(record)
     stay = [other for other in account.authenticators if other.id == id or _stays(other, who)]
     return _replaced(_with(account, stay), active), active
@@ -206,8 +215,8 @@ def reopened(account: Account, id: str, now: float) -> tuple[Account, Authentica
 
 
 def signed_out(account: Account) -> tuple[Account, Account]:
-    """All sign-ins and tokens up to now have ended, and what was begun in them."""
-    records = [record for record in account.authenticators if record.state != "pending"]
+    """All sign-ins and tokens up to now have ended, and what was begun or asked for in them."""
+    records = [record for record in forgotten(account).authenticators if record.state != "pending"]
     account = replace(_with(account, records), logins=account.logins + 1, proofs=account.proofs + 1)
     return account, account
 
@@ -227,11 +236,12 @@ def at_least(account: Account, logins: int, proofs: int) -> tuple[Account, Accou
 
 
 def _is_by_code(record: AuthenticatorRecord) -> bool:
-    return record.state == "pending" and record.begun_by is not None and record.begun_by.startswith(_WITH_CODE)
+    return record.state == "pending" and record.begun_by is not None and record.begun_by.startswith(_CODES)
 
 
 def _beginner_of(record: AuthenticatorRecord) -> str:
-    return (record.begun_by or "").removeprefix(_WITH_CODE)
+    begun_by = record.begun_by or ""
+    return next((begun_by.removeprefix(code) for code in _CODES if begun_by.startswith(code)), begun_by)
 
 
 def _stays(record: AuthenticatorRecord, who: str) -> bool:

@@ -17,6 +17,10 @@ MAILS: dict[EventKind, str] = {
     "recovery-codes-regenerated": "change",
     "sign-count-went-back": "change",
     "enrolment-code-issued": "change",
+    "restore-asked": "restore_asked",
+    "restore-cancelled": "change",
+    "restore-code-sent": "change",
+    "account-restored": "change",
     "sessions-ended": "change",
     "user-unlocked": "change",
 }
