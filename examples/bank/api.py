@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from upstile.server import App, Authentication, TokenResponse
 from upstile.server.fastapi import StepUp
-from upstile.server.methods import Method
+from upstile.server.mail import CodeMails, Mailer
+from upstile.server.methods import EmailCode, Method, RecoveryCodes, Totp, WebAuthn
 
 
 class Credentials(BaseModel):
@@ -27,6 +28,12 @@ class Transfer(BaseModel):
 
 class PayoutAddress(BaseModel):
     address: str
+
+
+def ways_to_confirm(mailer: Mailer) -> list[Method]:
+    """What the bank's customers may prove themselves with; a recovery code is as good as the phone that is lost."""
+    by_mail = EmailCode(CodeMails(mailer, apps={"bank-cli": "Bank"}))
+    return [WebAuthn(), Totp(), RecoveryCodes(reaches_mfa=True), by_mail]
 
 
 def create_app(
@@ -54,6 +61,7 @@ def create_app(
     server.install(app)
 
     signed_in = server.requirement()
+    any_proof = server.requirement(max_age=0, reason="Confirm that it is you who reads the statement")
     recent_mfa = server.requirement(acr="mfa", max_age=300, scope="payments", reason="Confirm this transfer")
     security_key = server.requirement(acr="phr", reason="Confirm with your security key before payouts move")
     this_very_call = server.requirement(acr="mfa", max_age=0, reason="Confirm that your account is to be closed")
@@ -71,6 +79,10 @@ def create_app(
     @app.get("/balance")
     async def balance(auth: Annotated[Authentication, Depends(signed_in)]) -> dict[str, str]:
         return {"balance": str(accounts[auth.subject].balance)}
+
+    @app.get("/statement")
+    async def statement(auth: Annotated[Authentication, Depends(any_proof)]) -> dict[str, str]:
+        return {"iban": "AT61 1904 3002 3457 3201", "balance": str(accounts[auth.subject].balance)}
 
     @app.post("/transfers")
     async def transfer(order: Transfer, auth: Annotated[Authentication, Depends(recent_mfa)]) -> dict[str, str]:

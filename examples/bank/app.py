@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from upstile.client import Client, ClientOptions, Totp, WebAuthn
+from upstile.client import Client, ClientOptions, Otp, RecoveryCode, Totp, WebAuthn
 
 CLIENT_ID = "bank-cli"
 
@@ -17,7 +17,7 @@ class BankApp:
     """
 
     def __init__(self, url: str, **options: Unpack[ClientOptions]) -> None:
-        options.setdefault("methods", [Totp(), WebAuthn()])
+        options.setdefault("methods", [Totp(), WebAuthn(), Otp(), RecoveryCode()])
         self.client = Client(url, client_id=CLIENT_ID, **options)
 
     def sign_in(self, username: str, password: str) -> None:
@@ -27,6 +27,10 @@ class BankApp:
     def balance(self) -> str:
         """The balance; any token will do."""
         return str(self._call("GET", "/balance")["balance"])
+
+    def statement(self) -> Mapping[str, Any]:
+        """The statement; the bank wants a proof each time, and any will do."""
+        return self._call("GET", "/statement")
 
     def transfer(self, to: str, amount: str) -> Mapping[str, Any]:
         """Send money; the bank wants a recent second factor."""

@@ -8,6 +8,7 @@ Run it with `uv run --only-group demo python -m examples.bank` and one of:
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,8 @@ from typing import NoReturn
 import httpx
 from rich.markup import escape
 
-from examples.bank.api import create_app
+from examples.bank.api import create_app, ways_to_confirm
+from examples.bank.mail_server import Inbox, receiving
 from examples.bank.narration import Narrator
 from examples.bank.page import Page, ReaderLeft
 from examples.bank.person import at_a_terminal
@@ -24,6 +26,7 @@ from examples.bank.serving import serving
 from examples.bank.story import PASSWORD, Story, StoryWentWrong
 from upstile.client import StepUpError
 from upstile.client.testing import Clock
+from upstile.server.mail import Mailer
 
 _STOPPED, _UNREAD = 130, 141  # as a shell counts SIGINT and SIGPIPE
 
@@ -56,19 +59,34 @@ def _options() -> argparse.Namespace:
 
 
 def _run(page: Page, options: argparse.Namespace) -> int:
-    clock = Clock()
-    with TemporaryDirectory(prefix="upstile-bank-") as folder:
+    logging.getLogger("upstile").addHandler(_Log(page))
+    clock, inbox = Clock(), Inbox(page)
+    with TemporaryDirectory(prefix="upstile-bank-") as folder, receiving(inbox) as mail_server:
+        mailer = Mailer(mail_server, sender="Bank <no-reply@login.bank.example>")
         narrators: list[Narrator] = []
 
         def make(url: str) -> Narrator:
             storage = f"sqlite:///{Path(folder) / 'bank.db'}"
-            narrators.append(Narrator(create_app(url=url, storage=storage, clock=clock), page))
+            app = create_app(url=url, storage=storage, methods=ways_to_confirm(mailer), clock=clock)
+            narrators.append(Narrator(app, page))
             return narrators[0]
 
         with serving(make) as url:
             if options.serve:
                 _serve(page, url)
-            return _tell(page, Story(page, narrators[0], url, clock, interactive=options.interactive))
+            story = Story(page, narrators[0], url, clock, inbox, interactive=options.interactive)
+            return _tell(page, story)
+
+
+class _Log(logging.Handler):
+    """The bank's log, shown where it belongs in the story."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(logging.WARNING)
+        self._page = page
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._page.say(f"[dim]the bank's log: {escape(record.getMessage())}[/]", indent=2)
 
 
 def _tell(page: Page, story: Story) -> int:

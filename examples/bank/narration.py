@@ -73,11 +73,14 @@ class Narrator:
             return message
 
         async def speak(message: Message) -> None:
-            head.update(message if message["type"] == "http.response.start" else {})
+            if message["type"] == "http.response.start":
+                head.update(message)  # held back: after a 204 the app goes on at once
+                return
             reply.extend(message.get("body", b""))
-            if message["type"] == "http.response.body" and not message.get("more_body"):
+            if not message.get("more_body"):
                 self._show(scope, bytes(request), head, bytes(reply), perf_counter() - began)
-            await send(message)
+                await send(head)
+                await send({"type": "http.response.body", "body": bytes(reply)})
 
         await self._app(scope, listen, speak)
 
@@ -155,4 +158,5 @@ def _token_note(body: dict[str, Any]) -> str:
         return str(body.get("error", "refused"))
     claims = json.loads(base64url_decode(body["access_token"].split(".")[1]))
     serves = "serves once" if claims.get("single_use") else f"for {body['expires_in']} s"
-    return f"{body['token_type']} access_token=••• acr={body.get('acr')} {serves}"
+    acr = f"acr={body['acr']}" if "acr" in body else "without acr"
+    return f"{body['token_type']} access_token=••• {acr} {serves}"

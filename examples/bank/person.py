@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from rich.markup import escape
 
+from examples.bank.mail_server import Inbox
 from examples.bank.page import Page
-from upstile.client import Occasion, TerminalPrompter, Totp, Way
+from upstile.client import Occasion, Otp, RecoveryCode, TerminalPrompter, Totp, Way
 from upstile.client.testing import Clock
 
 PIN = "2468"
@@ -51,26 +52,41 @@ class AuthenticatorApp:
 
 
 class ScriptedPerson:
-    """Ada, unattended: types codes from a computed app and the PIN of a software key, and says so.
+    """Ada, unattended: types codes from a computed app, her mails and her paper, and the PIN of a software key.
 
     Args:
         page: where it is said.
         clock: the demo's clock; moved when a code was used and the next one is not there yet.
+        inbox: her mails.
+
+    Attributes:
+        mistakes: how often she types a wrong code before the right one.
+        lost_phone: whether she answers in another way than by the app on it.
+        asked: what she was asked for.
     """
 
-    def __init__(self, page: Page, clock: Clock) -> None:
+    def __init__(self, page: Page, clock: Clock, inbox: Inbox) -> None:
         self._page = page
         self._clock = clock
+        self._inbox = inbox
         self._app = AuthenticatorApp(clock)
+        self._paper: list[str] = []
+        self._method = ""
+        self.lost_phone = False
         self.mistakes = 0
         self.asked: list[str] = []
 
     def begin(self, occasion: Occasion, way: Way, others: Sequence[Way], cancel: Event) -> Way:
         """Hear why."""
-        change = f" (could change to {', '.join(map(str, others))})" if others else ""
         self._say(f"{occasion.server} asks {occasion.app} as {occasion.account}: “{occasion.reason}”")
-        self._say(f"continuing with {way}{change}")
-        return way
+        chosen = others[0] if self.lost_phone and way.method == Totp.name and others else way
+        self._say(f"continuing with {chosen}" if chosen is way else f"changes from {way} to {chosen}")
+        self._method = chosen.method
+        return chosen
+
+    def enrolling(self, method: str) -> None:
+        """Hear what is set up."""
+        self._method = method
 
     def code(self, label: str, cancel: Event) -> str:
         """Type a code: a wrong one as often as the script says, then the right one."""
@@ -79,11 +95,23 @@ class ScriptedPerson:
             self.mistakes -= 1
             self._say(f"{label}: types a wrong one")
             return "000000"
+        if self._method == Otp.name:
+            return self._typed(label, self._inbox.code(), "from the mail")
+        if self._method == RecoveryCode.name:
+            return self._typed(label, self._paper.pop(0), "the first on her paper, and crossed out there")
         if self._app.until_fresh():
             self._clock.move(_PERIOD)
             self._say("the code was used already; the demo's clock moves 30 s so that the app shows the next one")
-        self._say(f"{label}: types •••••• (computed, not a phone)")
-        return self._app.read()
+        return self._typed(label, self._app.read(), "computed, not a phone")
+
+    def show_codes(self, codes: Sequence[str], cancel: Event) -> None:
+        """Write them down."""
+        self._paper = list(codes)
+        self._say(f"writes down {len(codes)} recovery codes: ••••-••••-••••-••••, …")
+
+    def codes_left(self, left: int) -> None:
+        """Hear how many are left."""
+        self._say(f"“Recovery codes left: {left}.”")
 
     def pin(self, label: str, retries: int | None, cancel: Event) -> str:
         """Type the PIN."""
@@ -116,6 +144,10 @@ class ScriptedPerson:
     def leave(self) -> None:
         """Nothing is under way."""
 
+    def _typed(self, label: str, code: str, note: str) -> str:
+        self._say(f"{label}: types •••••• ({note})")
+        return code
+
     def _say(self, text: str) -> None:
         self._page.say(f"[cyan]Ada[/] [dim]·[/] {escape(text)}", indent=9)
 
@@ -131,6 +163,7 @@ class PersonAtTheTerminal(TerminalPrompter):
     def __init__(self, *, own_key: bool, device: str = "/dev/tty") -> None:
         super().__init__(device)
         self.own_key = own_key
+        self.lost_phone = False
         self.mistakes = 0
         self.asked: list[str] = []
         self._scanned_one = False

@@ -8,51 +8,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from time import time
 
 import httpx
 import pytest
 
 from interop.raw.wire import challenge as strictly_parsed
-from support.terminal import Sitting
-from support.totp import code_at, seed_in
+from support.at_the_demo import AtTheDemo
 from upstile.protocol import find_step_up, parse_challenges
 
 ROOT = Path(__file__).parents[2]
 DEMO = [sys.executable, "-m", "examples.bank"]
 ENVIRONMENT = {**os.environ, "COLUMNS": "80"}
-
-AT_THE_TERMINAL = """
-from examples.bank import demo, person, story
-from upstile.server.authorization.ceremony import _overload
-_overload.LATE = float("inf")  # a busy machine must not refuse what a test starts
-story.CtapHidDevice.list_devices = list  # whatever is connected here stays out of it
-clock = demo.Clock()
-demo.Clock = lambda: clock
-ask = person.PersonAtTheTerminal.code
-def code(*question):
-    clock.move(30)  # so that nobody waits for the next code
-    return ask(*question)
-person.PersonAtTheTerminal.code = code
-raise SystemExit(demo.main())
-"""
-
-
-class AtTheDemo(Sitting):
-    """A person in front of the interactive demo."""
-
-    def __init__(self, stdout: int | None = None) -> None:
-        super().__init__(["-c", AT_THE_TERMINAL, "--interactive"], cwd=ROOT, stdout=stdout)
-        self._codes = 0
-
-    def types_a_code(self, *, after: str, wrong: bool = False) -> str:
-        """The code of the secret that was shown last, at the time to which the demo's clock was moved."""
-        seen = self.sees(after)
-        self._codes += 1
-        secret = re.findall(r"type this secret: ([A-Z2-7 ]+)", self.shown)[-1]
-        code = code_at(seed_in(secret.replace(" ", "")), int(time()) // 30 + self._codes)
-        self.writes(f"{'000000' if wrong else code}\n")
-        return seen
 
 
 @pytest.fixture
@@ -71,7 +37,7 @@ def told() -> str:
 
 
 def test_the_demo_tells_every_step_and_ends_well(told: str) -> None:
-    assert re.findall(r"^\((.)\) ", told, re.MULTILINE) == list("1·23·456·")
+    assert re.findall(r"^\((.)\) ", told, re.MULTILINE) == list("1·23···4···567·")
     assert "the demo's clock is moved" in told
     last = told.partition("Every step ended as told.\n")[2]
     commands = re.findall(r"^    uv run --only-group demo (.+)$", last, re.MULTILINE)
@@ -80,30 +46,58 @@ def test_the_demo_tells_every_step_and_ends_well(told: str) -> None:
 
 
 def test_the_demo_shows_the_challenges_and_masks_the_secrets(told: str) -> None:
-    assert told.count("WWW-Authenticate: DPoP error=") == 6
+    assert told.count("WWW-Authenticate: DPoP error=") == 9
     assert "access_token=•••" in told
     assert not re.search(r"eyJ[A-Za-z0-9_-]{10}", told)
     assert not re.search(r"secret=[A-Z2-7]", told)
     assert "2468" not in told
+    assert not re.search(r"([0-9A-Z]{4}-){3}[0-9A-Z]{4}", told)  # a recovery code
 
 
 def test_the_demo_says_what_may_surprise(told: str) -> None:
     assert told.count("(403 is how the draft standard") == 1
     assert "a proof no older than a minute" in told
     assert told.count("acr=mfa serves once") == 1
-    assert told.count("  took ") == 9
+    assert told.count("  took ") == 15
 
 
 def test_the_first_challenge_is_shown_whole_and_of_the_others_what_differs(told: str) -> None:
     shown = re.findall(r"WWW-Authenticate: (.+(?:\n {11}\S.*)+)", told)
     joined = [" ".join(line.strip() for line in lines.split("\n")) for lines in shown]
     found = [find_step_up(parse_challenges(challenge.removesuffix(", …"))) for challenge in joined]
-    assert [challenge and challenge.requirement.max_age for challenge in found] == [300, 60, None, 300, 0, 0]
-    form = r'DPoP error="\w+", acr_values="\w+"(, [a-z_]+=("\S+"|\d+))*'
+    assert [challenge and challenge.requirement.max_age for challenge in found] == [300, 60, 0, 60, 60, None, 300, 0, 0]
+    form = r'DPoP error="\w+"(, acr_values="\w+")?(, [a-z_]+=("\S+"|\d+))*'
     assert re.fullmatch(form, joined[0])
     assert 'resource_metadata="http://localhost:' in joined[0]
     assert 'algs="ES256"' in joined[0]
     assert all(re.fullmatch(form + ", …", challenge) for challenge in joined[1:])
+
+
+def test_a_mail_is_shown_as_it_arrived_the_first_whole_and_the_second_to_its_code(told: str) -> None:
+    mails = re.findall(r"(?:^ {4}│.*\n)+", told, re.MULTILINE)
+    first, second = ([line.removeprefix("    │").strip() for line in mail.splitlines()] for mail in mails)
+    assert first[:3] == [
+        "From: Bank <no-reply@login.bank.example>",
+        "To: ada@example.com",
+        "Subject: Bank: code to add this mail address",
+    ]
+    assert "IF IT WAS NOT YOU" in first
+    assert second[2] == "Subject: Bank: code to confirm that it is you"
+    assert second[-1] == "…"
+    codes = [line for line in first + second if re.fullmatch(r"\d{8}", line)]
+    assert len({*codes}) == len(codes) == 2
+    assert second[-2] == codes[1]
+
+
+def test_a_lost_phone_is_replaced_with_a_recovery_code_which_a_mailed_code_could_not(told: str) -> None:
+    lost = told.partition("Her phone is lost.")[2]
+    mailed, _, replaced = lost.partition("She adds her new phone")
+    assert "answer by otp → sent" in mailed
+    assert "without acr serves once" in mailed
+    assert "start (mfa) → asks for totp, recovery_code; 5" in replaced
+    assert "answer by recovery_code → authorization_code=•••" in replaced
+    assert "“Recovery codes left: 9.”" in replaced
+    assert re.search(r"DELETE /stepup/authenticators/\S+  204", replaced)
 
 
 def test_lines_fit_and_have_no_blanks_at_their_end(told: str) -> None:
@@ -155,6 +149,14 @@ def test_who_mistypes_and_picks_another_method_still_sees_every_step_end_as_told
     sitting.types_a_code(after="Code from your authenticator app: ", wrong=True)
     sitting.types_a_code(after="Code from your authenticator app: ")
     sitting.types_a_code(after="Code from your authenticator app: ")
+    sitting.types_the_mailed_code(after="Code that you were sent: ", slowly=True)
+    sitting.types_a_code(after="Code from your authenticator app: ")  # a minute later: asked again
+    sitting.types("saved\n", after="once you have saved them: ")
+    sitting.types("2\n", after="change with a number: ")
+    sitting.types_the_mailed_code(after="Code from the mail: ")
+    sitting.types("2\n", after="change with a number: ")
+    sitting.types_a_recovery_code(after="One of your recovery codes: ")
+    sitting.types_a_code(after="authenticator app shows: ")
     for _ in ("enrols the key", "uses it"):
         sitting.types("2468\n", after="8 tries left): ")
     sitting.types("2\n", after="change with a number: ")

@@ -1,4 +1,4 @@
-"""Backup codes: shown once, good once, beside other methods alone (upstile profile §4, §7, §8)."""
+"""Recovery codes: shown once, good once, beside other methods alone (upstile profile §4, §7, §8)."""
 
 import asyncio
 from dataclasses import replace

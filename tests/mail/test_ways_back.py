@@ -41,7 +41,7 @@ class Ada:
     Attributes:
         old, new: the phone that she had, known to the bank, and the one that she has; neither is signed in.
         mail: the identifier of her mailbox.
-        codes: her backup codes.
+        codes: her recovery codes.
         lost: the identifier of the authenticator app on the old phone.
     """
 
@@ -98,7 +98,7 @@ def newest(box: Mailbox, words: str) -> Arrived:
 
 @asynccontextmanager
 async def bank(folder: Path, box: Mailbox, *, passkey: bool = False) -> AsyncGenerator[Ada]:
-    """Ada, with an authenticator app, backup codes and a mailbox, maybe a passkey, and an empty mailbox."""
+    """Ada, with an authenticator app, recovery codes and a mailbox, maybe a passkey, and an empty mailbox."""
     mailer = Mailer(box.url, sender="Bank <no-reply@bank.example>", timeout=1.0)
     mailed = EmailCode(CodeMails(mailer, apps=APPS), mail_alone_restores=True)
     options: dict[str, Any] = {"methods": [WebAuthn(), Totp(), RecoveryCodes(reaches_mfa=True), mailed], "name": "Bank"}

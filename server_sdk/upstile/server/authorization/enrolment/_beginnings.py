@@ -89,7 +89,7 @@ class Beginnings:
         self._events = events
 
     async def begin(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
-        """`POST`: a pending authenticator, or backup codes in use at once, and what the user's device needs."""
+        """`POST`: a pending authenticator, or recovery codes in use at once, and what the user's device needs."""
         call = await self._changes.authenticated(request, now)
         wanted = read(EnrollRequest, request)
         account = await self._changes.account(call)
@@ -122,7 +122,7 @@ class Beginnings:
         return json_response(201, EnrollResponse.from_members(members).to_members())
 
     async def regenerate(self, request: HttpRequest, path: Path, now: float) -> HttpResponse:
-        """`POST /{id}/regenerate`: new backup codes; the old ones are void, and what came of proofs ends."""
+        """`POST /{id}/regenerate`: new recovery codes; the old ones are void, and what came of proofs ends."""
         call, record, bar = await self._changes.changeable(request, path["id"], now)
         method = next((method for method in self._methods if method.traits.key == record.method), None)
         if method is None or not method.traits.backup:
@@ -153,7 +153,7 @@ class Beginnings:
         return _Right(bar, None if bar else code, restores=False)
 
     async def _put_in_use(self, call: GuardedCall, pending: AuthenticatorRecord, bar: Bar, now: float) -> None:
-        """Backup codes: never the first, so never by the rule for first ones; and one set of a user."""
+        """Recovery codes: never the first, so never by the rule for first ones; and one set of a user."""
         if not bar:
             raise first_enrolment()
         record = replace(pending, state="active", begun_by=None, expires_at=None)

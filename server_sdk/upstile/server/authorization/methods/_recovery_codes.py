@@ -1,4 +1,4 @@
-"""Backup codes on paper: ten, shown once, each good for once (upstile profile §7; NIST SP 800-63B-4 §3.1.2)."""
+"""Recovery codes on paper: ten, shown once, each good for once (upstile profile §7; NIST SP 800-63B-4 §3.1.2)."""
 
 import json
 from collections.abc import Mapping, Sequence

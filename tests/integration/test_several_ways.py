@@ -1,4 +1,4 @@
-"""Each way to confirm, at a terminal, on the real server: added, used, wrong, locked, lost, replaced."""
+"""Who has several ways to confirm chooses between them, at a terminal, on the real server."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from support.bank_server import BankServer
 from support.every_way import ORDER, adas_app, bank_with_every_way
 from support.mailbox import Mailbox
 from support.terminal import Terminal
-from upstile.client import CeremonyFailed, Otp, RecoveryCode, Requirement, TerminalPrompter
+from upstile.client import CeremonyFailed, Otp, RecoveryCode, TerminalPrompter
 
 MAIL, TEXT, NEW = "ada@example.com", "+43 660 1234512", "new@example.com"
 SENT, BY_MAIL, BY_TEXT = "Code that you were sent: ", "Code from the mail: ", "Code from the text message: "
-CODES, PASSWORD, NUMBER = "One of your recovery codes: ", "Your password: ", "with a number: "
+CODES, NUMBER = "One of your recovery codes: ", "with a number: "
 SAVED = "once you have saved them: "
 
 Line = tuple[str, str | Callable[[], str]]
@@ -80,18 +80,6 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ada]:
         yield ada
 
 
-def test_a_sent_code_confirms_after_a_wrong_one_and_five_wrong_ones_lock(ada: Ada) -> None:
-    shown = ada.does(ada.pays, (BY_MAIL, "00000000"), (BY_MAIL, ada.code))
-    assert "Sent: a code by mail to a•••@example.com." in shown
-    assert "That was not right. Attempts left: 4." in shown
-    assert "Confirmed." in shown
-    with pytest.raises(CeremonyFailed) as caught:
-        ada.does(ada.pays, *[(BY_MAIL, "00000000")] * 5)
-    assert caught.value.diagnostics().startswith("Too many wrong codes. Wait ")
-    ada.bank.clock.ahead += 3600
-    assert "Confirmed." in ada.does(ada.pays, (BY_MAIL, ada.code))
-
-
 def test_of_two_destinations_one_is_chosen_and_what_cannot_be_sent_goes_the_other_way(ada: Ada) -> None:
     add = lambda: ada.client.authenticators.enroll(Otp(TEXT), "Phone")  # noqa: E731
     ada.does(add, (BY_MAIL, ada.code), (SENT, ada.code))
@@ -130,29 +118,6 @@ def test_a_lost_address_is_replaced_by_a_recovery_code(ada: Ada) -> None:
         ada.does(ada.pays, (NUMBER, "2"), *[(CODES, codes[0])] * 5)
     ada.bank.clock.ahead += 3600
     assert "Confirmed." in ada.does(ada.pays, (NUMBER, ""), (BY_MAIL, ada.code))
-
-
-def test_recovery_codes_are_replaced_and_the_old_ones_are_good_no_more(ada: Ada) -> None:
-    saving = ((BY_MAIL, ada.code), (SAVED, "saved"))
-    old = _codes(ada.does(lambda: ada.client.authenticators.enroll(RecoveryCode(), "Paper"), *saving))
-    ada.bank.clock.ahead += 3600
-    paper = next(entry.id for entry in ada.client.authenticators.list() if entry.method == "recovery_code")
-    new = _codes(ada.does(lambda: ada.client.authenticators.regenerate(paper), (NUMBER, ""), *saving))
-    assert len({*old, *new}) == 20
-    ada.bank.clock.ahead += 3600
-    text = ada.does(ada.pays, (NUMBER, "2"), (CODES, old[0]), (CODES, new[0]))
-    assert "Attempts left: 4." in text
-    assert "Confirmed." in text
-
-
-def test_a_password_confirms_where_any_proof_does_after_a_wrong_one(ada: Ada) -> None:
-    def asks() -> None:
-        assert ada.client.request("GET", "/balance", step_up=Requirement(max_age=60)).status_code == 200
-
-    shown = ada.does(asks, (NUMBER, "2"), (PASSWORD, "wrong"), (PASSWORD, "correct horse"))
-    assert "That was not right. Attempts left: 4." in shown
-    assert "correct horse" not in shown
-    assert "Confirmed." in shown
 
 
 def _codes(shown: str) -> list[str]:

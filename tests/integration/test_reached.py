@@ -1,0 +1,9 @@
+"""`docs/methods.md` says what each set of methods reaches, as the client and a server find out."""
+
+from docs.reached import PAGE, table
+from docs.troubleshooting import page_with
+
+
+def test_the_page_is_what_the_command_writes() -> None:
+    page = PAGE.read_text()
+    assert page == page_with(table(), page), "run uv run python -m docs.reached"
