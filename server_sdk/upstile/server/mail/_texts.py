@@ -63,8 +63,7 @@ class Texts:
             keep_trailing_newline=True,
         )
         self._zone = _zone(zone)
-        if folder is not None:
-            self._check(Path(folder))
+        self._read_all()
         self.mails, self.languages = self._found()
         if language not in self.languages:
             raise ConfigurationError(f"language={language!r}: there are templates in {', '.join(self.languages)}")
@@ -105,14 +104,13 @@ class Texts:
             return method_in_words(value, language)
         return plain(value) if isinstance(value, str) else value
 
-    def _check(self, folder: Path) -> None:
-        """Read each template of a deployment once, so that a mistake is found at start-up."""
-        for file in folder.iterdir():
-            if file.suffix in (".txt", ".html", ".jinja"):
-                try:
-                    self._environment.get_template(file.name)
-                except (TemplateError, UnicodeDecodeError) as error:
-                    raise ConfigurationError(f"the template {file.name} cannot be read: {error}") from error
+    def _read_all(self) -> None:
+        """Read each template once: a mistake is found at start-up, and the first mail holds no event loop up."""
+        for name in self._environment.list_templates(extensions=("txt", "html", "jinja")):
+            try:
+                self._environment.get_template(name)
+            except (TemplateError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"the template {name} cannot be read: {error}") from error
 
     def _found(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The mails, and the languages that have all of them."""
