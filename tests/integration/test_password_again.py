@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from support.mailbox import start
+from support.mailbox import Mailbox, enroll, start
 from support.own_app import OwnApp, own_app
-from support.wire_driver import Started, new_key
+from support.wire_driver import Started, new_key, problem_of
 from upstile.server.authorization.ceremony import _answer
-from upstile.server.methods import Check, Password, Totp
+from upstile.server.methods import Check, EmailCode, Password, Totp
 
 pytestmark = pytest.mark.anyio
 SECRET = "Correct horse, 0O1l — Batterie"
@@ -194,3 +194,19 @@ async def test_it_is_kept_and_logged_nowhere(tmp_path: Path, caplog: pytest.LogC
     for password in ("Wrong one, 0O1l", SECRET):
         assert password.encode() not in raw
         assert password not in caplog.text
+
+
+async def test_a_password_opens_no_closed_mailbox_and_opening_it_is_counted(tmp_path: Path) -> None:
+    """A thief with the password, and a user with a mailbox alone: a hundred guesses are not to begin anew."""
+    box = Mailbox()
+    async with own_app(tmp_path, methods=[EmailCode(box), Password(lambda _, password: password == SECRET)]) as app:
+        await app.sign_in()
+        id = await enroll(app, box)
+        thief = replace(app, key=new_key())
+        await thief.sign_in()
+        started = await start(thief, acr_values=None, scope="authenticators", max_age="60")
+        code = (await _answer_with(thief, started, SECRET)).json()["authorization_code"]
+        token = (await thief.redeem(started, code)).json()["access_token"]
+        for closed in (id, "password"):
+            refused = await thief.call("POST", f"/stepup/authenticators/{closed}/open", token=token)
+            assert problem_of(refused) == "first-enrolment"

@@ -175,3 +175,13 @@ async def test_guesses_at_codes_are_counted_like_any(tmp_path: Path) -> None:
         for left in (4, 3, 2, 1):
             assert (await _use(app, started, "0000-0000-0000-0000")).json()["attempts_left"] == left
         assert (await _use(app, started, "0000-0000-0000-0000")).json()["error"] == "temporarily_locked"
+
+
+async def test_paper_that_reaches_nothing_makes_no_key_known(tmp_path: Path) -> None:
+    """Each known key has a hundred guesses of its own: the thief who has the paper would get ten times as many."""
+    async with own_app(tmp_path, methods=[Totp(), RecoveryCodes()]) as app:
+        _, codes = await _codes(app)
+        thief = replace(app, key=new_key())
+        await thief.sign_in()
+        assert (await _use(thief, await start(thief, acr_values=None), codes[0])).status_code == 200
+        assert set((await app.server.export_user("ada"))["counted"]["known"]) == {thumbprint(app.key)}

@@ -142,10 +142,10 @@ class Enrolment:
     async def _open_for_all(self, call: GuardedCall, record: AuthenticatorRecord, now: float) -> HttpResponse:
         """What nobody enrols has no record of its own: that it is closed is its count alone."""
         bar = await self._rights.to_open(call, live(await self._changes.account(call), now), now)
-        event = self._changes.event("authenticator-opened", call, record, now)
+        self._changes.count(call, now)
         await self._changes.change(call, unchanged, now, bar=bar)
-        await self._closings.forget_count(user_of(call), record.id, now)
-        await self._events.tell(event)
+        if await self._closings.forget_count(user_of(call), record.id, now):
+            await self._events.tell(self._changes.event("authenticator-opened", call, record, now))
         return json_response(200, entry(record, now).to_members())
 
     async def _confirm(

@@ -13,7 +13,9 @@ from upstile.server.authorization.ceremony._offers import bar_for_changes
 from upstile.server.authorization.enrolment._shown import shown
 from upstile.server.authorization.methods import Method
 from upstile.server.authorization.user._account import live
+from upstile.server.authorization.user._budgets import side_of
 from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
@@ -113,14 +115,22 @@ class EnrolmentRights:
         """May the caller open what wrong answers closed to unknown keys? Raises `Rejection` if not.
 
         Only by a ceremony, also where the rule for the first one serves for all else: a fresh sign-in is what the
-        guesser has. An unknown key cannot have used what is closed, so it used another authenticator.
+        guesser has. An unknown key cannot have used what is closed, so it used another authenticator. Where nothing
+        that is enrolled reaches any bar, that may have been a password or a mailbox: then a known key has to ask.
 
         Returns:
             The bar.
         """
         bar = bar_for_changes(self._methods, records, now)
         await self.reached(call, bar, now)
+        if not bar and not await self._is_known(call, now):
+            raise first_enrolment()
         return bar
+
+    async def _is_known(self, call: GuardedCall, now: float) -> bool:
+        key = self._names("user", call.token.subject)
+        user = UserState.read((await self._store.get_many([key], now)).get(key))
+        return side_of(user, call.token.jkt, now) is not None
 
     def is_a_way(self, record: AuthenticatorRecord) -> bool:
         """Whether a user who has only this one can confirm something with it."""

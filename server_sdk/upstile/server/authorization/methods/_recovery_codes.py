@@ -36,10 +36,11 @@ class RecoveryCodes:
             it a code serves only where any proof will do: it is paper, and may have been copied.
     """
 
-    traits = Traits(name="recovery_code", backup=True)
     _context: MethodContext
 
     def __init__(self, *, reaches_mfa: bool = False) -> None:
+        # NOTE: paper that reaches nothing makes no key known: each of those would have a hundred guesses of its own.
+        self.traits = Traits(name="recovery_code", backup=True, trusted=reaches_mfa)
         self._factors = frozenset({Factor.POSSESSION} if reaches_mfa else ())
 
     def bind(self, context: MethodContext) -> "RecoveryCodes":
