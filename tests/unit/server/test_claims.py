@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from upstile.server import AccessToken
 from upstile.server.resource._claims import ClaimsReader, _parsed
 from upstile.server.resource._issuer import Issuer
+from upstile.server.resource._profile import TokenProfile
 from upstile.server.resource._verifier import InvalidToken
 
 NOW = 1_800_000_000
@@ -158,3 +159,13 @@ def test_details_that_are_handed_on_are_json() -> None:
 def _exact(token: AccessToken) -> list[tuple[type, Any]]:
     """A token such that 1, 1.0 and True differ."""
     return [(type(value), repr(value) if not isinstance(value, frozenset) else value) for value in token]
+
+
+@pytest.mark.parametrize("auth_time", [1000, "x", True, [1]])
+def test_a_profile_that_knows_no_time_of_authentication_reads_none(auth_time: object) -> None:
+    """By both ways of reading: a claim of the usual name may mean something else there."""
+    profile = TokenProfile(types={None}, is_access_token=lambda claims: claims.get("use") == "access", auth_time=None)
+    reader = ClaimsReader(Issuer(identifier=URL), frozenset({URL}), 0, profile)
+    claims = {**PLAIN, "use": "access", "auth_time": auth_time}
+    assert reader.read(json.dumps(claims).encode(), 1000.0, "s").auth_time is None
+    assert reader.read_members(claims, 1000.0, "s").auth_time is None

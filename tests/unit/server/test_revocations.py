@@ -23,8 +23,9 @@ class Log:
         self.away = False
         self.read_from: list[int] = []
 
-    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> None:
+    async def revoke(self, entry: Revocation, rows: Sequence[Row] = ()) -> bool:
         self.write(entry)
+        return True
 
     def write(self, entry: Revocation) -> None:
         number = len(self.entries) + 1
@@ -202,3 +203,11 @@ def test_a_list_that_was_never_read_is_not_usable(log: Log, elapsed: Elapsed) ->
 )
 def test_an_identifier_begins_with_its_generation(identifier: str, generation: int) -> None:
     assert generation_of(identifier) == generation
+
+
+def test_a_forked_process_admits_nobody_before_it_has_read_the_log(revocations: Revocations) -> None:
+    assert revocations.usable
+    revocations.forked()
+    assert not revocations.usable
+    revocations.look(NOW)
+    assert revocations.usable

@@ -96,7 +96,7 @@ def _usual_reader(issuer: Issuer, audience: frozenset[str], leeway: int, profile
     """One closure for a profile: whatever it does not take, or would refuse, it leaves to the careful reading."""
     validated = SchemaValidator(_schema(profile)).validate_json
     identifier, marks, satisfied_by = issuer.identifier, issuer.marks_single_use, issuer.satisfied_by
-    tells, acr, jti, auth_time = profile.is_access_token, profile.acr, profile.jti, profile.auth_time or "auth_time"
+    tells, acr, jti, auth_time = profile.is_access_token, profile.acr, profile.jti, profile.auth_time
     aud, client_id, scope, is_list = profile.audience, profile.client_id[0], profile.scope, profile.scope_is_list
 
     def usual(payload: bytes, now: float, signed: str) -> AccessToken | None:
@@ -123,7 +123,7 @@ def _usual_reader(issuer: Issuer, audience: frozenset[str], leeway: int, profile
             frozenset(get(scope, ())) if is_list else _scopes(get(scope) or ""),
             satisfied_by(names),
             get("amr", ()),
-            get(auth_time),
+            get(auth_time) if auth_time else None,  # where a profile knows none, a claim of the usual name says nothing
             claims["iat"],
             claims["exp"],
             _digest(signed) if jti is None else claims[jti],
@@ -149,12 +149,13 @@ def _schema(profile: TokenProfile) -> core_schema.TypedDictSchema:
         "sid": core_schema.nullable_schema(text),
         profile.scope: texts if profile.scope_is_list else core_schema.nullable_schema(text),
         "amr": texts,
-        profile.auth_time or "auth_time": core_schema.nullable_schema(time) if profile.auth_time else anything,
         "nbf": time,
         "cnf": core_schema.nullable_schema(bound),
         "single_use": anything,
         "authorization_details": anything,
     }
+    if profile.auth_time is not None:
+        may[profile.auth_time] = core_schema.nullable_schema(time)
     if isinstance(profile.acr, str):
         may[profile.acr] = core_schema.nullable_schema(either)
     asks = profile.is_access_token is not None or not isinstance(profile.acr, str)

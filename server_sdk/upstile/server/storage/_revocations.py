@@ -115,8 +115,9 @@ class Revocations:
         self._apply(Revocation(kind="proofs", name=name, below=account.proofs, expires_at=until))
 
     def forked(self) -> None:
-        """Be usable in a forked process, whoever held the lock in its parent."""
+        """Be usable in a forked process, whoever held the lock in its parent, once the log was read here."""
         self._lock = Lock()
+        self._read_at = None
 
     def look(self, now: float) -> None:
         """Read what is newer. For a thread: it may wait.
