@@ -223,3 +223,31 @@ async def test_codes_are_limited_as_all_that_is_sent(tmp_path: Path) -> None:
         await ada.mailed()
         replies = [await ada.ask() for _ in range(5)]
         assert [reply.status_code for reply in replies] == [202, 202, 202, 202, 429]
+
+
+@pytest.mark.parametrize("late", [-30, 30])
+async def test_a_known_device_cancels_what_a_code_of_the_last_moment_let_begin(tmp_path: Path, late: int) -> None:
+    """The code ends after three days, and what it let begin ten minutes later."""
+    async with lost(tmp_path) as thief:
+        begin = thief.app.clock.now
+        await thief.ask()
+        thief.app.clock.now = begin + 72 * HOUR - 120
+        assert (await thief.ask()).json()["state"] == "sent"
+        begun = await thief.begin(thief.box.code)
+        thief.app.clock.now = begin + 72 * HOUR + late
+        await thief.known.sign_in()
+        thief.app.clock.now = begin + 72 * HOUR + 300
+        assert problem_of(await thief.confirm(begun)) == "not-found"
+
+
+async def test_asking_for_another_destination_voids_no_code_of_the_owner(tmp_path: Path) -> None:
+    """Whoever knows the password could do so every day."""
+    async with lost(tmp_path) as ada:
+        token = await ada.known.elevate(scope="authenticators", max_age="60")
+        second = await enroll(ada.known, ada.box, "ada@work.example", token=token)
+        thief = replace(ada.app, key=new_key())
+        ada.app.clock.now += HOUR
+        begun = await ada.begin(await ada.mailed())
+        await thief.sign_in()
+        assert problem_of(await thief.call("POST", f"{PATH}/{second}/restore")) == "slow-down"
+        assert (await ada.confirm(begun)).json()["state"] == "active"

@@ -11,7 +11,7 @@ from hmac import compare_digest
 from typing import Literal, NamedTuple
 
 from upstile.protocol import spoken_code
-from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, RESTORE_DELAY, RESTORE_LAPSES
+from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE, PENDING_LIFE, RESTORE_DELAY, RESTORE_LAPSES
 from upstile.server.storage import Account, AuthenticatorRecord
 
 TO_RESTORE = "restore-code "
@@ -41,8 +41,8 @@ class Stage(NamedTuple):
     """What asking for a code at a destination does now.
 
     Attributes:
-        name: `new`, it begins; `waiting`, it has begun; `due`, a code is sent; `refused`, it was cancelled, or begun
-            for another destination, less than a day ago.
+        name: `new`, it begins; `waiting`, it has begun; `due`, a code is sent; `refused`, it was cancelled less than a
+            day ago, or is under way for another destination.
         wait: seconds until it does something else.
     """
 
@@ -57,8 +57,10 @@ def stage_of(account: Account, id: str, now: float) -> Stage:
         return Stage("new")
     record, asked = found
     wait = asked.asked + RESTORE_DELAY - now
-    if asked.cancelled or record.id != id:
+    if asked.cancelled:
         return Stage("refused", wait) if wait > 0 else Stage("new")
+    if record.id != id:  # or whoever knows the password would void the owner's code every day
+        return Stage("refused", asked.asked + RESTORE_LAPSES - now)
     return Stage("waiting", wait) if wait > 0 else Stage("due")
 
 
@@ -101,9 +103,9 @@ def is_begun_to_restore(record: AuthenticatorRecord) -> bool:
 def is_under_way(account: Account, now: float, *, but_by: str | None = None) -> bool:
     """Whether something can be cancelled that another key than `but_by` asked for."""
     found = next(_found(account), None)
-    return (
-        found is not None and not found[1].cancelled and now < found[1].asked + RESTORE_LAPSES and found[1].by != but_by
-    )
+    if found is None or found[1].cancelled or found[1].by == but_by:
+        return False
+    return now < found[1].asked + RESTORE_LAPSES + PENDING_LIFE  # what the code let begin in the last moment, too
 
 
 def cancelled(account: Account, now: float, *, but_by: str | None = None) -> tuple[Account, bool]:
