@@ -5,7 +5,14 @@ Secrets are `repr=False`: a model in a traceback or a log line shows none.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from upstile.protocol._errors import MalformedMessage
 from upstile.protocol._header import B64TOKEN
@@ -166,6 +173,12 @@ class TokenResponse(Message):
     auth_time: NumericDate | None = None
     refresh_token: OptionalSecret = None
     id_token: OptionalSecret = None
+
+    # NOTE: without a type of what it returns, or the schema in an API's documents would have no members.
+    @model_serializer(mode="wrap")
+    def _said(self, written: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """No member stands there as null (RFC 6749 §5.1), whoever writes it: an API's own sign-in, too."""
+        return {name: value for name, value in written(self).items() if value is not None}
 
     @model_validator(mode="after")
     def _known_type(self) -> "TokenResponse":

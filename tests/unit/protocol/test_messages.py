@@ -219,3 +219,10 @@ def test_documents_live_where_the_rfcs_put_them() -> None:
 def test_a_problem_knows_its_name() -> None:
     assert Problem(type=problem_type("token-used"), title="t", status=401).name == "token-used"
     assert Problem(type="about:blank", title="t", status=401).name == "about:blank"
+
+
+def test_a_token_response_says_no_null_whoever_writes_it_and_its_schema_names_its_members() -> None:
+    """A framework writes the API's own sign-in, and strict readers refuse `"refresh_token": null`."""
+    said = TokenResponse(access_token="t", token_type="DPoP", expires_in=60)
+    assert said.model_dump() == {"access_token": "t", "token_type": "DPoP", "expires_in": 60}
+    assert "scope" in TokenResponse.model_json_schema(mode="serialization")["properties"]
