@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -206,3 +208,21 @@ async def test_a_notice_is_given_up_after_a_day(tmp_path: Path, caplog: pytest.L
 def test_a_kind_without_a_mail_is_refused_at_start_up() -> None:
     with pytest.raises(ConfigurationError, match="token-issued"):
         notices(Mailbox(), kinds=["token-issued"])
+
+
+async def test_it_stops_though_a_library_loses_the_cancellation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`asyncio.wait_for` of Python 3.11 does, where what it waits for is done in that moment."""
+    begun = threading.Event()
+
+    async def deaf(*_: object) -> None:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+
+    monkeypatch.setattr(Mailer, "send", deaf)
+    async with mailbox() as box, bank(tmp_path, box):
+        await asyncio.to_thread(begun.wait, 10)
+        began = monotonic()
+    assert monotonic() - began < 5

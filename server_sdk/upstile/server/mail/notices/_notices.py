@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 
 from upstile.server._errors import ConfigurationError, StorageUnavailable
 from upstile.server.audit import EventKind
@@ -71,6 +71,7 @@ class Notices:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._application: asyncio.AbstractEventLoop | None = None
+        self._stopping = Event()
         self.sender: Sender | None = None
 
     async def start(self, store: DurableStore, clock: Callable[[], float]) -> None:
@@ -84,8 +85,8 @@ class Notices:
             return
         await asyncio.to_thread(store.with_notices, lambda _: None)
         self.sender = Sender(store, self._letters, self._mailer, clock)
-        self._loop = asyncio.new_event_loop()
-        self._task = self._loop.create_task(self._send(self.sender))
+        self._loop, self._stopping = asyncio.new_event_loop(), Event()
+        self._task = self._loop.create_task(self._send(self.sender, self._stopping))
         self._thread = Thread(target=_run, args=(self._loop, self._task), name="upstile notices", daemon=True)
         self._thread.start()
 
@@ -94,16 +95,17 @@ class Notices:
         thread, loop, task = self._thread, self._loop, self._task
         self._thread = self._loop = self._task = None
         if thread is not None and loop is not None and task is not None:
+            self._stopping.set()  # for `asyncio.wait_for` of Python 3.11 may lose a cancellation, and libraries use it
             with suppress(RuntimeError):  # it ended already
                 loop.call_soon_threadsafe(task.cancel)
             await asyncio.to_thread(thread.join)
 
-    async def _send(self, sender: Sender) -> None:
+    async def _send(self, sender: Sender, stopping: Event) -> None:
         fails = False
-        while True:
+        while not stopping.is_set():
             pause: float | None = None
             try:
-                pause = await sender.round(self._application)
+                pause = await sender.round(self._application, stopping)
                 fails = False
             except StorageUnavailable as error:
                 if not fails:
@@ -111,7 +113,8 @@ class Notices:
                 fails = True
             except Exception:
                 _log.exception("sending notices failed")
-            await asyncio.sleep(PERIOD if pause is None else pause)
+            if not stopping.is_set():
+                await asyncio.sleep(PERIOD if pause is None else pause)
 
 
 def _run(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[None]") -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from threading import Event
 from typing import Protocol
 
 from upstile.server.mail._errors import MailError, MailRefused, MailServerAway
@@ -51,17 +52,18 @@ class Sender:
         self._pause = SHORTEST_PAUSE
         self.sent = self.failed = self.given_up = self.dropped = 0
 
-    async def round(self, loop: asyncio.AbstractEventLoop | None) -> float | None:
+    async def round(self, loop: asyncio.AbstractEventLoop | None, stopping: Event | None = None) -> float | None:
         """Send all that is due; seconds to leave the mail server alone, where it is away.
 
         Args:
             loop: the application's.
+            stopping: is set where no more are to be taken.
 
         Raises:
             StorageUnavailable: the queue cannot be reached.
         """
         await self._tidy()
-        while True:
+        while stopping is None or not stopping.is_set():
             claimed = await asyncio.to_thread(self._store.with_notices, lambda notices: notices.claim(self._clock()))
             if claimed is None:
                 return None
@@ -70,6 +72,7 @@ class Sender:
                 pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
                 return pause
             self._pause = SHORTEST_PAUSE
+        return None
 
     async def _tried(self, claimed: ClaimedNotice, loop: asyncio.AbstractEventLoop | None) -> Exception | None:
         """Send one notice and settle it; why it was not sent."""
