@@ -12,7 +12,7 @@ import pytest
 
 from support.chromium import chromium
 from support.judging_api import JudgingApi, judging_api
-from support.login_page import Person, oidc_provider
+from support.oidc_provider import Person, oidc_provider
 from upstile.client import (
     Browser,
     CallbackPrompter,

@@ -49,6 +49,8 @@ class Person:
         opened: what they were sent to.
         forms: how often they saw the login page.
         most: how often they fill it in before they give up.
+        elsewhere: whether the browser runs on another machine, so that the app's page is not there.
+        ended_at: the address that the browser was sent to at last.
         back: what the app's own page answered.
     """
 
@@ -58,6 +60,8 @@ class Person:
     most: int = 3
     opened: list[str] = field(default_factory=list[str])
     forms: int = 0
+    elsewhere: bool = False
+    ended_at: str = ""
     back: list[httpx.Response] = field(default_factory=list[httpx.Response])
     browser: httpx.Client = field(default_factory=httpx.Client)
 
@@ -72,9 +76,12 @@ class Person:
         response, left = self.browser.get(url), self.most
         while True:
             if response.has_redirect_location:
-                there = urljoin(str(response.url), response.headers["location"])
-                response = self.browser.get(there)
-                if "/callback" in there:
+                self.ended_at = urljoin(str(response.url), response.headers["location"])
+                is_over = "/callback" in self.ended_at
+                if is_over and self.elsewhere:
+                    return
+                response = self.browser.get(self.ended_at)
+                if is_over:
                     self.back.append(response)
                     return
                 continue

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from support.judging_api import JudgingApi, judging_api
-from support.login_page import Person, oidc_provider
+from support.oidc_provider import Person, oidc_provider
 from support.shell import Done, Shell
 
 _url = re.compile(r"http://127\.0\.0\.1:[0-9]+/auth\?\S+")
