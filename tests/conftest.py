@@ -1,6 +1,5 @@
 """Fixtures for all tests."""
 
-import gc
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,22 +19,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "library" in metafunc.fixturenames:
         marks = () if metafunc.definition.get_closest_marker("both_libraries") else pytest.mark.long
         metafunc.parametrize("library", [HTTPX, pytest.param(HTTPX2, marks=marks)], ids=str, indirect=True)
-
-
-_with_windows = set[str]()
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Note who opens windows."""
-    if "screen" in getattr(item, "fixturenames", ()):
-        _with_windows.add(item.nodeid)
-
-
-def pytest_runtest_logfinish(nodeid: str) -> None:
-    """Delete windows that are gone here: Tcl ends the process where another thread deletes its interpreter."""
-    if nodeid in _with_windows:
-        _with_windows.discard(nodeid)
-        gc.collect()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 Each is added, used, mistyped, locked, lost and replaced; a password is nothing that is added or lost.
 """
 
-import tkinter as tk
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from support.mailbox import Mailbox
 from support.seats import SAVES, SCANS, AtATerminal, InFrontOfAWindow, Line, Seat
 from support.terminal import Terminal
 from support.totp import code_at
+from support.windows import new_window
 from upstile.client import (
     CeremonyFailed,
     Client,
@@ -47,7 +47,7 @@ def seat(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield AtATerminal(terminal)
         terminal.close()
         return
-    root = tk.Tk(screenName=request.getfixturevalue("screen"))
+    root = new_window(request.getfixturevalue("screen"))
     yield InFrontOfAWindow(root)
     root.destroy()
 

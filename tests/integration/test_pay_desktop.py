@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import tkinter as tk
 from collections.abc import Iterator
 from pathlib import Path
 from threading import enumerate as enumerate_threads
@@ -17,18 +16,15 @@ from examples.pay_desktop.window import PayWindow
 from support.bank_server import BankServer
 from support.pay_window import Payer
 from support.screenshots import picture_of
+from support.windows import new_window
 
 ROOT = Path(__file__).parents[2]
 CODE = "Code from your authenticator app"
 
-_kept: list[tk.Tk] = []
-"""Tk aborts the process when it is freed in another thread, so it is not freed at all."""
-
 
 @pytest.fixture
 def ada(screen: str, bank_server: BankServer) -> Iterator[Payer]:
-    root = tk.Tk(screenName=screen)
-    _kept.append(root)
+    root = new_window(screen)
     window = PayWindow(root, bank_server.url, clock=bank_server.clock, monotonic=bank_server.clock)
     yield Payer(root, bank_server)
     window.close()
@@ -81,8 +77,7 @@ def test_a_wrong_password_and_a_bank_that_is_away_are_said(ada: Payer, bank_serv
 
 
 def test_closing_the_window_during_the_ceremony_ends_the_app(screen: str, bank_server: BankServer) -> None:
-    root = tk.Tk(screenName=screen)
-    _kept.append(root)
+    root = new_window(screen)
     window = PayWindow(root, bank_server.url, clock=bank_server.clock, monotonic=bank_server.clock)
     ada = Payer(root, bank_server)
     ada.signs_in()

@@ -14,9 +14,7 @@ from support.mocked_api import API, CODED, STEPPED, TOKEN, guarded_reply
 from support.reader import METHODS
 from support.several_ways import SeveralWays
 from support.tk_person import TkPerson
-
-_kept: list[tk.Tk] = []
-"""Tk aborts the process when it is freed in another thread, so it is not freed at all."""
+from support.windows import new_window
 
 
 @pytest.fixture
@@ -55,8 +53,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.fixture(scope="module")
 def root(screen: str) -> Iterator[tk.Tk]:
     """The window of an app on Tk."""
-    made = tk.Tk(screenName=screen)
-    _kept.append(made)
+    made = new_window(screen)
     yield made
     made.destroy()
 

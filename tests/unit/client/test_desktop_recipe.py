@@ -13,10 +13,9 @@ from examples.readme import desktop
 from examples.readme.desktop import PayWindow
 from support.desk import API, Desk
 from support.tk_person import TkPerson
+from support.windows import new_window
 
 CODE = "Code from your authenticator app"
-_kept: list[tk.Tk] = []
-"""Tk aborts the process when it is freed in another thread, so it is not freed at all."""
 
 
 @pytest.fixture
@@ -33,9 +32,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.fixture
 def window(screen: str, desk: Desk) -> Iterator[PayWindow]:
-    root = tk.Tk(screenName=screen)
-    _kept.append(root)
-    made = PayWindow(root, API)
+    made = PayWindow(new_window(screen), API)
     yield made
     with suppress(tk.TclError):  # a test may have closed it
         made.close()
