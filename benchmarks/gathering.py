@@ -77,7 +77,7 @@ def _ready(client: AsyncClient, bare: httpx.AsyncClient, url: str) -> list[Post]
     """Calls whose headers are made: what is measured is the library, and the server."""
     tokens = client.step_up_auth.session.tokens
     caller = tokens.current()
-    token = tokens.find(Requirement(acr="mfa", max_age=300), url, caller.login)
+    token = tokens.elevated.find(Requirement(acr="mfa", max_age=300), url, caller.login)
     if token is None:
         raise RuntimeError("the ceremony left no token")
     text, target = token.access_token, f"{url}/transfers"
