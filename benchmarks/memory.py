@@ -7,8 +7,8 @@ from time import time
 
 from benchmarks.table import Row
 from benchmarks.tokens import ISSUER, URL
-from upstile.server.resource._claims import ClaimsReader
-from upstile.server.resource._token_cache import TokenCache
+from upstile.server.resource.tokens._claims import ClaimsReader
+from upstile.server.resource.tokens._token_cache import TokenCache
 
 REMEMBERED = 10_000
 DISTINCT = 100_000

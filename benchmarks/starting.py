@@ -19,7 +19,7 @@ from time import time
 from benchmarks.interleaved import Work, measure, ratio
 from benchmarks.table import Row
 from upstile.client import EntryName, FileStore
-from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow.tokens._proof_key import ProofKey
 from upstile.client.stores._entry import Entry, StoredLogin, StoredToken
 
 CHALLENGE = 'DPoP error="insufficient_user_authentication", acr_values="mfa", max_age=300, algs="ES256"'

@@ -18,9 +18,9 @@ from jwt import PyJWK
 from benchmarks.interleaved import Work
 from upstile.protocol import base64url_decode
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import SignedTokens
-from upstile.server.resource._keys import VerificationKeys
-from upstile.server.resource._profile import RFC9068, TokenProfile
+from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._keys import VerificationKeys
+from upstile.server.resource.tokens._profile import RFC9068, TokenProfile
 
 URL = "https://api.example.com"
 ISSUER = Issuer(identifier=URL, satisfies={"phr": {"mfa"}}, marks_single_use=True)

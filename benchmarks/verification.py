@@ -10,7 +10,7 @@ from benchmarks.interleaved import Work, measure, ratio
 from benchmarks.table import Row
 from benchmarks.tokens import GROUPS, Tokens
 from upstile.server.issuers import keycloak
-from upstile.server.resource._profile import RFC9068, TokenProfile
+from upstile.server.resource.tokens._profile import RFC9068, TokenProfile
 
 _TARGETS = {"ES256": 1.15, "EdDSA": 1.15, "RS256": 1.45}
 _BARE = "bare signature check"

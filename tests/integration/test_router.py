@@ -19,8 +19,8 @@ from starlette.routing import Host, Mount, Route, Router
 from support.own_app import another_process, own_app
 from support.wire_driver import NOON, URL, problem_of
 from upstile.server import Authentication, ConfigurationError, StorageUnavailable
-from upstile.server._starlette import EmbeddedRoutes
 from upstile.server.fastapi import StepUp
+from upstile.server.fastapi._starlette import EmbeddedRoutes
 from upstile.server.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio

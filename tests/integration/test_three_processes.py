@@ -12,7 +12,7 @@ import pytest
 from support.bank_server import BankServer
 from support.pay import store_of
 from support.terminal_session import Session, terminal
-from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow.tokens._proof_key import ProofKey
 from upstile.client.stores import EntryName
 
 

@@ -11,11 +11,11 @@ import pytest
 from support.issuer_server import jwk_of, key_of
 from upstile.server import AccessToken, ConfigurationError
 from upstile.server.issuers import TokenProfile, auth0, entra, keycloak, okta, rfc9068
-from upstile.server.resource._claims import ClaimsReader
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import SignedTokens
-from upstile.server.resource._keys import VerificationKeys
-from upstile.server.resource._verifier import InvalidToken
+from upstile.server.resource.tokens._claims import ClaimsReader
+from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._keys import VerificationKeys
+from upstile.server.resource.tokens._verifier import InvalidToken
 
 VECTORS = Path(__file__).parents[1] / "vectors/issuers"
 DOCUMENTED: dict[str, Any] = json.loads((VECTORS / "documented.json").read_text())

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from support.own_app import OwnApp, own_app
 from upstile.server import Authentication
-from upstile.server._fastapi_application import answer_errors, handlers, note_places
+from upstile.server.fastapi._application import answer_errors, handlers, note_places
 from upstile.server.storage import AuditRow
 
 

@@ -22,8 +22,8 @@ from examples.bank.api import create_app
 from examples.bank.serving import free_port
 from support.clocks import SharedClock
 from support.node_faults import Fault, arm
-from upstile.server import _keeper
 from upstile.server.authorization.ceremony import _overload
+from upstile.server.deployment import _keeper
 from upstile.server.methods import CodeMessage, EmailCode, Method, RecoveryCodes, Totp, WebAuthn
 
 _IMPORTED_LATE = ("alembic.command", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.h11_impl")

@@ -28,7 +28,7 @@ from upstile.client._text import harmless
 from upstile.client.adapters._options import ClientOptions
 from upstile.client.authority.browser._settings import Browser
 from upstile.client.flow._confirmations import Confirmation
-from upstile.client.flow._logins import BaseToken, SignedIn
+from upstile.client.flow.tokens._logins import BaseToken, SignedIn
 from upstile.client.methods import Method, Otp, Password, RecoveryCode, Totp, WebAuthn
 from upstile.client.prompts import (
     AnotherWay,

@@ -6,15 +6,6 @@ The models, and whatever else needs pydantic, are imported when they are first a
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from upstile.protocol._challenge import (
-    INSUFFICIENT_USER_AUTHENTICATION,
-    StepUpChallenge,
-    find_error,
-    find_step_up,
-    step_up_params,
-)
-from upstile.protocol._dialects import find_dialect
-from upstile.protocol._dpop_new import create_proof, token_hash
 from upstile.protocol._encoding import base64url_decode, base64url_encode, json_compact, json_object
 from upstile.protocol._errors import (
     InvalidProof,
@@ -24,18 +15,7 @@ from upstile.protocol._errors import (
     UpstileError,
 )
 from upstile.protocol._form import FORM_TYPE, parse_form, serialize_form
-from upstile.protocol._header import (
-    B64TOKEN,
-    AuthChallenge,
-    parse_challenges,
-    readable_challenges,
-    serialize_challenge,
-)
-from upstile.protocol._htu import normalized_htu
-from upstile.protocol._jwk import es256_jwk, es256_key, jwk_thumbprint
-from upstile.protocol._jws import es256_compact, es256_sign, es256_verifier, jws_header
 from upstile.protocol._pkce import code_challenge, code_verifier_matches, is_code_challenge
-from upstile.protocol._requirement import AUTHENTICATORS_SCOPE, Requirement
 from upstile.protocol._well_known import (
     OPENID_METADATA_PATH,
     RESOURCE_METADATA_PATH,
@@ -44,6 +24,26 @@ from upstile.protocol._well_known import (
     well_known_url,
 )
 from upstile.protocol._written import hides_something, is_spoken_code, plain_code, spoken_code
+from upstile.protocol.challenge._challenge import (
+    INSUFFICIENT_USER_AUTHENTICATION,
+    StepUpChallenge,
+    find_error,
+    find_step_up,
+    step_up_params,
+)
+from upstile.protocol.challenge._dialects import find_dialect
+from upstile.protocol.challenge._header import (
+    B64TOKEN,
+    AuthChallenge,
+    parse_challenges,
+    readable_challenges,
+    serialize_challenge,
+)
+from upstile.protocol.challenge._requirement import AUTHENTICATORS_SCOPE, Requirement
+from upstile.protocol.proof._dpop_new import create_proof, token_hash
+from upstile.protocol.proof._htu import normalized_htu
+from upstile.protocol.proof._jwk import es256_jwk, es256_key, jwk_thumbprint
+from upstile.protocol.proof._jws import es256_compact, es256_sign, es256_verifier, jws_header
 
 if TYPE_CHECKING:
     from upstile.protocol._authenticators import (
@@ -68,10 +68,10 @@ if TYPE_CHECKING:
         TokenResponse,
         read_request,
     )
-    from upstile.protocol._dpop import DPOP_ALGORITHMS, PROOF_LEEWAY, DPoPProof, verify_proof
     from upstile.protocol._message import Message
     from upstile.protocol._metadata import PROFILE_VERSION, ResourceMetadata, ServerMetadata
-    from upstile.protocol._problem import PROBLEM_MEDIA_TYPE, Problem, is_instance, problem_type
+    from upstile.protocol.challenge._problem import PROBLEM_MEDIA_TYPE, Problem, is_instance, problem_type
+    from upstile.protocol.proof._dpop import DPOP_ALGORITHMS, PROOF_LEEWAY, DPoPProof, verify_proof
 
 __all__ = [
     "ACCESS_TOKEN_TYPE",

@@ -15,10 +15,10 @@ from pydantic import (
 )
 
 from upstile.protocol._errors import MalformedMessage
-from upstile.protocol._header import B64TOKEN
 from upstile.protocol._message import Message, NumericDate, WholeNumber, WrittenCode
 from upstile.protocol._pkce import is_code_challenge
-from upstile.protocol._problem import is_instance
+from upstile.protocol.challenge._header import B64TOKEN
+from upstile.protocol.challenge._problem import is_instance
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
 

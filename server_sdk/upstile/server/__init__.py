@@ -21,8 +21,8 @@ from upstile.server._errors import (  # noqa: E402
 from upstile.server.audit import JsonLines, Notify, SecurityEvent  # noqa: E402
 from upstile.server.authorization._apps import App  # noqa: E402
 from upstile.server.authorization.enrolment._help_desk import UserStatus  # noqa: E402
-from upstile.server.resource._access_token import AccessToken  # noqa: E402
 from upstile.server.resource._authentication import Authentication  # noqa: E402
+from upstile.server.resource.tokens._access_token import AccessToken  # noqa: E402
 
 __all__ = [
     "AccessToken",

@@ -4,14 +4,32 @@ from collections.abc import Callable, Iterable, Sequence
 from time import time
 from typing import Literal, Self
 
-from upstile.server._deployment import Deployment
 from upstile.server._errors import ConfigurationError
-from upstile.server._help_desk import HelpDeskVerbs
-from upstile.server._resource_server import resource_server
-from upstile.server._settings import AUDIT_KEPT_FOR, check_choice, check_name, check_origin, check_positive
-from upstile.server.audit import Addresses, Events
+from upstile.server.audit import Addresses, Events, Notify
+from upstile.server.authorization._apps import App, Apps
+from upstile.server.authorization._lives import LOGIN_LIFE
+from upstile.server.authorization.enrolment._help_desk import Users
+from upstile.server.authorization.methods import Method, Totp, WebAuthn
+from upstile.server.deployment._deployment import Deployment
+from upstile.server.deployment._embedded import embedded
+from upstile.server.deployment._embedded_settings import Settings
+from upstile.server.deployment._help_desk import HelpDeskVerbs
+from upstile.server.deployment._notices import Notices
+from upstile.server.deployment._resource_server import resource_server
+from upstile.server.deployment._settings import (
+    AUDIT_KEPT_FOR,
+    check_choice,
+    check_login_life,
+    check_name,
+    check_origin,
+    check_positive,
+    check_webauthn_origins,
+)
+from upstile.server.keys._configured import find_seal
+from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._external import ExternalOptions, opened
-from upstile.server.storage._open import stores
+from upstile.server.storage._open import key_file, stores
+from upstile.server.storage._revocations import BOUND
 from upstile.server.storage._url import read_one_time, read_storage
 
 
@@ -100,6 +118,120 @@ class StepUpVerbs(HelpDeskVerbs):
                 clock=clock,
             )
         )
+
+    @classmethod
+    def embedded(
+        cls,
+        *,
+        url: str,
+        storage: str,
+        clients: Iterable[App],
+        methods: Iterable[Method] | None = None,
+        name: str | None = None,
+        secret_keys: Sequence[str | bytes] | None = None,
+        rotate_keys_after: float | None = ROTATED_AFTER,
+        rp_id: str | None = None,
+        webauthn_origins: Iterable[str] = (),
+        sign_count: Literal["refuse", "report"] = "refuse",
+        dpop: Literal["required", "optional"] = "required",
+        one_time: str | None = None,
+        replay: Literal["node", "shared"] | None = None,
+        max_revocation_age: float = BOUND,
+        login_life: float = LOGIN_LIFE,
+        users: Users | None = None,
+        shared_storage: bool = False,
+        allow_group_files: bool = False,
+        notify: Notify | None = None,
+        notices: Notices | None = None,
+        trusted_proxies: Iterable[str] = (),
+        audit_kept_for: float | None = AUDIT_KEPT_FOR,
+        verifier: ExternalOptions | Sequence[ExternalOptions] = (),
+        clock: Callable[[], float] = time,
+        allow_insecure_loopback: bool = False,
+    ) -> Self:
+        """A resource server with its own authorization server.
+
+        Args:
+            url: the public base URL of this API, an origin such as `https://api.example.com`. It is issuer and
+                resource identifier, and what DPoP proofs are compared with.
+            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
+            clients: the apps that may run ceremonies.
+            methods: the ways to confirm, of `upstile.server.methods`; by default `[WebAuthn(), Totp()]`. The strongest
+                are offered first, and of equally strong ones those that stand first here.
+            name: what people are shown, e.g. in an authenticator app; the host by default.
+            secret_keys: keys that encrypt secrets at rest, each 32 random bytes as base64url text, the newest first; by
+                default the blank-separated keys in the environment variable `UPSTILE_SECRET_KEYS`.
+            rotate_keys_after: seconds, at least a day, after which a new signing key is made; `None` leaves it to
+                `upstile-server keys rotate`.
+            rp_id: the WebAuthn relying party identifier; the host by default.
+            webauthn_origins: origins besides `url` that may run WebAuthn ceremonies.
+            sign_count: what follows when a security key counts lower than before, so that there may be a copy of it
+                (WebAuthn §7.2): `refuse` its answer, or only `report` it. It is an event in either case.
+            dpop: `optional` lets clients run ceremonies without proving a key; their tokens are bearer tokens then.
+            one_time: `redis://host:6379` keeps one-time state there; by default it lies in `storage`.
+            replay: where a DPoP proof is remembered: by each `node`, or `shared` by the deployment. By default GET,
+                HEAD, OPTIONS and TRACE are the node's, every other method is shared.
+            max_revocation_age: seconds for which the last known list of revocations holds while storage cannot be
+                read; after that guarded calls are refused with 503.
+            login_life: seconds that a base login lasts, at most twelve hours.
+            users: says whether there is a user of a name; with it the help desk cannot act for nobody.
+            shared_storage: several deployments share this storage, and this one may be new there. They never meet.
+                Without it, a storage that knows only another `url` is refused.
+            allow_group_files: accept an SQLite file that its group may read and write.
+            notify: is called with each `SecurityEvent` that concerns a person; a reply waits for it for a second at
+                most. A plain function is called in a thread.
+            notices: sends people mails about what happens with their account.
+            trusted_proxies: the networks of your proxies, such as `10.0.0.0/8`: only from them `X-Forwarded-For` or
+                `Forwarded` is believed, for the addresses in the audit. Addresses are kept as /24 and /48.
+            audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
+            verifier: for issuers whose tokens the API takes besides those of its own server, as in `StepUp(...)`.
+            clock: the time in epoch seconds.
+            allow_insecure_loopback: accept `http://localhost:PORT`, and keep a generated key in a file beside the
+                data when no `secret_keys` are set. For development.
+
+        Raises:
+            ConfigurationError: something above is missing, unsafe or contradictory.
+        """
+        origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
+        where = read_storage(storage)
+        seal = find_seal(secret_keys, key_file(where) if origin.url.startswith("http:") else None)
+        party = rp_id or origin.host
+        origins = (origin.url, *webauthn_origins)
+        check_webauthn_origins(party, origins)
+        if audit_kept_for is not None:
+            check_positive("audit_kept_for", audit_kept_for)
+        kept = stores(
+            where,
+            None if one_time is None else read_one_time(one_time),
+            origin.url,
+            seal,
+            clock=clock,
+            shared=shared_storage,
+            allow_group_files=allow_group_files,
+            audit_kept_for=audit_kept_for,
+        )
+        settings = Settings(
+            origin=origin,
+            apps=Apps(clients),
+            seal=seal,
+            storage=kept,
+            methods=(WebAuthn(), Totp()) if methods is None else tuple(methods),
+            name=check_name(name or origin.host),
+            rp_id=party,
+            webauthn_origins=origins,
+            refuse_copies=check_choice("sign_count", sign_count, ("refuse", "report")) == "refuse",
+            dpop_required=check_choice("dpop", dpop, ("required", "optional")) == "required",
+            replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
+            rotate_keys_after=rotate_keys_after,
+            max_revocation_age=check_positive("max_revocation_age", max_revocation_age),
+            login_life=check_login_life(login_life),
+            users=users,
+            clock=clock,
+            events=Events(kept, notify, Addresses(trusted_proxies), () if notices is None else notices.kinds),
+            notices=notices,
+            external=opened(verifier, origin.url, allow_insecure_loopback=allow_insecure_loopback),
+        )
+        return cls._of(embedded(settings))
 
     @classmethod
     def _of(cls, deployment: Deployment) -> Self:

@@ -12,7 +12,7 @@ import pytest
 from support.desk import Desk, challenged
 from support.rooms import NAME
 from upstile.client import ConfigurationError, FileStore, Requirement, StepUpUnsatisfied
-from upstile.client.flow import _kept
+from upstile.client.flow.tokens import _kept
 from upstile.client.testing import ScriptedPrompter
 
 MFA = Requirement(acr="mfa", max_age=300)

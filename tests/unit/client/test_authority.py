@@ -10,7 +10,7 @@ from support.desk import API, NOW
 from upstile.client import CeremonyFailed, StepUpCancelled
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing
 from upstile.client.authority._authority import Authority
-from upstile.client.flow._proof_key import ProofKey
+from upstile.client.flow.tokens._proof_key import ProofKey
 from upstile.client.testing import Clock
 
 URL = f"{API}/challenge"

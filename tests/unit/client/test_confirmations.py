@@ -20,7 +20,7 @@ from upstile.client import (
     TerminalPrompter,
     harmless,
 )
-from upstile.client.flow import _kept
+from upstile.client.flow.tokens import _kept
 
 MFA = Requirement(acr="mfa", max_age=300)
 

@@ -208,7 +208,7 @@ def test_a_full_disk_leaves_the_sign_in_that_was_there(
 def test_a_disk_that_is_full_when_a_confirmation_is_kept_costs_a_prompt_and_no_more(
     room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("upstile.client.flow._kept.terminal_session", lambda: "1 boot")
+    monkeypatch.setattr("upstile.client.flow.tokens._kept.terminal_session", lambda: "1 boot")
     with closing(room.signed_in()) as bank:
         _Full(monkeypatch, "replace")
         assert bank.post("/transfers").status_code == 200

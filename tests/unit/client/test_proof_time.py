@@ -10,7 +10,7 @@ from support.desk import API, CHALLENGE, NOW, Desk, challenged
 from support.judge import REFUSED, Judge
 from upstile.client import CeremonyFailed
 from upstile.client._exchange import Incoming
-from upstile.client.flow._proof_time import ProofTime
+from upstile.client.flow.tokens._proof_time import ProofTime
 from upstile.client.testing import Clock
 
 

@@ -13,7 +13,7 @@ import pytest
 from support.desk import CHALLENGE, Desk, Sent, challenged
 from support.rooms import NAME, Room, file_store
 from upstile.client import OutcomeUnknown, StepUpUnsatisfied
-from upstile.client.flow import _kept
+from upstile.client.flow.tokens import _kept
 
 USED = {"type": "urn:upstile:problem:token-used", "title": "t", "status": 401, "instance": "urn:uuid:7"}
 ONCE = CHALLENGE.replace("max_age=300", "max_age=0")

@@ -148,7 +148,7 @@ def _shown(bank: Client) -> list[str]:
 def test_a_store_shows_nothing_that_it_keeps(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("upstile.client.flow._kept.terminal_session", lambda: "1 boot")
+    monkeypatch.setattr("upstile.client.flow.tokens._kept.terminal_session", lambda: "1 boot")
     room = Room(FileStore("pay", folder=tmp_path / "state"))
     with caplog.at_level(logging.DEBUG), closing(room.signed_in()) as bank:
         bank.post("/transfers")

@@ -11,8 +11,8 @@ import pytest
 from support.desk import CHALLENGE, NOW, challenged
 from support.rooms import NAME, Room, file_of, file_store
 from upstile.client import Requirement, StepUpUnsatisfied
-from upstile.client.flow import _kept
-from upstile.client.flow._logins import ElevatedToken
+from upstile.client.flow.tokens import _kept
+from upstile.client.flow.tokens._logins import ElevatedToken
 
 pytestmark = pytest.mark.usefixtures("library")
 

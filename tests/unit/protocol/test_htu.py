@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upstile.protocol import MalformedMessage, normalized_htu
-from upstile.protocol._htu import has_dot_segments, loopback_by_name, same_url
+from upstile.protocol.proof._htu import has_dot_segments, loopback_by_name, same_url
 
 API = "https://api.example.com"
 _SEGMENTS = st.lists(

@@ -8,7 +8,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from upstile.protocol import InvalidProof, MalformedMessage
-from upstile.protocol._dpop import _strict, _usual
+from upstile.protocol.proof._dpop import _strict, _usual
 
 URL = "https://api.example.com/x"
 PLAIN: dict[str, Any] = {"jti": "a-jti", "htm": "GET", "htu": URL, "iat": 1_800_000_000, "ath": "hash"}

@@ -20,12 +20,12 @@ from upstile.server.authorization.ceremony._offers import bar_for_changes
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.methods import Method, Traits
 from upstile.server.authorization.user._logins import BaseLogin
-from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._evaluate import Satisfied, evaluate
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._refusal import problem
+from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.storage import AuthenticatorRecord, Names, OneTimeKey, OneTimeStore, Record
 
 NOW = 1_800_000_000

@@ -8,10 +8,10 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from upstile.server import AccessToken
-from upstile.server.resource._claims import ClaimsReader, _parsed
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._profile import TokenProfile
-from upstile.server.resource._verifier import InvalidToken
+from upstile.server.resource.tokens._claims import ClaimsReader, _parsed
+from upstile.server.resource.tokens._profile import TokenProfile
+from upstile.server.resource.tokens._verifier import InvalidToken
 
 NOW = 1_800_000_000
 URL = "https://api.example.com"

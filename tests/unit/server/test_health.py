@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from upstile.server import StorageUnavailable
-from upstile.server._health import Health
 from upstile.server._http import HttpRequest, HttpResponse
+from upstile.server.deployment._health import Health
 
 SECRET = "redis://user:s3cret@db.internal"
 
@@ -65,7 +65,7 @@ def test_a_slow_store_is_asked_once_at_a_time_and_one_who_leaves_takes_nobody_al
 
 
 def test_a_store_that_does_not_answer_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upstile.server._health.LOOK_TAKES", 0.0)
+    monkeypatch.setattr("upstile.server.deployment._health.LOOK_TAKES", 0.0)
 
     async def main() -> None:
         stores = Stores()

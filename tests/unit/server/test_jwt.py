@@ -15,10 +15,10 @@ from jwt import PyJWK
 from upstile.protocol import base64url_decode, base64url_encode
 from upstile.server import ConfigurationError
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import SignedTokens
-from upstile.server.resource._keys import VerificationKeys
-from upstile.server.resource._token_cache import TokenCache
-from upstile.server.resource._verifier import InvalidToken
+from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._keys import VerificationKeys
+from upstile.server.resource.tokens._token_cache import TokenCache
+from upstile.server.resource.tokens._verifier import InvalidToken
 
 NOW = 1_800_000_000
 URL = "https://api.example.com"

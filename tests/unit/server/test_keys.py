@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from upstile.server import ConfigurationError
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import SignedTokens
-from upstile.server.resource._keys import VerificationKeys
-from upstile.server.resource._verifier import InvalidToken
+from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._keys import VerificationKeys
+from upstile.server.resource.tokens._verifier import InvalidToken
 
 NOW = 1_800_000_000
 URL = "https://issuer.example"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.resource import JKT, KEY, NOW, OTHER_KEY, URL, Resource, bearer, jwk, token
 from upstile.protocol import Requirement
 from upstile.server._http import HttpRequest
-from upstile.server.resource._keys import VerificationKeys
+from upstile.server.resource.tokens._keys import VerificationKeys
 
 RECENT = Requirement(acr="mfa", max_age=200)
 RECENT_OR_LESS = Requirement(acr="mfa", max_age=1000)

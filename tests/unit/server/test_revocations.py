@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from upstile.server._errors import StorageUnavailable
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.storage import Account, Revocation, Revocations, Row, User, generation_of
 from upstile.server.storage._records import GRACE
 

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 
 from upstile.server._http import HttpRequest, HttpResponse
-from upstile.server._starlette import head
+from upstile.server.fastapi._starlette import head
 
 
 def _scope(**changed: Any) -> dict[str, Any]:

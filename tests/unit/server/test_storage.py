@@ -15,8 +15,8 @@ from support.installed import missing
 from support.wire_driver import enrolled_app
 from upstile.protocol import DPoPProof
 from upstile.server import StorageUnavailable
-from upstile.server._replay import MEMORY, ReplaySet
 from upstile.server.authorization.methods._totp import totp_code
+from upstile.server.deployment._replay import MEMORY, ReplaySet
 
 NOW = 1_800_000_000.0
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "rfc6238.json").read_text())

@@ -16,9 +16,9 @@ from upstile.server.authorization.methods import Confirmed
 from upstile.server.authorization.user._account import activated
 from upstile.server.fastapi import StepUp
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import SignedTokens
-from upstile.server.resource._keys import VerificationKeys
-from upstile.server.resource._verifier import InvalidToken
+from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._keys import VerificationKeys
+from upstile.server.resource.tokens._verifier import InvalidToken
 from upstile.server.storage import Account, AuthenticatorRecord, User
 
 NOW = 1_800_000_000

@@ -7,7 +7,7 @@ from types import FrameType
 
 import pytest
 
-from upstile.server._termination import on_termination
+from upstile.server.deployment._termination import on_termination
 
 
 class Server:

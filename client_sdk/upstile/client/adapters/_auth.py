@@ -15,23 +15,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
-from upstile.client.adapters._ahead import Elevated, Names, for_block
 from upstile.client.adapters._body import OnUnreplayable, checked_limit
 from upstile.client.adapters._pump import REFUSED, SIGNED, STEP_UP, Pump, bearing
 from upstile.client.adapters._response import aread_bounded, read_bounded
 from upstile.client.adapters._spool import SPOOL_LIMIT
 from upstile.client.adapters._transport import OwnTransport
 from upstile.client.adapters._waiting import in_thread, landed, this_loop
+from upstile.client.adapters.verbs._ahead import Elevated, Names, for_block
 from upstile.client.authority._discovery import Discovery
 from upstile.client.authority.browser._settings import BY_DEFAULT, Browser
 from upstile.client.flow._call import Wait
 from upstile.client.flow._elevation import innermost
-from upstile.client.flow._kept import KeepElevated, Kept, is_a_name
-from upstile.client.flow._logins import Caller, TokenSource
-from upstile.client.flow._proof_key import ProofKey
 from upstile.client.flow._session import Interaction, Session
-from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins, checked_origin
+from upstile.client.flow.tokens._kept import KeepElevated, Kept, is_a_name
+from upstile.client.flow.tokens._logins import Caller, TokenSource
+from upstile.client.flow.tokens._proof_key import ProofKey
+from upstile.client.flow.tokens._tokens import Tokens
 from upstile.client.methods import Method, Otp, Password, RecoveryCode, Totp, WebAuthn
 from upstile.client.prompts import Prompter, TerminalPrompter
 from upstile.client.stores import EntryName, MemoryStore, Store

@@ -6,17 +6,25 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack, cast
 
 from upstile.client._errors import OutcomeUnknown
-from upstile.client.adapters._ahead import Names, aelevated, astep_up, elevated, for_block, for_later_calls, step_up
 from upstile.client.adapters._auth import StepUpFlow
 from upstile.client.adapters._hops import guard_hop, hooked
 from upstile.client.adapters._options import OWN, SHARED, ClientOptions
 from upstile.client.adapters._pump import ONCE, STEP_UP
-from upstile.client.adapters._signing_in import AsyncSignIn, HasSignIn, SignIn
+from upstile.client.adapters.verbs._ahead import (
+    Names,
+    aelevated,
+    astep_up,
+    elevated,
+    for_block,
+    for_later_calls,
+    step_up,
+)
+from upstile.client.adapters.verbs._signing_in import AsyncSignIn, HasSignIn, SignIn
 from upstile.client.words import said
 from upstile.protocol import Requirement
 
 if TYPE_CHECKING:
-    from upstile.client.adapters._authenticators import AsyncAuthenticators, Authenticators
+    from upstile.client.adapters.verbs._authenticators import AsyncAuthenticators, Authenticators
 
 AuthT = TypeVar("AuthT", bound=StepUpFlow)
 RequestT = TypeVar("RequestT")
@@ -68,7 +76,7 @@ class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
     @property
     def authenticators(self) -> "Authenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
-        from upstile.client.adapters._authenticators import Authenticators
+        from upstile.client.adapters.verbs._authenticators import Authenticators
 
         return Authenticators(self)
 
@@ -180,7 +188,7 @@ class AsyncVerbs(_Common[AuthT], AsyncSignIn, Generic[AuthT, RequestT, ResponseT
     @property
     def authenticators(self) -> "AsyncAuthenticators":
         """The user's authenticators: list, enrol, rename, remove (upstile profile §8)."""
-        from upstile.client.adapters._authenticators import AsyncAuthenticators
+        from upstile.client.adapters.verbs._authenticators import AsyncAuthenticators
 
         return AsyncAuthenticators(self)
 

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from upstile.client._events import OnEvent
 from upstile.client.adapters._body import OnUnreplayable
 from upstile.client.authority.browser._settings import Browser
-from upstile.client.flow._kept import KeepElevated
-from upstile.client.flow._logins import TokenSource
 from upstile.client.flow._session import Interaction
+from upstile.client.flow.tokens._kept import KeepElevated
+from upstile.client.flow.tokens._logins import TokenSource
 from upstile.client.methods import Method
 from upstile.client.prompts import Prompter
 from upstile.client.stores import Store

@@ -7,7 +7,7 @@ from upstile.client.adapters._body import Body
 from upstile.client.adapters._response import incoming
 from upstile.client.flow._call import Call, Flow, Send, Wait
 from upstile.client.flow._flow import flow
-from upstile.client.flow._logins import BaseToken, Caller
+from upstile.client.flow.tokens._logins import BaseToken, Caller
 from upstile.protocol import INSUFFICIENT_USER_AUTHENTICATION, find_dialect, find_error, readable_challenges
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from upstile.client._errors import CeremonyFailed, NoMethodAvailable, StepUpCancelled, clock_hint
 from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, Transport, reason
-from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._proof_time import ProofTime
+from upstile.client.flow.tokens._proof_key import ProofKey
+from upstile.client.flow.tokens._proof_time import ProofTime
 from upstile.client.words import Said, said, spoken
 from upstile.protocol import FORM_TYPE, ErrorResponse, MalformedMessage, Message, serialize_form
 

@@ -16,7 +16,7 @@ from upstile.client.authority._answers import Answers
 from upstile.client.authority._authority import Authority, read_reply
 from upstile.client.authority._discovery import Target
 from upstile.client.authority._grant import check_granted, granted_in, redeem
-from upstile.client.flow._logins import Granted
+from upstile.client.flow.tokens._logins import Granted
 from upstile.client.methods import Method, MethodUnavailable, Moment, none_left, ready, why_not
 from upstile.client.prompts import Occasion, codes_left
 from upstile.client.words import said

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from upstile.client._errors import StepUpUnsatisfied, server_time
 from upstile.client.authority._authority import Authority, read_reply
-from upstile.client.flow._logins import Granted
+from upstile.client.flow.tokens._logins import Granted
 from upstile.client.words import said
 from upstile.protocol import Requirement, TokenResponse
 

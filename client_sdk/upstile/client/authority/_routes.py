@@ -6,8 +6,8 @@ from upstile.client._errors import CeremonyFailed, ConfigurationError
 from upstile.client.authority._authority import Authority
 from upstile.client.authority._ceremony import Ceremony
 from upstile.client.authority._discovery import Target
-from upstile.client.flow._logins import ElevatedToken, Granted
 from upstile.client.flow._trust import instance_in, reason_in
+from upstile.client.flow.tokens._logins import ElevatedToken, Granted
 from upstile.client.methods import Moment
 from upstile.client.words import said
 from upstile.protocol import DPOP_ALGORITHMS
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from upstile.client.authority.browser._trip import Trip
     from upstile.client.flow._asked import Asked
     from upstile.client.flow._flight import Flight
-    from upstile.client.flow._proof_key import ProofKey
     from upstile.client.flow._session import Session
+    from upstile.client.flow.tokens._proof_key import ProofKey
 
 
 def carry_out(

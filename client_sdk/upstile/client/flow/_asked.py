@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from upstile.client._exchange import Incoming
 from upstile.client.flow._elevation import Elevation
-from upstile.client.flow._logins import Caller, ElevatedToken, Token
+from upstile.client.flow.tokens._logins import Caller, ElevatedToken, Token
 from upstile.protocol import Requirement, StepUpChallenge
 
 

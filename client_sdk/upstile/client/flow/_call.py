@@ -7,8 +7,8 @@ from typing import Any
 from upstile.client._exchange import Incoming
 from upstile.client.flow._elevation import Elevation
 from upstile.client.flow._flight import Ticket
-from upstile.client.flow._logins import Caller, ElevatedToken
 from upstile.client.flow._retries import CallName
+from upstile.client.flow.tokens._logins import Caller, ElevatedToken
 from upstile.protocol import Requirement
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from upstile.client.flow._logins import Caller, ElevatedToken
 from upstile.client.flow._session import Session
+from upstile.client.flow.tokens._logins import Caller, ElevatedToken
 from upstile.protocol import Requirement
 
 

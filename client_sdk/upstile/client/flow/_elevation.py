@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from upstile.client._errors import StepUpCancelled
-from upstile.client.flow._logins import ElevatedToken, Login
+from upstile.client.flow.tokens._logins import ElevatedToken, Login
 from upstile.client.words import said
 from upstile.protocol import Requirement
 

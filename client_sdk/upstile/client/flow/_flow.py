@@ -21,9 +21,6 @@ from upstile.client._events import Event, report
 from upstile.client._exchange import Incoming
 from upstile.client.flow._asked import Asked
 from upstile.client.flow._call import Answer, Call, Flow, Send, Wait
-from upstile.client.flow._logins import Caller, ElevatedToken, Token
-from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._renewal import check_repeatable, may_be_renewed, renewal
 from upstile.client.flow._session import Session
 from upstile.client.flow._verdict import (
     Progress,
@@ -34,6 +31,9 @@ from upstile.client.flow._verdict import (
     is_elsewhere,
     may_be_replaced,
 )
+from upstile.client.flow.tokens._logins import Caller, ElevatedToken, Token
+from upstile.client.flow.tokens._proof_key import ProofKey
+from upstile.client.flow.tokens._renewal import check_repeatable, may_be_renewed, renewal
 from upstile.client.words import said
 from upstile.protocol import Requirement, StepUpChallenge, resource_covers
 

@@ -19,16 +19,16 @@ from upstile.client._events import OnEvent, report
 from upstile.client._exchange import Incoming, Transport
 from upstile.client.authority.browser._settings import Browser
 from upstile.client.flow._asked import Asked
-from upstile.client.flow._dead_ends import kind_of
 from upstile.client.flow._elevation import Elevation, innermost
 from upstile.client.flow._flight import Flight, Flights, Ticket
 from upstile.client.flow._learned import Learned
-from upstile.client.flow._logins import Caller, ElevatedToken
-from upstile.client.flow._proof_key import ProofKey
-from upstile.client.flow._proof_time import ProofTime
 from upstile.client.flow._retries import Refusals
-from upstile.client.flow._tokens import Tokens
 from upstile.client.flow._trust import Pins
+from upstile.client.flow.tokens._dead_ends import kind_of
+from upstile.client.flow.tokens._logins import Caller, ElevatedToken
+from upstile.client.flow.tokens._proof_key import ProofKey
+from upstile.client.flow.tokens._proof_time import ProofTime
+from upstile.client.flow.tokens._tokens import Tokens
 from upstile.client.methods import LastCode, Method, Moment
 from upstile.client.prompts import Prompter, ended, opened, refuse_dead_lock
 from upstile.client.words import said

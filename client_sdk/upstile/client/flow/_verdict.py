@@ -13,8 +13,8 @@ from upstile.client._errors import (
 from upstile.client._exchange import Incoming
 from upstile.client.flow._asked import Asked
 from upstile.client.flow._call import Call
-from upstile.client.flow._logins import BaseToken, Caller, ElevatedToken, Token
 from upstile.client.flow._session import Session
+from upstile.client.flow.tokens._logins import BaseToken, Caller, ElevatedToken, Token
 from upstile.client.words import said
 from upstile.protocol import Requirement, find_error, readable_challenges
 

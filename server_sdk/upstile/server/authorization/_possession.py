@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from upstile.protocol import InvalidProof, verify_proof
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpRequest
-from upstile.server._replay import MEMORY, ReplaySet
+from upstile.server.deployment._replay import MEMORY, ReplaySet
 from upstile.server.storage import Found, Kept, Names, OneTimeKey, Record
 
 

@@ -12,12 +12,12 @@ from upstile.server.issuers._client_authentication import ClientAuthentication
 from upstile.server.issuers._discovery import discover
 from upstile.server.issuers._http import IssuerHttp
 from upstile.server.issuers._remembered import Remembered
-from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._claims import ClaimsReader
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._profile import TokenProfile
-from upstile.server.resource._token_cache import TokenCache
-from upstile.server.resource._verifier import InvalidToken, Known, Unseen
+from upstile.server.resource.tokens._access_token import AccessToken
+from upstile.server.resource.tokens._claims import ClaimsReader
+from upstile.server.resource.tokens._profile import TokenProfile
+from upstile.server.resource.tokens._token_cache import TokenCache
+from upstile.server.resource.tokens._verifier import InvalidToken, Known, Unseen
 
 LONGEST_REMEMBERED = 300
 REFUSED_FOR = 1.0

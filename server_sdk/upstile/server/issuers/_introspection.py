@@ -7,7 +7,7 @@ from upstile.server.issuers._client_authentication import ClientAuthentication, 
 from upstile.server.issuers._http import check_url
 from upstile.server.issuers._introspected import LONGEST_REMEMBERED, Introspected
 from upstile.server.issuers._jwt_verifier import audience_of, described
-from upstile.server.resource._profile import RFC9068, TokenProfile
+from upstile.server.resource.tokens._profile import RFC9068, TokenProfile
 
 
 class IntrospectionVerifier:

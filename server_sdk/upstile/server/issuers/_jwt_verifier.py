@@ -8,8 +8,8 @@ from upstile.server.issuers._discovery import Published, discover
 from upstile.server.issuers._http import Answer, IssuerHttp, check_url
 from upstile.server.issuers._key_set import JWKS, IssuerKeys
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import SignedTokens
-from upstile.server.resource._profile import RFC9068, TokenProfile
+from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._profile import RFC9068, TokenProfile
 
 MOST_LEEWAY = 60
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from upstile.protocol import UpstileError
 from upstile.server._errors import IssuerUnavailable
-from upstile.server.resource._keys import VerificationKeys
+from upstile.server.resource.tokens._keys import VerificationKeys
 
 REFRESHED_AFTER = 300.0
 """Seconds after which the keys are read again; so long the tokens of a withdrawn key go on."""

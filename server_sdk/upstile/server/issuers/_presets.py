@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from upstile.server._errors import ConfigurationError
-from upstile.server.resource._profile import AT_JWT, Claims, TokenProfile
+from upstile.server.resource.tokens._profile import AT_JWT, Claims, TokenProfile
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OF_ID_TOKENS = ("nonce", "at_hash", "c_hash")

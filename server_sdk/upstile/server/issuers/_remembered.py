@@ -3,7 +3,7 @@
 import logging
 
 from upstile.server._errors import IssuerUnavailable
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource.tokens._access_token import AccessToken
 
 MOST = 10_000
 AWAY_FOR = 1.0

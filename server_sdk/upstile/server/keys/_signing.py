@@ -23,7 +23,7 @@ from upstile.server.keys._rotation import (
     whose_turn,
 )
 from upstile.server.keys._seal import SIGNING_KEY, Seal
-from upstile.server.resource._keys import VerificationKeys
+from upstile.server.resource.tokens._keys import VerificationKeys
 from upstile.server.storage._records import SigningKeyRecord
 from upstile.server.storage._stores import DurableStore
 

@@ -10,7 +10,7 @@ from time import time
 import aiosmtplib
 
 from upstile.server._errors import ConfigurationError
-from upstile.server._settings import check_positive
+from upstile.server.deployment._settings import check_positive
 from upstile.server.mail._address import MailAddress, read_named_address
 from upstile.server.mail._errors import MailDeferred, MailError, MailRefused, MailServerAway
 from upstile.server.mail._mail import Mail, message_of

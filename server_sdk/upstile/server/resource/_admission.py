@@ -9,11 +9,11 @@ from hashlib import sha256
 from upstile.protocol import InvalidProof, Requirement, base64url_encode, verify_proof
 from upstile.server._errors import StorageUnavailable
 from upstile.server._http import HttpRequest, RawHeaders
-from upstile.server._replay import ReplaySet
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.deployment._replay import ReplaySet
 from upstile.server.resource._evaluate import Satisfied, evaluate
 from upstile.server.resource._revocation_list import RevocationList
-from upstile.server.resource._verifier import Verifier
+from upstile.server.resource.tokens._access_token import AccessToken
+from upstile.server.resource.tokens._verifier import Verifier
 
 _REMEMBERED = 4096
 """Verdicts kept for one requirement: less than 1 MB."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from upstile.protocol import Requirement
 from upstile.server._errors import ConfigurationError
-from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall
+from upstile.server.resource.tokens._access_token import AccessToken
 
 
 class Authentication:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from upstile.protocol import Requirement
-from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._issuer import Issuer
+from upstile.server.resource.tokens._access_token import AccessToken
 
 FUTURE_LEEWAY = 60
 """Seconds by which `auth_time` may lie ahead of our clock."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from upstile.server.resource._verifier import Verifier
+from upstile.server.resource.tokens._verifier import Verifier
 
 
 class External(Verifier, Protocol):

@@ -15,15 +15,15 @@ from weakref import WeakValueDictionary
 from upstile.protocol import DPoPProof, InvalidProof, Requirement, base64url_encode, verify_proof
 from upstile.server._errors import ConfigurationError, IssuerUnavailable, Rejection, StorageUnavailable
 from upstile.server._http import HttpRequest
-from upstile.server._replay import MEMORY, ReplaySet
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.deployment._replay import MEMORY, ReplaySet
 from upstile.server.resource._admission import Admission
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
 from upstile.server.resource._guarded_call import GuardedCall, yes
 from upstile.server.resource._refusal import Refusals
 from upstile.server.resource._revocation_list import RevocationList
 from upstile.server.resource._single_use import used_by_one_call
-from upstile.server.resource._verifier import InvalidToken, Unseen, Verifier
+from upstile.server.resource.tokens._access_token import AccessToken
+from upstile.server.resource.tokens._verifier import InvalidToken, Unseen, Verifier
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import OneTimeKey
 from upstile.server.storage._stores import OneTimeStore, use_once

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from upstile.protocol import DPoPProof
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource.tokens._access_token import AccessToken
 
 
 def yes() -> bool:

@@ -22,7 +22,7 @@ from upstile.server._errors import Refused, Rejection, StorageUnavailable
 from upstile.server._http import RETRY_AFTER, HttpResponse
 from upstile.server._words import Case, words_for
 from upstile.server.audit import in_words
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource.tokens._access_token import AccessToken
 
 _log = logging.getLogger("upstile.server")
 _SCHEMES = {"bearer": "Bearer", "dpop": "DPoP"}

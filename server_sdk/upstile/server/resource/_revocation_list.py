@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource.tokens._access_token import AccessToken
 
 
 class RevocationList(Protocol):

@@ -1,9 +1,9 @@
 """What a call that needs an authentication of its own uses up (upstile profile §4)."""
 
 from upstile.protocol import json_compact
-from upstile.server.resource._access_token import AccessToken
 from upstile.server.resource._evaluate import FOR_THIS_CALL
 from upstile.server.resource._issuer import Issuer
+from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.storage._names import Names
 from upstile.server.storage._records import OneTimeKey
 

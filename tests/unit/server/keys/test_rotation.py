@@ -16,9 +16,9 @@ from upstile.server.keys._seal import Seal
 from upstile.server.keys._secret_keys import new_key
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._issuer import Issuer
-from upstile.server.resource._jwt import SignedTokens
-from upstile.server.resource._keys import VerificationKeys
-from upstile.server.resource._verifier import InvalidToken, verify_or_look
+from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._keys import VerificationKeys
+from upstile.server.resource.tokens._verifier import InvalidToken, verify_or_look
 
 ISSUER = "https://bank.example"
 NOW = 1_800_000_000

@@ -13,7 +13,7 @@ from upstile.client.authority.browser._answer import Unmet
 from upstile.client.authority.browser._asking import acrs_to_try, freshness, strength
 from upstile.client.authority.browser._id_token import IdToken
 from upstile.client.authority.browser._trip import Trip
-from upstile.client.flow._logins import Granted
+from upstile.client.flow.tokens._logins import Granted
 from upstile.client.prompts import Occasion, Way
 from upstile.client.words import said, spoken
 from upstile.protocol import Requirement

@@ -9,7 +9,7 @@ from upstile.client.authority.browser._ceremony import BROWSER
 from upstile.client.authority.browser._request import whose_api
 from upstile.client.authority.browser._settings import Browser
 from upstile.client.flow._flight import Ticket
-from upstile.client.flow._logins import SignedInAt
+from upstile.client.flow.tokens._logins import SignedInAt
 from upstile.client.methods import Moment
 from upstile.client.prompts import refuse_dead_lock
 from upstile.client.words import TABLE

@@ -14,7 +14,7 @@ from upstile.client.authority.browser._opener import open_page
 from upstile.client.authority.browser._request import Secrets, parameters, url_of, whose_api
 from upstile.client.authority.browser._settings import Browser
 from upstile.client.authority.browser._waiting import Arrivals, Waiting
-from upstile.client.flow._logins import Granted
+from upstile.client.flow.tokens._logins import Granted
 from upstile.client.methods import Moment
 from upstile.client.prompts import show_page
 from upstile.client.words import said

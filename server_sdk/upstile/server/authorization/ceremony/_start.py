@@ -17,7 +17,7 @@ from upstile.server.authorization.user._budgets import Side, count_start, left, 
 from upstile.server.authorization.user._ends import caught_up
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.storage import Account, Found, Kept, Names, OneTimeKey, Storage, User
 
 

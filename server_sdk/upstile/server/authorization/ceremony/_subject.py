@@ -5,8 +5,8 @@ from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.user._budgets import Side, is_lost
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._verifier import InvalidToken, Verifier, verify_or_look
+from upstile.server.resource.tokens._access_token import AccessToken
+from upstile.server.resource.tokens._verifier import InvalidToken, Verifier, verify_or_look
 from upstile.server.storage import Revocations, generation_of
 
 

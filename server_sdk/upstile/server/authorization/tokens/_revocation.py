@@ -12,8 +12,8 @@ from upstile.server.authorization._response import temporarily_unavailable
 from upstile.server.authorization.tokens._tokens import ceremony_of
 from upstile.server.authorization.user._budgets import Side, side_of, whole_seconds
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.resource._access_token import AccessToken
-from upstile.server.resource._verifier import ExpiredToken, InvalidToken, Verifier, verify_or_look
+from upstile.server.resource.tokens._access_token import AccessToken
+from upstile.server.resource.tokens._verifier import ExpiredToken, InvalidToken, Verifier, verify_or_look
 from upstile.server.storage import Found, Kept, Names, OneTimeStore, Record, Revocations, User
 
 SIGN_OUTS_WINDOW = 3600

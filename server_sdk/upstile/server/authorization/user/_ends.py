@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from upstile.server.authorization._lives import LOGIN_LIFE, LONGEST_TOKEN_LIFE
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.resource._access_token import AccessToken
+from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.storage import (
     Account,
     DecideAccount,

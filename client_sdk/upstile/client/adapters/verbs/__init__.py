@@ -1,0 +1,1 @@
+"""What an app asks of a client beside sending requests: sign in and out, enrol, ask ahead."""
