@@ -26,7 +26,7 @@ CHALLENGE = 'DPoP error="insufficient_user_authentication", acr_values="mfa", ma
 TERMINAL = "1 benchmark"
 HIDDEN = "import sys; sys.modules.update(dict.fromkeys(['click', 'rich', 'pygments', 'trio', 'h2', 'socksio'])); "
 SEND = f"""
-from upstile.client.flow import _kept
+from upstile.client.flow.tokens import _kept
 _kept.terminal_session = lambda: {TERMINAL!r}
 from upstile.client import FileStore
 from upstile.client{{library}} import Client

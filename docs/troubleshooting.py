@@ -37,9 +37,9 @@ def messages(half: Path = SERVER) -> frozenset[str]:
 def _messages_of(path: Path, half: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args and _is_raised(node)]
-    if not calls or path.name == "__init__.py":
+    if not calls:
         return
-    name = ".".join(path.relative_to(half.parents[1]).with_suffix("").parts)
+    name = ".".join(path.relative_to(half.parents[1]).with_suffix("").parts).removesuffix(".__init__")
     module = import_module(name)
     for call in calls:
         yield from _texts(call.args[0], module)

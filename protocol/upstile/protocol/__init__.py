@@ -176,10 +176,10 @@ _ON_FIRST_USE = {
         "read_request",
     ),
     "_binding": ("bound_challenge",),
-    "_dpop": ("DPOP_ALGORITHMS", "PROOF_LEEWAY", "DPoPProof", "verify_proof"),
+    "proof._dpop": ("DPOP_ALGORITHMS", "PROOF_LEEWAY", "DPoPProof", "verify_proof"),
     "_message": ("Message",),
     "_metadata": ("PROFILE_VERSION", "ResourceMetadata", "ServerMetadata"),
-    "_problem": ("PROBLEM_MEDIA_TYPE", "Problem", "is_instance", "problem_type"),
+    "challenge._problem": ("PROBLEM_MEDIA_TYPE", "Problem", "is_instance", "problem_type"),
 }
 
 

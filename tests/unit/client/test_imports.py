@@ -14,18 +14,21 @@ from benchmarks.starting import HIDDEN, SEND, bank, keep
 OTHERS = {"_cffi_backend", "_openssl", "cryptography"}
 OURS = {
     "upstile.client": "_errors _events _exchange _text adapters authority flow methods prompts stores words",
-    "upstile.client.adapters": "_ahead _auth _body _client _hops _options _pump _response _signing_in _spool _transport"
-    " _waiting",
+    "upstile.client.adapters": "_auth _body _client _hops _options _pump _response _spool _transport _waiting verbs",
+    "upstile.client.adapters.verbs": "_ahead _signing_in",
     "upstile.client.authority": "_discovery browser",
     "upstile.client.authority.browser": "_settings",
-    "upstile.client.flow": "_asked _call _confirmations _dead_ends _elevated _elevation _flight _flow _kept _learned"
-    " _logins _proof_key _proof_time _renewal _retries _session _sign_out _tokens _trust _verdict",
+    "upstile.client.flow": "_asked _call _confirmations _elevation _flight _flow _learned _retries _session _trust"
+    " _verdict tokens",
+    "upstile.client.flow.tokens": "_dead_ends _elevated _kept _logins _proof_key _proof_time _renewal _sign_out"
+    " _tokens",
     "upstile.client.methods": "_last_code _method _otp _password _recovery_code _totp _typed _webauthn",
     "upstile.client.prompts": "_abilities _callback _key_uri _posix _prompter _screen _terminal _windows _wishes",
     "upstile.client.stores": "_entry _file _folder _keyring _memory _store _terminal",
     "upstile.client.words": "_browser _calls _ceremonies _methods _shown _stores _words",
-    "upstile.protocol": "_challenge _dialects _dpop_new _encoding _errors _form _header _htu _jwk _jws _pkce"
-    " _requirement _well_known _written",
+    "upstile.protocol": "_encoding _errors _form _pkce _well_known _written challenge proof",
+    "upstile.protocol.challenge": "_challenge _dialects _header _requirement",
+    "upstile.protocol.proof": "_dpop_new _htu _jwk _jws",
 }
 NAMES = {"upstile", *OURS, *(f"{package}.{module}" for package, modules in OURS.items() for module in modules.split())}
 

@@ -1,0 +1,138 @@
+"""`StepUp` for FastAPI: installed in an application, its requirements as dependencies, its sign-ins."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from upstile.protocol import TokenResponse
+from upstile.server import ConfigurationError, Rejection
+from upstile.server._step_up import StepUpVerbs
+from upstile.server.deployment._embedded import PREFIX
+from upstile.server.deployment._termination import on_termination
+from upstile.server.fastapi._application import keep_from_caches, look_at
+from upstile.server.fastapi._guard import Guarded
+from upstile.server.fastapi._no_store import NoStore, token_goes_out
+from upstile.server.fastapi._starlette import EmbeddedRoutes, head
+from upstile.server.resource._authentication import declared
+
+
+class StepUp(StepUpVerbs):
+    """Step-up authentication for a FastAPI application."""
+
+    def install(self, app: FastAPI) -> None:
+        """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
+
+        The paths are one entry, the first of the router. `/stepup/health/live` says that the process answers,
+        `/stepup/health/ready` whether it should be sent requests: its stores can be read, and nobody told it to end. It
+        hears SIGTERM where the application's lifespan runs in the main thread of a server that listens to SIGTERM, as
+        uvicorn does.
+
+        Guards in mounted applications are answered too, and OpenAPI names every scope that a guard asks for. The routes
+        are checked here and, those that were added later, when the application starts.
+
+        Raises:
+            ConfigurationError: it ran already, the application has started, or a guard asks for a scope that no client
+                may have.
+        """
+        if Rejection in app.exception_handlers:
+            raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
+        if app.middleware_stack is not None:
+            raise ConfigurationError("call install(app) before the application starts")
+        deployment = self._deployment
+        routes = (*deployment.routes, *deployment.health.routes(PREFIX))
+        entry = EmbeddedRoutes(routes, deployment.prepare)
+        app.router.routes.insert(0, entry)
+        look_at(app, entry, self._deployment)
+        app.add_middleware(NoStore)
+        app.router.lifespan_context = self._around(app.router.lifespan_context, entry)
+
+    def requirement(
+        self,
+        *,
+        acr: str | Iterable[str] | None = None,
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+        once_in_handler: bool = False,
+    ) -> Guarded:
+        """A requirement to declare once and use on many routes: `Depends(RECENT_MFA)`.
+
+        `Security(RECENT_MFA, scopes=["payments"])` asks for these scopes as well, wherever FastAPI lets you write it.
+        On a websocket the handshake is judged, once.
+
+        Args:
+            acr: one authentication context class, or several of which one is required.
+            max_age: seconds since the user authenticated; `0` asks for an authentication for this very call, whose
+                token serves once. FastAPI runs the guard before it looks at parameters and body, so a call that it
+                then refuses with 422 has used the token up, and the person is asked again for the next one.
+            scope: the scopes that the token must carry.
+            reason: what the person is told.
+            once_in_handler: the handler may call `auth.require(max_age=0)`. A token that serves one call passes this
+                guard and is used up by the call, whatever the handler does then.
+
+        Raises:
+            ConfigurationError: the requirement could never be met here.
+        """
+        requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        return Guarded(
+            self._deployment,
+            self._deployment.check(requirement, once_in_handler=once_in_handler),
+            once_in_handler=once_in_handler,
+        )
+
+    require = requirement
+    """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
+
+    async def start_session(
+        self,
+        subject: str,
+        *,
+        amr: Sequence[str],
+        request: Request | None = None,
+        client_id: str | None = None,
+        account: str | None = None,
+        auth_time: float | None = None,
+    ) -> TokenResponse:
+        """Begin a base login after the application's own sign-in; return the result to the app as it is.
+
+        The response gets `Cache-Control: no-store` (RFC 6749 §5.1) in the application that `install` was called with,
+        its middleware included, and in those mounted below it. In another one, and where a server runs the application
+        without its lifespan and middleware was added after `install`, set it yourself.
+
+        Args:
+            subject: the user, by a name that never changes.
+            amr: what the sign-in checked (RFC 8176), e.g. `["pwd"]`; it may count towards `mfa`.
+            request: the sign-in request; if it carries a DPoP proof, the token is bound to that key.
+            client_id: the app; may be left out where one is registered.
+            account: what the user calls the account, e.g. the e-mail address; prompts show it masked.
+            auth_time: when the user signed in (epoch seconds), where this only renews a sign-in: what was proved then
+                grows old from then on.
+
+        Raises:
+            ConfigurationError: an argument makes no sense, such as an `auth_time` in the future.
+            AuthorizationError: the DPoP proof is not acceptable, or the client is unknown.
+        """
+        neutral = None if request is None else head(request)
+        token_goes_out()
+        return await (await self._deployment.running()).start_session(
+            subject, amr=amr, request=neutral, client_id=client_id, account=account, auth_time=auth_time
+        )
+
+    def _around(self, inner: Callable[[Any], Any], entry: EmbeddedRoutes) -> Callable[[Any], Any]:
+        @asynccontextmanager
+        async def lifespan(app: Any) -> AsyncGenerator[Any]:
+            look_at(app, entry, self._deployment)
+            keep_from_caches(app)
+            health = self._deployment.health
+            health.begin()
+            await self._deployment.prepare()
+            try:
+                with on_termination(health.drain):
+                    async with inner(app) as state:
+                        yield state
+            finally:
+                await self._deployment.aclose()
+
+        return lifespan
