@@ -22,7 +22,10 @@ from upstile.client.testing import Clock
 AT_ONCE = 100
 ORDER = {"to": "ACME", "amount": "1.00"}
 LOGIN = {"username": "ada", "password": "correct horse"}
-LIMITS = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+CONNECTIONS = 10
+"""Few, and the same for all: the pool of httpx looks at every idle connection for every call, so that a client which
+happens to have opened a hundred takes six times as long as one that needed thirty."""
+LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
 
 Post = Callable[[], Awaitable[httpx.Response]]
 
