@@ -13,6 +13,15 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "mails.md").read_text()
 
 
+def sizes(folder: Path) -> dict[str, tuple[int, int]]:
+    """How large the pictures of a folder are."""
+    found: dict[str, tuple[int, int]] = {}
+    for file in folder.iterdir():
+        with Image.open(file) as picture:
+            found[file.name] = picture.size
+    return found
+
+
 def test_the_texts_are_up_to_date() -> None:
     assert runpy.run_path(str(DOCS / "images" / "mails.py"))["rewritten"](PAGE) == PAGE
 
@@ -37,8 +46,7 @@ def test_the_page_says_which_event_has_which_mail() -> None:
 @pytest.mark.long
 def test_the_pictures_are_those_that_chromium_makes(tmp_path: Path) -> None:
     runpy.run_path(str(DOCS / "images" / "mails.py"))["main"](tmp_path)
-    made = {file.name: Image.open(file).size for file in tmp_path.iterdir()}
-    kept = {file.name: Image.open(file).size for file in (DOCS / "images" / "mails").iterdir()}
+    made, kept = sizes(tmp_path), sizes(DOCS / "images" / "mails")
     assert made.keys() == kept.keys()
     for name, (width, height) in made.items():  # fonts differ a little from machine to machine
         assert width == kept[name][0]
