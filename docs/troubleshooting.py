@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 ERRORS = ROOT / "docs" / "start_up_errors.toml"
 SERVER = ROOT / "server_sdk" / "upstile" / "server"
 BEGIN, END = "<!-- server: made from the code -->", "<!-- server: end -->"
-_RAISED = {"ConfigurationError", "StorageUnavailable", "CannotLoad", "ImportError"}
+_RAISED = {"ConfigurationError", "NothingYet", "StorageUnavailable", "CannotLoad", "ImportError"}
 ANYTHING = "…"
 """Stands for what differs."""
 
@@ -48,6 +48,8 @@ def _messages_of(path: Path, half: Path) -> Iterator[str]:
 def _is_raised(call: ast.Call) -> bool:
     if isinstance(call.func, ast.Name):
         return call.func.id in _RAISED
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _RAISED:
+        return True
     above = isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"
     return above and isinstance(call.args[0], ast.JoinedStr)
 

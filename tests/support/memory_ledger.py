@@ -107,6 +107,9 @@ class MemoryLedger:
     async def ping(self) -> None:
         await self._reached("ping")
 
+    async def time(self) -> float | None:
+        return None
+
     def tidy(self, now: float) -> None:
         raise NotImplementedError
 

@@ -103,6 +103,9 @@ class MemoryStore:
     async def ping(self) -> None:
         """It is always there."""
 
+    async def time(self) -> float | None:
+        return None
+
     def tidy(self, now: float) -> None:
         """Nothing is swept."""
 

@@ -25,6 +25,7 @@ from upstile.server.deployment._settings import (
     check_positive,
     check_webauthn_origins,
 )
+from upstile.server.inspection._call import DeclaredCall
 from upstile.server.keys._configured import find_seal
 from upstile.server.keys._rotation import ROTATED_AFTER
 from upstile.server.resource._external import ExternalOptions, opened
@@ -232,6 +233,18 @@ class StepUpVerbs(HelpDeskVerbs):
             external=opened(verifier, origin.url, allow_insecure_loopback=allow_insecure_loopback),
         )
         return cls._of(embedded(settings))
+
+    def calls(self) -> tuple[DeclaredCall, ...]:
+        """The calls of all applications that this is installed in, with what their guards ask; our own are left out.
+
+        For a test that no call was forgotten, and for `upstile-server check`:
+
+        ```python
+        open_to_all = {str(call) for call in server.calls() if call.changes and not call.requirements}
+        assert open_to_all == {"POST /login"}
+        ```
+        """
+        return tuple(call for calls in self._deployment.applications for call in calls())
 
     @classmethod
     def _of(cls, deployment: Deployment) -> Self:

@@ -28,6 +28,11 @@ class Addresses:
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         self._trusted = [_network(text) for text in trusted_proxies]
 
+    @property
+    def has_proxies(self) -> bool:
+        """Whether any proxy is named."""
+        return bool(self._trusted)
+
     def of(self, request: HttpRequest) -> str | None:
         """The masked address of who sent a request: an IPv4 address as /24, an IPv6 address as /48.
 

@@ -52,6 +52,16 @@ class Events:
         self._allowance = Allowance(REFUSALS, 60)
         self.telemetry = Telemetry()
 
+    @property
+    def knows_proxies(self) -> bool:
+        """Whether any proxy is named whose word on the caller's address is believed."""
+        return self._addresses.has_proxies
+
+    @property
+    def tells_people(self) -> bool:
+        """Whether anybody but the log and the table is told."""
+        return self._notifier is not None or bool(self._noticed)
+
     def request(self, request: HttpRequest) -> Circumstances:
         """One request, for the length of a block: what it learns goes into all of its events."""
         return Circumstances(self._addresses.of(request), _language(request))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from upstile.server.cli import _db, _keys, _user
+from upstile.server.cli import _check, _db, _keys, _user
 
 command = typer.Typer(
     help="""Look after a deployment: its signing keys, its secret keys, its database and its users.
@@ -14,6 +14,7 @@ command = typer.Typer(
 
     \b
     Examples:
+      upstile-server --app bank:server check
       upstile-server --app bank:server keys status
       upstile-server --app bank:server keys rotate
       upstile-server --app bank:server user ada show
@@ -27,6 +28,7 @@ command = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # it would print local variables, keys among them
 )
+command.command()(_check.check)
 command.add_typer(_keys.command, name="keys")
 command.add_typer(_db.command, name="db")
 command.add_typer(_user.command, name="user")

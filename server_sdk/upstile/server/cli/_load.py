@@ -5,10 +5,10 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 from upstile.protocol import UpstileError
 from upstile.server.cli._operated import Operated
+from upstile.server.deployment._deployment import Deployment
 
 _EXAMPLE = "such as `upstile-server --app bank:server keys status`"
 
@@ -20,6 +20,18 @@ class CannotLoad(UpstileError):
 
 
 def load(application: str | None) -> Operated:
+    """The authorization server of the deployment that `module:name` names.
+
+    Raises:
+        CannotLoad: there is none.
+    """
+    authority = inspected(application).authority
+    if authority is None:
+        raise CannotLoad(f"{application} takes the tokens of other issuers: it has no keys and no users of its own")
+    return authority
+
+
+def inspected(application: str | None) -> Deployment:
     """The deployment that `module:name` names. Importing an application opens nothing.
 
     Raises:
@@ -40,6 +52,22 @@ def load(application: str | None) -> Operated:
     if deployment is None:
         raise CannotLoad(f"{application} is {_kind(found)}, not a StepUp object. {_others(module)}")
     return deployment
+
+
+def make(function: str) -> None:
+    """Call a function without arguments that makes an application, as uvicorn does with `--factory`.
+
+    Raises:
+        CannotLoad: there is none, or it fails.
+    """
+    module_name, _, name = function.partition(":")
+    made = getattr(_imported(module_name), name, None)
+    if not callable(made):
+        raise CannotLoad(f"{function!r} must be module:function, such as `upstile-server … check bank:create_app`")
+    try:
+        made()
+    except (Exception, SystemExit) as error:
+        raise _failed(function, error) from error
 
 
 def _imported(name: str) -> ModuleType:
@@ -74,13 +102,11 @@ def _others(module: ModuleType) -> str:
     return "Name the variable that holds what StepUp.embedded(...) returned; a function that makes it will not do."
 
 
-def _deployment(found: object) -> Operated | None:
+def _deployment(found: object) -> Deployment | None:
     if isinstance(found, type | ModuleType):
         return None
-    authority: object = getattr(getattr(found, "_deployment", None), "authority", None)
-    if all(hasattr(authority, part) for part in ("issuer", "storage", "signing", "seal", "events", "clock")):
-        return cast(Operated, authority)
-    return None
+    deployment: object = getattr(found, "_deployment", None)
+    return deployment if isinstance(deployment, Deployment) else None
 
 
 def _kind(found: object) -> str:

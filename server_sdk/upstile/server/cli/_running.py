@@ -24,8 +24,15 @@ CANNOT_BEGIN = 2
 @contextmanager
 def deployment(context: typer.Context) -> Generator[Operated]:
     """The deployment that the options name; an error in the block ends the command with a sentence."""
-    try:
+    with sentences():
         yield load(context.find_root().params.get("app"))
+
+
+@contextmanager
+def sentences() -> Generator[None]:
+    """An error in the block ends the command with a sentence."""
+    try:
+        yield
     except CannotLoad as error:
         raise _ended(str(error), CANNOT_BEGIN) from None
     except UpstileError as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
@@ -15,6 +15,7 @@ from upstile.server.authorization.tokens._tokens import ceremony_of
 from upstile.server.deployment._authority import Authority, open_stores
 from upstile.server.deployment._health import Health
 from upstile.server.deployment._keeper import Keeper
+from upstile.server.inspection._call import DeclaredCall
 from upstile.server.resource._authentication import Authentication
 from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
@@ -33,6 +34,7 @@ class Deployment:
     """A resource server, with an embedded authorization server or without.
 
     Attributes:
+        url: its public base URL.
         verifier: for the tokens of all issuers that are accepted.
         external: the verifiers of those that are not our own.
         authority: the embedded authorization server, if there is one.
@@ -43,8 +45,10 @@ class Deployment:
         events: is told what happens.
         clock: the time in epoch seconds.
         health: whether this process is ready.
+        applications: what each application that it is installed in answers.
     """
 
+    url: str
     verifier: Verifier
     external: tuple[External, ...] = ()
     authority: Authority | None = None
@@ -55,6 +59,7 @@ class Deployment:
     events: Events
     clock: Callable[[], float]
     health: Health = field(init=False)
+    applications: list[Callable[[], Iterable[DeclaredCall]]] = field(default_factory=list, init=False)
     _keepers: tuple[Keeper, ...] = field(init=False)
     _ready: bool = field(default=False, init=False)
     _declared: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]], init=False)

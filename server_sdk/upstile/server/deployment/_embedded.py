@@ -81,6 +81,7 @@ def embedded(settings: Settings) -> Deployment:
         f"{PREFIX}/jwks": parts.signing.jwks,
     }
     return Deployment(
+        url=settings.url,
         verifier=verifier,
         external=settings.external,
         authority=_authority(settings, parts, mint, ends),

@@ -64,6 +64,7 @@ def resource_server(
         replay=replay,
     )
     return Deployment(
+        url=url,
         verifier=verifier,
         external=tuple(external),
         guard=guard,

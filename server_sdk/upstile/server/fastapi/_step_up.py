@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +13,7 @@ from upstile.server._step_up import StepUpVerbs
 from upstile.server.deployment._embedded import PREFIX
 from upstile.server.deployment._termination import on_termination
 from upstile.server.fastapi._application import keep_from_caches, look_at
+from upstile.server.fastapi._calls import declared_calls
 from upstile.server.fastapi._guard import Guarded
 from upstile.server.fastapi._no_store import NoStore, token_goes_out
 from upstile.server.fastapi._starlette import EmbeddedRoutes, head
@@ -40,6 +42,7 @@ class StepUp(StepUpVerbs):
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         if app.middleware_stack is not None:
             raise ConfigurationError("call install(app) before the application starts")
+        self._deployment.applications.append(partial(declared_calls, app))
         deployment = self._deployment
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
         entry = EmbeddedRoutes(routes, deployment.prepare)

@@ -55,6 +55,10 @@ class Store(Protocol):
         """Whether the store can be read; raises if not."""
         ...
 
+    async def time(self) -> float | None:
+        """What time it is by the store's own clock (epoch seconds); `None` for one without."""
+        ...
+
     def tidy(self, now: float) -> None:
         """Bounded housekeeping, called about each second from a thread of its own."""
         ...

@@ -31,6 +31,7 @@ from upstile.server.storage.postgresql import _limits
 BEGIN = ("BEGIN ISOLATION LEVEL READ COMMITTED", *_limits.GUARDS)
 """The isolation is always said: with repeatable read, which may be the role's default, most writes would fail."""
 PING = "SELECT 1 FROM upstile_one_time WHERE key = ''"
+TIME = "SELECT extract(epoch FROM clock_timestamp())"
 
 _PLAIN = re.compile(r"[\w:. /@-]*", re.ASCII)
 _AUDIT = ", ".join(f'"{name}"' for name in AuditRow._fields)

@@ -211,6 +211,10 @@ class PostgresStore:
         """Whether the store can be read; raises if not."""
         await self._pool.run(_statements.PING, _nothing)
 
+    async def time(self) -> float | None:
+        """The time by the database's clock."""
+        return await self._pool.run(_statements.TIME, _time)
+
     def tidy(self, now: float) -> None:
         """Delete some of what is over, and hang up what belonged to event loops that ended."""
         self._pool.sweep()
@@ -275,6 +279,10 @@ async def _found(_: Link, results: list[PGresult]) -> dict[OneTimeKey, Record]:
 
 async def _is_first(_: Link, results: list[PGresult]) -> bool:
     return results[-2].ntuples == 1
+
+
+async def _time(_: Link, results: list[PGresult]) -> float:
+    return float(results[-1].get_value(0, 0) or b"")
 
 
 async def _nothing(_: Link, results: list[PGresult]) -> None: ...

@@ -128,6 +128,12 @@ class RedisStore:
         """Read one key."""
         await self._read(await self._opened(), [_PROBE])
 
+    async def time(self) -> float | None:
+        """The time by the clock of Redis."""
+        (told,) = await self._send(await self._opened(), [("TIME",)])
+        seconds, microseconds = map(int, told)
+        return seconds + microseconds / 1e6
+
     def tidy(self, now: float) -> None:
         """Nothing: Redis sweeps by itself."""
 

@@ -6,6 +6,6 @@ replaced one by one on the old schema, then it is migrated while they run.
 
 from upstile.server.storage.schema._fernet import Reseal, no_secret_keys, resealing
 from upstile.server.storage.schema._upgrade import prepare, upgrade
-from upstile.server.storage.schema._version import HEAD, check, version
+from upstile.server.storage.schema._version import HEAD, NothingYet, check, version
 
-__all__ = ["HEAD", "Reseal", "check", "no_secret_keys", "prepare", "resealing", "upgrade", "version"]
+__all__ = ["HEAD", "NothingYet", "Reseal", "check", "no_secret_keys", "prepare", "resealing", "upgrade", "version"]

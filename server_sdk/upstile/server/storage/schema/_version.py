@@ -6,6 +6,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from upstile.server._errors import ConfigurationError
 from upstile.server.storage._transactions import read
 
+
+class NothingYet(ConfigurationError):
+    """There is no schema yet, and nothing is wrong with that before the server starts for the first time."""
+
+
 HEAD = 6
 """The version that this release writes."""
 TABLE = "upstile_schema"
@@ -42,12 +47,13 @@ def check(engine: sa.Engine) -> int:
     """The version of a schema that this release works on.
 
     Raises:
+        NothingYet: there is none.
         ConfigurationError: it does not work on it; the message says what to do.
         StorageUnavailable: the database cannot be read.
     """
     found = read(engine, version)
     if found is None:
-        raise ConfigurationError("the database is empty: run `upstile-server db upgrade`")
+        raise NothingYet("the database is empty: run `upstile-server db upgrade`")
     refuse_newer(found)
     if found < max(_OLDEST, HEAD - 1):
         raise ConfigurationError(

@@ -88,7 +88,7 @@ def schema_version(path: Path) -> int:
         ConfigurationError: there is no such file, or this release does not work on it.
     """
     if not path.exists():
-        raise ConfigurationError(
+        raise schema.NothingYet(
             f"there is no file {str(path)!r}: the server makes it when it starts, or `upstile-server db upgrade` does; "
             "a name without folders belongs to the folder where the command runs"
         )

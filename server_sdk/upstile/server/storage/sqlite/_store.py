@@ -146,6 +146,10 @@ class SqliteStore:
         """Whether the file can be read."""
         await tried(self._phases().ping)
 
+    async def time(self) -> float | None:
+        """`None`: a file has no clock but that of its machine."""
+        return None
+
     async def change_account(
         self, user: User, decide: DecideAccount[T], rows: Rows[T] = no_rows, *, spared: str | None = None
     ) -> T:

@@ -1,0 +1,24 @@
+"""What an application, and those below it, answer, with what the guards of each route ask."""
+
+from collections.abc import Iterator
+
+from starlette.applications import Starlette
+
+from upstile.server.fastapi._guard import guards
+from upstile.server.fastapi._routes import declared_routes, mounted_in
+from upstile.server.inspection._call import DeclaredCall
+
+
+def declared_calls(app: Starlette, before: str = "") -> Iterator[DeclaredCall]:
+    """The routes of an application that FastAPI resolves dependencies for, then those of what is mounted in it.
+
+    Args:
+        app: an application.
+        before: the template of what it is mounted below itself.
+    """
+    for route in declared_routes(app):
+        asked = tuple(guard.requirement for guard in guards(route.dependant))
+        yield DeclaredCall(before + route.path, route.methods, asked)
+    for template, below in mounted_in(app):
+        if below is not None:
+            yield from declared_calls(below, before + template)
