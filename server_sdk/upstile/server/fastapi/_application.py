@@ -22,6 +22,7 @@ from upstile.server.deployment._deployment import Deployment
 from upstile.server.fastapi._guard import Guarded, guards
 from upstile.server.fastapi._mounts import note_place
 from upstile.server.fastapi._no_store import NoStore
+from upstile.server.fastapi._optional import is_optional
 from upstile.server.fastapi._routes import declared_routes, mounted_in
 from upstile.server.fastapi._starlette import EmbeddedRoutes, answer, head, route_of
 
@@ -161,7 +162,8 @@ def _saying_scopes(app: FastAPI, made: Callable[[], dict[str, Any]]) -> Callable
                     dict.fromkeys(name for guard in guards(route.dependant) for name in guard.requirement.scope)
                 )
                 for method in route.methods:
-                    _say(document.get("paths", {}).get(route.path, {}).get(method.lower(), {}), scopes)
+                    operation = document.get("paths", {}).get(route.path, {}).get(method.lower(), {})
+                    _say(operation, scopes, optional=is_optional(route.dependant))
             said = document
         return document
 
@@ -169,8 +171,8 @@ def _saying_scopes(app: FastAPI, made: Callable[[], dict[str, Any]]) -> Callable
     return openapi
 
 
-def _say(operation: dict[str, Any], scopes: list[str]) -> None:
-    ways: list[dict[str, Any]] = []
+def _say(operation: dict[str, Any], scopes: list[str], *, optional: bool) -> None:
+    ways: list[dict[str, Any]] = [{}] if optional and operation.get("security") else []
     for way in operation.get("security", ()):
         told = {name: scopes if name == Guarded.scheme_name else named for name, named in way.items()}
         if told not in ways:  # before FastAPI 0.123 each guard of a route is a way of its own

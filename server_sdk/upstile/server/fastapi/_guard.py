@@ -134,10 +134,17 @@ def guards(dependant: Any) -> Iterator[Guarded]:
         ConfigurationError: a guard could never let anybody in, or is used in a way that hides it from FastAPI.
     """
     for call, scopes in uses(dependant):
-        if isinstance(call, Guarded):
-            yield call.with_scopes(scopes)
-        elif isinstance(getattr(call, "func", getattr(call, "__self__", None)), Guarded):
+        guard = guard_in(call)
+        if guard is not None:
+            yield guard.with_scopes(scopes)
+        elif guard_in(getattr(call, "func", getattr(call, "__self__", None))) is not None:
             raise ConfigurationError("hand the guard itself to Depends or Security, not something made of it")
+
+
+def guard_in(call: Any) -> Guarded | None:
+    """The guard that a dependency is, or that it calls where it finds something to judge."""
+    found = call if isinstance(call, Guarded) else getattr(call, "guarded", None)
+    return found if isinstance(found, Guarded) else None
 
 
 def _is_open(connection: HTTPConnection) -> bool:
@@ -148,6 +155,5 @@ def _is_open(connection: HTTPConnection) -> bool:
 def _asks_once(deployment: Deployment, route: object, fastapi_scope: Any) -> bool:
     """Whether any guard of a route asks for an authentication for this very call, now or in its handler."""
     dependant = dependant_of(route, fastapi_scope)
-    return dependant is not None and any(
-        isinstance(call, Guarded) and call.asks_once(deployment) for call, _ in uses(dependant)
-    )
+    inside = [] if dependant is None else [guard_in(call) for call, _ in uses(dependant)]
+    return any(guard is not None and guard.asks_once(deployment) for guard in inside)

@@ -16,6 +16,7 @@ from upstile.server.fastapi._application import keep_from_caches, look_at
 from upstile.server.fastapi._calls import declared_calls
 from upstile.server.fastapi._guard import Guarded
 from upstile.server.fastapi._no_store import NoStore, token_goes_out
+from upstile.server.fastapi._optional import OptionalGuard
 from upstile.server.fastapi._starlette import EmbeddedRoutes, head
 from upstile.server.resource._authentication import declared
 
@@ -87,6 +88,38 @@ class StepUp(StepUpVerbs):
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
+
+    def optional(
+        self,
+        *,
+        acr: str | Iterable[str] | None = None,
+        max_age: int | None = None,
+        scope: str | Iterable[str] = (),
+        reason: str | None = None,
+        once_in_handler: bool = False,
+    ) -> OptionalGuard:
+        """A guard for a route whose callers may have another login: `Authentication | None`.
+
+        It is `None` where a call carries no credential, or a bearer token that is another's: no JWT, or one that names
+        another issuer than those of this API, which is read and not trusted. Whatever may be ours is judged as by
+        `requirement`, and refused as there: what has expired, is forged or too weak, every call with DPoP, a header
+        that cannot be read, and any scheme besides `Bearer`. `None` says that nobody has proved anything yet: check the
+        application's own login then, and where it is a cookie, its protection against CSRF.
+
+        Where an `IntrospectionVerifier` is configured, a text that is no JWT, or that names no issuer, may be its
+        issuer's: it is asked, and refuses what is not its own.
+
+        Args:
+            acr, max_age, scope, reason, once_in_handler: as for `requirement`; asked of who comes with a token of ours,
+                and of nobody else.
+
+        Raises:
+            ConfigurationError: the requirement could never be met here.
+        """
+        guarded = self.requirement(
+            acr=acr, max_age=max_age, scope=scope, reason=reason, once_in_handler=once_in_handler
+        )
+        return OptionalGuard(self._deployment, guarded)
 
     async def start_session(
         self,

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from pydantic_core import from_json
-
-from upstile.protocol import MalformedMessage, base64url_decode
 from upstile.server._errors import ConfigurationError
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource.tokens._access_token import AccessToken
+from upstile.server.resource.tokens._unverified import claims_in
 from upstile.server.resource.tokens._verifier import InvalidToken, Known, Verifier
 
 
@@ -85,12 +83,5 @@ def together(*verifiers: Verifier) -> Verifier:
 
 def _issuer_named_by(token: str) -> str | None:
     """The `iss` of a signed token, which nobody has verified yet; `None` for one that is no JWT."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims: object = from_json(base64url_decode(parts[1]))
-    except (MalformedMessage, ValueError):
-        return None
-    issuer = claims.get("iss") if isinstance(claims, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    issuer = (claims_in(token) or {}).get("iss")
     return issuer if isinstance(issuer, str) else None
