@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from examples.readme.more import send
+from support.pasted import Person
 from support.terminal import Sitting
 from support.totp import code_at, seed_in
 from upstile.client import CallbackPrompter, Client, FileStore, Totp
@@ -135,24 +136,6 @@ def test_the_command_line_stays_signed_in(folder: Path, monkeypatch: pytest.Monk
         assert pay("send").startswith("You are not signed in. Sign in first.")
     assert pay("send").startswith("The bank cannot be reached.")
     assert list((folder / "state/pay/upstile").glob("*.json"))
-
-
-class Person:
-    """Reads codes: the last step's to verify the enrolment, so that this step's is still unused."""
-
-    def __init__(self) -> None:
-        self.seed = b""
-        self.asked: list[str] = []
-        self.prompter = CallbackPrompter(show_key_uri=self.scan, code=self.code)
-
-    def scan(self, uri: str) -> None:
-        """Take the seed."""
-        self.seed = seed_in(uri.partition("secret=")[2].partition("&")[0])
-
-    def code(self, label: str) -> str:
-        """The code of this step, or of the last one the first time."""
-        self.asked.append(label)
-        return code_at(self.seed, int(time()) // 30 + len(self.asked) - 2)
 
 
 def _free(port: int) -> int:
