@@ -17,6 +17,7 @@ def create_app():
     app, desk = FastAPI(), FastAPI()
     app.post("/login")(lambda: None)
     app.get("/news")(lambda: None)
+    app.post("/notes", dependencies=[Depends(server.optional(acr="mfa"))])(lambda: None)
     app.post("/transfers", dependencies=[Depends(RECENT)])(lambda: None)
     app.delete("/account", dependencies=[Depends(server.require(max_age=0)), Depends(server.require(acr="phr"))])(
         lambda: None)
@@ -58,12 +59,15 @@ def test_every_call_is_shown_with_what_it_asks_for_and_nothing_is_made(bank: Fol
     assert asks == {
         "POST /login": [],
         "GET /news": [],
+        "POST /notes": [],
         "POST /transfers": [(["mfa"], 300)],
         "DELETE /account": [([], 0), (["phr"], None)],
         "PUT /desk/limits/{user}": [([], None)],
     }
     told = levels(document(done))
-    assert told["guard"] == ["look"]  # POST /login
+    assert told["guard"] == ["look", "look"]  # POST /login, POST /notes
+    notes = next(call for call in document(done)["calls"] if call["path"] == "/notes")
+    assert [it["acr"] for it in notes["optional"]] == [["mfa"]]
     assert told["storage"] == ["look"]  # nothing is there before the first start
     assert told["url"] == ["ok"]
     assert bank.files() == ["bank.py"]
@@ -74,6 +78,8 @@ def test_what_an_operator_reads_and_strict(bank: Folder) -> None:
     assert done.code == 1
     assert "mfa of the last 300 seconds, “Confirm this transfer”" in done.out
     assert "POST /login declares none: is it meant for everybody?" in done.out
+    assert "who has one: mfa" in done.out
+    assert "POST /notes declares an optional one: what does it check of a caller without a token?" in done.out
     assert bank.files() == ["bank.py"]
 
 

@@ -60,6 +60,9 @@ async def test_openapi_says_where_a_credential_is_optional(tmp_path: Path) -> No
         assert said["/both"] == [{"StepUp": ["payments"]}]
         assert said["/insists"] == [{"StepUp": ["payments"]}, {"Insists": []}]
         assert said["/login"] is None
+        calls = {call.path: (len(call.requirements), len(call.optional)) for call in app.server.calls()}
+        alone, both = {"/alone": (0, 1), "/own": (0, 1), "/insists": (0, 1)}, {"/both": (1, 1)}
+        assert calls == {"/login": (0, 0), "/me": (1, 0), **alone, **both}
 
 
 def test_what_can_never_be_met_is_reported_with_its_route(tmp_path: Path) -> None:

@@ -102,11 +102,15 @@ def test_calls_that_change_something_without_a_guard_are_to_be_looked_at() -> No
         DeclaredCall("/both", ("DELETE", "GET"), ()),
         DeclaredCall("/chat", (), ()),
         DeclaredCall("/transfers", ("POST",), (recent,)),
+        DeclaredCall("/notes", ("POST",), (), (recent,)),
+        DeclaredCall("/notes", ("GET",), (), (recent,)),
+        DeclaredCall("/both", ("POST",), (recent,), (recent,)),
     ]
     assert [finding.says for finding in inspect_calls(calls) if finding.about == "guard"] == [
         "POST /login declares none",
         "DELETE,GET /both declares none",
         "websocket /chat declares none",
+        "POST /notes declares an optional one",
     ]
     assert asked(recent) == "mfa of the last 300 seconds, scope pay, “Confirm this transfer”"
     assert [finding.level for finding in inspect_calls(None)] == ["wrong"]

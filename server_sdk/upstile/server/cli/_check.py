@@ -1,11 +1,12 @@
 """`upstile-server check`: what callers will meet, looked at before they do."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from upstile.protocol import Requirement
 from upstile.server.cli import _report_check
 from upstile.server.cli._load import inspected, make
 from upstile.server.cli._running import PROBLEM, sentences
@@ -65,7 +66,14 @@ def _print(calls: Sequence[DeclaredCall], found: Sequence[Finding], *, as_json: 
 
 
 def _call(call: DeclaredCall) -> dict[str, Any]:
-    requirements = [
-        {"acr": it.acr, "max_age": it.max_age, "scope": it.scope, "reason": it.reason} for it in call.requirements
-    ]
-    return {"path": call.path, "methods": call.methods, "changes": call.changes, "requirements": requirements}
+    return {
+        "path": call.path,
+        "methods": call.methods,
+        "changes": call.changes,
+        "requirements": _requirements(call.requirements),
+        "optional": _requirements(call.optional),
+    }
+
+
+def _requirements(found: Iterable[Requirement]) -> list[dict[str, Any]]:
+    return [{"acr": it.acr, "max_age": it.max_age, "scope": it.scope, "reason": it.reason} for it in found]

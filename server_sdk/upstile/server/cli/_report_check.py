@@ -22,8 +22,10 @@ def calls(found: Sequence[DeclaredCall]) -> None:
     table = Table("method", "path", "asks for", box=SIMPLE, title="Calls", title_justify="left")
     for call in found:
         nothing = Text("nothing", style="yellow" if call.changes else "dim")
-        asks = Text("\n").join(Text(asked(requirement)) for requirement in call.requirements) or nothing
-        table.add_row(Text(", ".join(call.methods) or "websocket"), Text(call.path), asks)
+        asks = [asked(requirement) for requirement in call.requirements]
+        asks += [f"who has one: {asked(requirement)}" for requirement in call.optional]
+        shown = Text("\n".join(asks)) if asks else nothing
+        table.add_row(Text(", ".join(call.methods) or "websocket"), Text(call.path), shown)
     console().print(table)
 
 

@@ -42,6 +42,11 @@ class OptionalGuard(SecurityBase):
         return await self.guarded(connection, security_scopes)
 
 
+def optional_guards(dependant: Any) -> list[Guarded]:
+    """What the optional guards of a route judge by, each with the scopes that are named where it is used."""
+    return [call.guarded.with_scopes(scopes) for call, scopes in uses(dependant) if isinstance(call, OptionalGuard)]
+
+
 def is_optional(dependant: Any) -> bool:
     """Whether a route may be called without a credential: a guard of it is optional, and nothing beside it insists."""
     schemes = [call for call, _ in uses(dependant) if isinstance(call, SecurityBase)]

@@ -16,11 +16,13 @@ class DeclaredCall(NamedTuple):
         methods: in upper case; none for a websocket.
         requirements: one for each guard that the route declares; none where it declares no guard. A guard that a
             dependency or a handler calls by hand is not seen.
+        optional: one for each optional guard: asked of callers with a token of ours, and of nobody else.
     """
 
     path: str
     methods: tuple[str, ...]
     requirements: tuple[Requirement, ...]
+    optional: tuple[Requirement, ...] = ()
 
     @property
     def changes(self) -> bool:

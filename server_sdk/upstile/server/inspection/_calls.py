@@ -24,4 +24,8 @@ def inspect_calls(calls: Sequence[DeclaredCall] | None) -> Iterator[Finding]:
     yield Finding("calls", "ok" if guarded else "look", f"{guarded} of {len(calls)} declare a guard")
     for call in calls:
         if call.changes and not call.requirements:
-            yield Finding("guard", "look", f"{call} declares none", "is it meant for everybody?")
+            if call.optional:
+                says, remedy = "declares an optional one", "what does it check of a caller without a token?"
+            else:
+                says, remedy = "declares none", "is it meant for everybody?"
+            yield Finding("guard", "look", f"{call} {says}", remedy)
