@@ -5,7 +5,7 @@ import re
 from upstile.server._http import HttpRequest
 from upstile.server.resource.tokens._unverified import may_be_ours
 
-_BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE | re.ASCII)
+_BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *", re.ASCII)
 """The credentials of RFC 6750 §2.1; the scheme in any case (RFC 9110 §11.1)."""
 
 
