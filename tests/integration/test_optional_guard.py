@@ -1,5 +1,6 @@
 """An optional guard: whoever has no credential of ours is left to the application, and nobody else."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from fastapi import Depends, Request, WebSocket
 from support.own_app import BANK_CLI, OwnApp, own_app
 from support.tokens import claims_of
 from support.websockets import open_websocket
-from support.wire_driver import error_of, problem_of
+from support.wire_driver import URL, error_of, problem_of
 from upstile.protocol import base64url_encode
 from upstile.server import Authentication
 
@@ -66,7 +67,13 @@ async def sent(app: OwnApp, *lines: str, path: str = "/notes", **headers: str) -
 
 async def test_who_has_another_login_or_none_is_left_to_the_application(tmp_path: Path) -> None:
     async with notes(tmp_path) as app:
-        for lines in ([], ["Bearer opaque"], [f"Bearer {OWN_JWT}"], [f"bEARER   {OWN_JWT}"], ["Bearer null"]):
+        for lines in (
+            [],
+            ["Bearer opaque"],
+            [f"Bearer {OWN_JWT}"],
+            [f"bEARER   {OWN_JWT}"],
+            [f"Bearer {'.' * 16_384}"],
+        ):
             for path in ("/notes", "/recent"):
                 reply = await sent(app, *lines, path=path)
                 assert (reply.status_code, reply.json()) == (200, NOBODY)
@@ -88,6 +95,17 @@ async def test_a_cookie_beside_a_token_of_ours_changes_nothing(tmp_path: Path) -
         assert (await sent(app, Cookie="session=ada")).json() == NOBODY
 
 
+def segment(value: object) -> str:
+    """A segment of a JWT."""
+    return base64url_encode(json.dumps(value).encode())
+
+
+def named(issuer: str) -> str:
+    """A JWT whose claims are written by hand."""
+    return f"{segment({'alg': 'HS256'})}.{base64url_encode(f'{{{ISS}: {issuer}}}'.encode())}.c2ln"
+
+
+ISS, OURS, OTHER = '"iss"', f'"{URL}"', '"notes"'
 UNREADABLE = [
     ([""], "missing-token"),
     (["Bearer"], "missing-token"),
@@ -104,6 +122,11 @@ UNREADABLE = [
     (["dpop opaque"], "invalid-token"),
     (["DPoP"], "missing-token"),
     ([f"Bearer {'x' * 16_385}"], "invalid-token"),
+    ([f"Bearer {named('[' + OTHER + ']')}"], "invalid-token"),
+    ([f"Bearer {named('7')}"], "invalid-token"),
+    ([f"Bearer {named(f'{OTHER}, {ISS}: {OURS}')}"], "invalid-token"),
+    ([f"Bearer {named(f'{OURS}, {ISS}: {OTHER}')}"], "invalid-token"),
+    ([f"Bearer {segment({'alg': 'dir', 'enc': 'A256GCM'})}..aXY.dGV4dA.dGFn"], "invalid-token"),
 ]
 
 
