@@ -26,6 +26,8 @@ from upstile.server.storage import Names, Storage, User
 REPEATED = 10_000
 """Elevated tokens that this process remembers to have seen; one that it forgot is told of once more."""
 
+Calls = Callable[[], Iterable[DeclaredCall]]
+"""What an application answers, asked anew each time: routes may still be added."""
 _open: "WeakSet[Deployment]" = WeakSet()
 
 
@@ -59,7 +61,7 @@ class Deployment:
     events: Events
     clock: Callable[[], float]
     health: Health = field(init=False)
-    applications: list[Callable[[], Iterable[DeclaredCall]]] = field(default_factory=list, init=False)
+    applications: list[Calls] = field(default_factory=list[Calls], init=False)
     _keepers: tuple[Keeper, ...] = field(init=False)
     _ready: bool = field(default=False, init=False)
     _declared: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]], init=False)
