@@ -54,6 +54,7 @@ class IssuerServer:
         paths: the path of each request so far.
         forms: what it was asked about tokens, with the header that says by whom.
         introspect: what it answers about a token.
+        odd: the status with which it answers about a token, where that is another than 200; 0 is no answer at all.
     """
 
     keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk_of("k", "ES256")])
@@ -62,6 +63,7 @@ class IssuerServer:
     paths: list[str] = field(default_factory=list[str])
     forms: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     introspect: Callable[[dict[str, str]], Mapping[str, Any]] = lambda form: {"active": False}
+    odd: dict[str, int] = field(default_factory=dict[str, int])
     port: int = 0
     _server: ThreadingHTTPServer | None = None
     _going_on: Event = field(default_factory=Event)
@@ -145,7 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.issuer.paths.append(self.path)
         form = dict(parse_qsl(self.rfile.read(int(self.headers["content-length"])).decode()))
         self.issuer.forms.append({**form, "authorization": self.headers.get("authorization", "")})
-        self._answer(self.issuer.introspect(form))
+        status = self.issuer.odd.get(form.get("token", ""))
+        if status == 0:
+            self.issuer.wait(30)
+        self._answer(self.issuer.introspect(form), status or None)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
@@ -154,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError):  # who asked has gone
             super().handle()
 
-    def _answer(self, members: Mapping[str, Any] | None) -> None:
+    def _answer(self, members: Mapping[str, Any] | None, status: int | None = None) -> None:
         if self.issuer.wait(0):  # it has ended, and this connection was kept
             self.close_connection = True
             return
@@ -167,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
             while not self.issuer.wait(0.1):
                 self.wfile.write(b"x-more: 1\r\n")
         else:
-            self._say(*_said(self.issuer, mood, body, members is not None))
+            usual, *rest = _said(self.issuer, mood, body, members is not None)
+            self._say(status or usual, *rest)
 
     def _say(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
         self.send_response(status)

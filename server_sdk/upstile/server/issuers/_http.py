@@ -23,6 +23,10 @@ CONNECTIONS = 16
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+class StillThere(IssuerUnavailable):
+    """This question got no answer that could be read, which says nothing about the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an issuer said.
@@ -59,18 +63,20 @@ class IssuerHttp:
     """Asks one issuer. Connections are kept as long as the event loop that they were made in.
 
     Args:
-        takes: seconds that one exchange may take; `TAKES` by default.
+        takes: seconds that one exchange may take, and that it may have to wait for a connection before; `TAKES` by
+            default.
     """
 
     def __init__(self, takes: float | None = None) -> None:
         self._takes = TAKES if takes is None else takes
-        self._kept: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
+        self._kept: _Connections | None = None
 
     async def get(self, url: str) -> Answer:
         """Read a document.
 
         Raises:
-            IssuerUnavailable: there is no answer, or it is too large or too slow.
+            StillThere: the answer is too large or packed, or all connections were busy for too long.
+            IssuerUnavailable: there is no answer, or it is too slow.
         """
         return await self._exchange("GET", url, None, {})
 
@@ -89,38 +95,55 @@ class IssuerHttp:
     async def aclose(self) -> None:
         """Close the connections, if they are of this event loop."""
         kept, self._kept = self._kept, None
-        if kept is not None and kept[0] is asyncio.get_running_loop():
-            await kept[1].aclose()
+        if kept is not None and kept.loop is asyncio.get_running_loop():
+            await kept.client.aclose()
 
     async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         # NOTE: no coding is accepted: a small answer could unpack to a large one.
         said = {"accept": "application/json", "accept-encoding": "identity", **headers}
+        kept = self._connections()
         try:
             async with asyncio.timeout(self._takes):
-                async with self._client().stream(method, url, content=body, headers=said) as response:
+                await kept.free.acquire()
+        except TimeoutError:
+            raise StillThere(f"{url} has no connection free for another question") from None
+        try:
+            async with asyncio.timeout(self._takes):
+                async with kept.client.stream(method, url, content=body, headers=said) as response:
                     return Answer(response.status_code, _members(await _read(url, response)))
         except TimeoutError:
             raise IssuerUnavailable(f"{url} did not answer within {self._takes:g} seconds") from None
         except httpx.HTTPError as error:
             raise IssuerUnavailable(f"{url} cannot be reached: {type(error).__name__} {error}".rstrip()) from error
+        finally:
+            kept.free.release()
 
-    def _client(self) -> httpx.AsyncClient:
+    def _connections(self) -> "_Connections":
         loop = asyncio.get_running_loop()
-        if self._kept is None or self._kept[0] is not loop:
+        if self._kept is None or self._kept.loop is not loop:
             limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
             client = httpx.AsyncClient(verify=_tls(), follow_redirects=False, timeout=self._takes, limits=limits)
-            self._kept = loop, client
-        return self._kept[1]
+            self._kept = _Connections(loop, client, asyncio.Semaphore(CONNECTIONS))
+        return self._kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Connections:
+    """The connections of an event loop, and how many of them are free: waiting for one is no fault of the issuer."""
+
+    loop: asyncio.AbstractEventLoop
+    client: httpx.AsyncClient
+    free: asyncio.Semaphore
 
 
 async def _read(url: str, response: httpx.Response) -> bytes:
     body = bytearray()
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise IssuerUnavailable(f"{url} answers in a coding that was not asked for")
+        raise StillThere(f"{url} answers in a coding that was not asked for")
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > LARGEST:
-            raise IssuerUnavailable(f"{url} answers more than {LARGEST} bytes")
+            raise StillThere(f"{url} answers more than {LARGEST} bytes")
     return bytes(body)
 
 

@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from upstile.protocol import base64url_encode
+from upstile.protocol import UpstileError, base64url_encode
 from upstile.server._errors import ConfigurationError, IssuerUnavailable
 from upstile.server.issuers._client_authentication import ClientAuthentication
 from upstile.server.issuers._discovery import discover
-from upstile.server.issuers._http import IssuerHttp
+from upstile.server.issuers._http import IssuerHttp, StillThere
+from upstile.server.issuers._question import ask
 from upstile.server.issuers._remembered import Remembered
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource.tokens._access_token import AccessToken
@@ -25,7 +26,9 @@ REFUSED_FOR = 1.0
 MOST_ASKED = 128
 """Tokens that an issuer is asked about at a time: a flood of made-up ones must not fill its memory, or ours."""
 TAKES = 2.0
-"""Seconds that a call waits for an answer."""
+"""Seconds that an answer may take."""
+PATIENCE = 0.8
+"""Seconds that a call waits for it. One that comes later is there for the next call."""
 _MAX_TOKEN = 16_384
 _NOT_ACTIVE = (
     "the issuer says that it is not active; if it should be: is this API's client in the audience of the token?"
@@ -71,7 +74,7 @@ class Introspected:
         self._reader = ClaimsReader(issuer, audience, profile=profile)
         self._answers = Remembered(remembered_for, REFUSED_FOR)
         self._http = IssuerHttp(TAKES)
-        self._asking: dict[bytes, asyncio.Task[None]] = {}
+        self._asking: dict[bytes, asyncio.Task[AccessToken | str]] = {}
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
@@ -98,7 +101,7 @@ class Introspected:
         if answer is None:
             if len(token) > _MAX_TOKEN or not token.isascii():
                 raise InvalidToken("malformed")
-            raise Unseen("its issuer has not been asked", partial(self._look, token, key))
+            raise Unseen("its issuer has to be asked", partial(self._look, token, key))
         if isinstance(answer, str):
             raise InvalidToken(answer)
         return answer
@@ -151,30 +154,36 @@ class Introspected:
             if len(self._asking) >= MOST_ASKED:  # the issuer is not away: so nothing is noted, and others go on
                 raise IssuerUnavailable(f"{self._issuer.identifier} is being asked about too many tokens")
             task = self._asking[key] = asyncio.get_running_loop().create_task(self._ask(token, key, now))
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
-        await asyncio.shield(task)
+            task.add_done_callback(partial(self._asked, key))
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if not task.done():
+            raise IssuerUnavailable(f"{self._issuer.identifier} has not answered yet")
+        self._answers.hand_over(key, task.result(), now)
         return True
 
-    async def _ask(self, token: str, key: bytes, now: float) -> None:
-        if self._answers.away(now):
-            raise IssuerUnavailable(f"{self._issuer.identifier} did not answer just now")
+    def _asked(self, key: bytes, task: "asyncio.Task[AccessToken | str]") -> None:
+        if self._asking.get(key) is task:
+            del self._asking[key]
+        if not task.cancelled():
+            task.exception()  # it was noted, and nobody may be left who waits for it
+
+    async def _ask(self, token: str, key: bytes, now: float) -> AccessToken | str:
+        answers, identifier, heard = self._answers, self._issuer.identifier, self._answers.heard
+        if answers.away(now):
+            raise IssuerUnavailable(f"{identifier} did not answer just now")
         try:
             await self._find()
-            self._answers.put(key, self._read(await self._members(token, now), token, now), now)
-        except IssuerUnavailable as error:
-            self._answers.note_away(self._issuer.identifier, error, now)
+            answer = await ask(self._http, self._endpoint or "", token, self._credentials(now))
+        except StillThere as error:
+            answers.note_odd(identifier, error, now)
             raise
-
-    async def _members(self, token: str, now: float) -> Mapping[str, Any]:
-        credentials = self._credentials(now)
-        form = {"token": token, "token_type_hint": "access_token", **credentials.form}
-        answer = await self._http.post(self._endpoint or "", form, credentials.headers)
-        if answer.status != 200 or not isinstance(answer.members.get("active"), bool):
-            said = answer.members.get("error")
-            raise IssuerUnavailable(
-                f"{self._endpoint} answered {answer.status} {said if isinstance(said, str) else ''}"
-            )
-        return answer.members
+        except UpstileError as error:  # metadata that contradict what is configured are no fault of this call either
+            unavailable = error if isinstance(error, IssuerUnavailable) else IssuerUnavailable(str(error))
+            answers.note_away(identifier, unavailable, now, heard)
+            raise unavailable from None
+        said = answer if isinstance(answer, str) else self._read(answer, token, now)
+        answers.put(key, said, now)
+        return said
 
     def _read(self, members: Mapping[str, Any], token: str, now: float) -> AccessToken | str:
         """The token, or why it is none."""
