@@ -19,7 +19,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guards.md"
 
 async def test_the_guide_s_application_asks_for_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL))
     module: dict[str, Any] = {"__name__": "guide"}
     exec(compile(code, str(GUIDE), "exec"), module)  # noqa: S102
     api, server = module["app"], module["server"]

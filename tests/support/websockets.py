@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends, Security, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket, WebSocketDisconnect
 
 from support.own_app import BANK_CLI, OwnApp, own_app
 from upstile.server import App, Authentication
@@ -90,7 +90,16 @@ async def shake_hands(app: OwnApp, path: str, *, token: str | None = None, **cha
     return await open_websocket(app, path, **{"headers": headers if presented else [], **changed})
 
 
-async def open_websocket(app: OwnApp, path: str, **changed: Any) -> list[dict[str, Any]]:
+class HasApi(Protocol):
+    """Something with an application."""
+
+    @property
+    def api(self) -> FastAPI:
+        """The application."""
+        ...
+
+
+async def open_websocket(app: HasApi, path: str, **changed: Any) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> Any:
@@ -121,8 +130,17 @@ async def open_websocket(app: OwnApp, path: str, **changed: Any) -> list[dict[st
 @asynccontextmanager
 async def talking(app: OwnApp, path: str, token: str) -> AsyncGenerator[Callable[[], Awaitable[dict[str, Any]]]]:
     """An open websocket: what a server is told about each further message."""
-    heard, said = asyncio.Queue[dict[str, Any]](), asyncio.Queue[dict[str, Any]]()
     headers = [(b"authorization", f"DPoP {token}".encode()), (b"dpop", app.proof("GET", path, token).encode())]
+    async with talking_with(app, path, headers) as say:
+        yield say
+
+
+@asynccontextmanager
+async def talking_with(
+    app: HasApi, path: str, headers: list[tuple[bytes, bytes]]
+) -> AsyncGenerator[Callable[[], Awaitable[dict[str, Any]]]]:
+    """The same, with these lines in its handshake."""
+    heard, said = asyncio.Queue[dict[str, Any]](), asyncio.Queue[dict[str, Any]]()
     heard.put_nowait({"type": "websocket.connect"})
     task = asyncio.ensure_future(open_websocket(app, path, headers=headers, receive=heard.get, send=said.put))
     assert (await said.get())["type"] == "websocket.accept"

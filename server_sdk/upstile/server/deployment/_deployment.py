@@ -155,7 +155,8 @@ class Deployment:
             await self.prepare()
         call = await self.guard.authenticate_or_look(request, self.clock())
         call.asks_once = asks_once
-        return Authentication(self.guard, call.token, call.scheme, asks_once, self.clock, call, lasts)
+        call.opened_by = request if lasts else None
+        return Authentication(self.guard, call.token, call.scheme, asks_once, self.clock, call, call.opened_by)
 
     async def require(
         self, authentication: Authentication, requirement: Requirement, *, once_in_handler: bool = False

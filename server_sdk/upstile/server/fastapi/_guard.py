@@ -61,9 +61,9 @@ class Guarded(SecurityBase):
             token = None if self._quick is None else self._quick.admit(scope["headers"], deployment.clock())
             if token is not None:
                 asks_once = partial(_asks_once, deployment, route, scope.get("fastapi"))
-                lasts = scope["type"] == "websocket"
+                opened_by = head(connection) if scope["type"] == "websocket" else None
                 authentication = Authentication(
-                    deployment.guard, token, "bearer", asks_once, deployment.clock, lasts=lasts
+                    deployment.guard, token, "bearer", asks_once, deployment.clock, opened_by=opened_by
                 )
                 scope[self._verified] = route, authentication
                 return authentication
@@ -80,14 +80,19 @@ class Guarded(SecurityBase):
                 token = None if self._quick is None else self._quick.admit_bound(neutral, deployment.clock())
                 if token is not None:
                     authentication = Authentication(
-                        deployment.guard, token, "dpop", asks_once, deployment.clock, lasts=lasts
+                        deployment.guard,
+                        token,
+                        "dpop",
+                        asks_once,
+                        deployment.clock,
+                        opened_by=neutral if lasts else None,
                     )
                     scope[self._verified] = route, authentication
                     return authentication
                 authentication = await deployment.authenticate(neutral, asks_once, lasts=lasts)
                 scope[self._verified] = route, authentication
             else:
-                authentication.look_again(self.requirement, begun=_is_open(connection))
+                await authentication.look_again_or_ask(self.requirement, begun=_is_open(connection))
             await deployment.require(authentication, self.requirement, once_in_handler=self._once_in_handler)
             if deployment.is_repeat(authentication.token):
                 deployment.repeated(authentication.token, head(connection), route_of(scope))

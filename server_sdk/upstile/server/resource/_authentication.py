@@ -5,6 +5,7 @@ from typing import Any
 
 from upstile.protocol import Requirement
 from upstile.server._errors import ConfigurationError
+from upstile.server._http import HttpRequest
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource.tokens._access_token import AccessToken
@@ -17,7 +18,7 @@ class Authentication:
     the same token and answered in the same scheme.
     """
 
-    __slots__ = ("_asks_once", "_call", "_clock", "_guard", "_lasts", "_scheme", "token")
+    __slots__ = ("_asks_once", "_call", "_clock", "_guard", "_opened_by", "_scheme", "token")
 
     token: AccessToken
     """Everything that the verified access token says."""
@@ -30,7 +31,7 @@ class Authentication:
         asks_once: Callable[[], bool],
         clock: Callable[[], float],
         call: GuardedCall | None = None,
-        lasts: bool = False,
+        opened_by: HttpRequest | None = None,
     ) -> None:
         self._guard = guard
         self.token = token
@@ -38,13 +39,13 @@ class Authentication:
         self._asks_once = asks_once
         self._clock = clock
         self._call = call
-        self._lasts = lasts
+        self._opened_by = opened_by
 
     @property
     def call(self) -> GuardedCall:
         """What further requirements of the call are judged on; most calls have none, so it is made when one comes."""
         if self._call is None:
-            self._call = GuardedCall(self.token, self._scheme, self._asks_once)
+            self._call = GuardedCall(self.token, self._scheme, self._asks_once, opened_by=self._opened_by)
         return self._call
 
     @property
@@ -91,8 +92,10 @@ class Authentication:
         changed, because the client repeats the whole call.
 
         A token that has expired since, or has ended as far as this process knows, does not suffice any more: so a
-        websocket's handler that calls it for each message, without arguments too, stops when the token does. A
-        websocket is one call: the first `max_age=0`, its guard's included, is met, and no other.
+        websocket's handler that calls it for each message, without arguments too, stops when the token does. Where an
+        issuer is asked about tokens, it stops when the answer is too old, because this cannot wait for another: await
+        the guard instead, which asks. A websocket is one call: the first `max_age=0`, its guard's included, is met, and
+        no other.
 
         Args:
             acr, max_age, scope, reason: as for `Requirement`.
@@ -108,19 +111,32 @@ class Authentication:
         self.look_again(requirement)
         _run_without_waiting(self._guard.require(self.call, requirement, self._clock()))
 
-    def look_again(self, requirement: Requirement, *, begun: bool = True) -> None:
-        """See that what was verified still counts, before it is judged once more.
+    def look_again(self, requirement: Requirement) -> None:
+        """See that what was verified still counts, by what this process knows, before it is judged once more.
+
+        Raises:
+            Rejection: the token has expired or ended, or the connection has had its one call.
+        """
+        self._guard.look_again(self.call, self._clock())
+        self._refuse_second(requirement)
+
+    async def look_again_or_ask(self, requirement: Requirement, *, begun: bool) -> None:
+        """The same; where this process cannot tell any more, the issuer is asked.
 
         Args:
             requirement: what is asked.
             begun: for a websocket: whether it is open. Then the guards of its handshake have asked, and it is one call.
 
         Raises:
-            Rejection: the token has expired or ended, or the connection has had its one call.
+            Rejection: as `look_again`; or 503 where the issuer could not be asked.
         """
+        await self._guard.look_again_or_ask(self.call, self._clock())
+        if begun:
+            self._refuse_second(requirement)
+
+    def _refuse_second(self, requirement: Requirement) -> None:
         call = self.call
-        self._guard.look_again(call, self._clock())
-        if requirement.for_this_call and self._lasts and begun and call.served:
+        if requirement.for_this_call and self._opened_by is not None and call.served:
             raise self._guard.challenge(call.scheme, requirement, call.token, used=True)
 
     def __repr__(self) -> str:

@@ -12,13 +12,14 @@ from hashlib import sha256
 from typing import Literal
 from weakref import WeakValueDictionary
 
-from upstile.protocol import DPoPProof, InvalidProof, Requirement, base64url_encode, verify_proof
+from upstile.protocol import DPoPProof, Requirement
 from upstile.server._errors import ConfigurationError, IssuerUnavailable, Rejection, StorageUnavailable
 from upstile.server._http import HttpRequest
 from upstile.server.deployment._replay import MEMORY, ReplaySet
 from upstile.server.resource._admission import Admission
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
 from upstile.server.resource._guarded_call import GuardedCall, yes
+from upstile.server.resource._presented import credentials_of, proof_of
 from upstile.server.resource._refusal import Refusals
 from upstile.server.resource._revocation_list import RevocationList
 from upstile.server.resource._single_use import used_by_one_call
@@ -28,7 +29,6 @@ from upstile.server.storage._names import Names
 from upstile.server.storage._records import OneTimeKey
 from upstile.server.storage._stores import OneTimeStore, use_once
 
-_SCHEMES = frozenset({"bearer", "dpop"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 
 
@@ -103,7 +103,7 @@ class Guard:
         Raises:
             Rejection: rows 1 and 2.
         """
-        scheme, text = self._credentials(request)
+        scheme, text = credentials_of(request, self.refusals)
         digest = sha256(text.encode()).digest()
         try:
             token = self._verifier.verify(text, now, digest)
@@ -117,15 +117,33 @@ class Guard:
     def look_again(self, call: GuardedCall, now: float) -> None:
         """See that the token of a call under way is still good, by what this node has in memory.
 
+        A connection that stays open outlives keys and an issuer's answers: its token is verified as if it came now.
+
         Raises:
-            Rejection: it has expired or ended since it was verified, or the list of what ended is too old.
+            Rejection: it has expired or ended since it was verified, or what tells is too old: the list of what ended,
+                or the issuer's answer.
         """
-        if self._verifier.has_expired(call.token, now):
+        if call.opened_by is not None:
+            call.token = self._verified_again(call, call.opened_by, now)
+        elif self._verifier.has_expired(call.token, now):
             raise self.refusals.invalid_token(call.scheme, "expired")
         self._refuse_ended(call.scheme, call.token)
 
+    async def look_again_or_ask(self, call: GuardedCall, now: float) -> None:
+        """The same; where this node cannot tell any more, the issuer is asked.
+
+        Raises:
+            Rejection: as `look_again`; or 503 where the issuer could not be asked.
+        """
+        try:
+            self.look_again(call, now)
+        except Rejection as refusal:
+            if not await self._looked(refusal, now):
+                raise
+            self.look_again(call, now)
+
     async def authenticate_or_look(self, request: HttpRequest, now: float) -> GuardedCall:
-        """The same; a token that this node cannot judge yet, for want of a key, is judged again after a look for it.
+        """Verify token and proof; what this node cannot judge yet, for want of a key, is judged again after a look.
 
         Raises:
             Rejection: rows 1 and 2; or 503 where the issuer could not be asked.
@@ -134,16 +152,29 @@ class Guard:
         try:
             return self.authenticate(request, now)
         except Rejection as refusal:
-            unseen = refusal.__cause__
-            if not isinstance(unseen, Unseen) or not await self._looked(unseen, now):
+            if not await self._looked(refusal, now):
                 raise
         return self.authenticate(request, now)
 
-    async def _looked(self, unseen: Unseen, now: float) -> bool:
+    async def _looked(self, refusal: Rejection, now: float) -> bool:
+        """Whether something was found that a refusal was for want of."""
+        unseen = refusal.__cause__
+        if not isinstance(unseen, Unseen):
+            return False
         try:
             return await unseen.look(now)
         except IssuerUnavailable as error:
             raise self.refusals.unavailable() from error
+
+    def _verified_again(self, call: GuardedCall, opened_by: HttpRequest, now: float) -> AccessToken:
+        _, text = credentials_of(opened_by, self.refusals)
+        try:
+            token = self._verifier.verify(text, now)
+        except InvalidToken as error:
+            raise self.refusals.invalid_token(call.scheme, str(error), call.token) from error
+        if (token.issuer, token.subject) != (call.token.issuer, call.token.subject):
+            raise self.refusals.invalid_token(call.scheme, "of another user than before", call.token)
+        return token
 
     async def require(
         self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool = False
@@ -239,39 +270,11 @@ class Guard:
             return self.refusals.acr_not_offered(requirement, token)
         return self.refusals.invalid_token(scheme, "this token serves one call of another kind", token)
 
-    def _credentials(self, request: HttpRequest) -> tuple[str, str]:
-        lines = request.lines(b"authorization")
-        if len(lines) > 1:
-            raise self.refusals.invalid_request("more than one Authorization header")
-        scheme, _, token = (lines[0] if lines else "").partition(" ")
-        scheme, token = scheme.lower(), token.strip(" ")
-        if not token or scheme not in _SCHEMES or (scheme == "dpop" and not self.refusals.dpop):
-            raise self.refusals.missing_token()
-        return scheme, token
-
     def _proof(
         self, request: HttpRequest, scheme: str, digest: bytes, token: AccessToken, now: float
     ) -> DPoPProof | None:
         """Verify the call's proof: the proof if it is still to be used up, `None` if this node has noted it."""
-        if scheme != "dpop" or token.jkt is None:
-            bound = "bound to a key and was sent as Bearer" if token.jkt else "not bound and was sent as DPoP"
-            raise self.refusals.invalid_token(scheme, f"the token is {bound}", token)
-        proofs = request.lines(b"dpop")
-        if len(proofs) != 1:
-            raise self.refusals.invalid_proof("exactly one DPoP header is needed")
-        try:
-            proof = verify_proof(
-                proofs[0],
-                expected_htm=request.method,
-                expected_htu=self._url + request.path,
-                expected_ath=base64url_encode(digest),
-                path_decoded=request.path_decoded,
-                now=now,
-            )
-        except InvalidProof as error:
-            raise self.refusals.invalid_proof(str(error), detail=error.detail) from error
-        if proof.jkt != token.jkt:
-            raise self.refusals.invalid_token("dpop", "the proof is by another key than the token's", token)
+        proof = proof_of(request, scheme, digest, token, url=self._url, refusals=self.refusals, now=now)
         if self._noted is not None and request.method not in self._noted:
             return proof
         self._note(proof)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from upstile.protocol import DPoPProof
+from upstile.server._http import HttpRequest
 from upstile.server.resource.tokens._access_token import AccessToken
 
 
@@ -27,6 +28,7 @@ class GuardedCall:
         consumed: the single-use token was used up for this call already.
         served: it has met a requirement for this very call.
         proof: a verified proof that the first guard of the call has to use up in the deployment's store.
+        opened_by: the handshake of a connection that stays open: its token is verified anew when it is looked at again.
     """
 
     token: AccessToken
@@ -35,3 +37,4 @@ class GuardedCall:
     consumed: bool = False
     served: bool = False
     proof: DPoPProof | None = None
+    opened_by: HttpRequest | None = None
