@@ -6,7 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from select import select
+from socket import MSG_PEEK
+from threading import Event, Lock, Thread
 from typing import Any, Literal, Self
 from urllib.parse import parse_qsl
 
@@ -52,6 +54,7 @@ class IssuerServer:
         metadata: further members of its metadata.
         mood: how it answers.
         paths: the path of each request so far.
+        connections, most: how many there are, and were at a time.
         forms: what it was asked about tokens, with the header that says by whom.
         introspect: what it answers about a token.
         odd: the status with which it answers about a token, where that is another than 200; 0 is no answer at all.
@@ -65,8 +68,11 @@ class IssuerServer:
     introspect: Callable[[dict[str, str]], Mapping[str, Any]] = lambda form: {"active": False}
     odd: dict[str, int] = field(default_factory=dict[str, int])
     port: int = 0
+    connections: int = 0
+    most: int = 0
     _server: ThreadingHTTPServer | None = None
     _going_on: Event = field(default_factory=Event)
+    _lock: Any = field(default_factory=Lock)
 
     @property
     def url(self) -> str:
@@ -124,6 +130,12 @@ class IssuerServer:
             return {"issuer": self.url, "jwks_uri": f"{self.url}/jwks", **endpoint, **self.metadata}
         return None
 
+    def count(self, change: int) -> None:
+        """A connection has come, or gone."""
+        with self._lock:
+            self.connections += change
+            self.most = max(self.most, self.connections)
+
     def wait(self, seconds: float) -> bool:
         """Wait, unless the server ends."""
         return self._going_on.wait(seconds)
@@ -149,15 +161,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.issuer.forms.append({**form, "authorization": self.headers.get("authorization", "")})
         status = self.issuer.odd.get(form.get("token", ""))
         if status == 0:
-            self.issuer.wait(30)
+            self._hang()
         self._answer(self.issuer.introspect(form), status or None)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
 
     def handle(self) -> None:
+        self.issuer.count(1)
         with suppress(OSError):  # who asked has gone
             super().handle()
+        self.issuer.count(-1)
 
     def _answer(self, members: Mapping[str, Any] | None, status: int | None = None) -> None:
         if self.issuer.wait(0):  # it has ended, and this connection was kept
@@ -165,8 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         mood, body = self.issuer.mood, json.dumps(members).encode()
         if mood == "hangs":
-            self.issuer.wait(30)
-            self.close_connection = True
+            self._hang()
         elif mood == "drips":
             self.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while not self.issuer.wait(0.1):
@@ -174,6 +187,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             usual, *rest = _said(self.issuer, mood, body, members is not None)
             self._say(status or usual, *rest)
+
+    def _hang(self) -> None:
+        """Until who asked has gone, or the server ends."""
+        self.close_connection = True
+        while not self.issuer.wait(0.02):
+            if select([self.connection], [], [], 0)[0] and not self.connection.recv(1, MSG_PEEK):
+                return
 
     def _say(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
         self.send_response(status)
