@@ -110,6 +110,17 @@ async def test_a_bound_token_that_took_a_nonce_needs_the_proof_of_its_key(signin
         assert told(await api.call(token, "/mfa", "DPoP", DPoP=shown)) == (200, "")
 
 
+async def test_trap_a_signed_token_that_the_issuer_does_not_want_to_be_asked_about(signing: str) -> None:
+    """It answers 400, which is no reason to call it away."""
+    token = signed_in(signing)["access_token"]
+    verifier = IntrospectionVerifier(issuer=signing, client_id="the api", client_secret="a secret: %", audience=API)
+    async with external_api(verifier, clock=time) as api:
+        for text in (token, "made up", token):
+            reply = await api.call(text)
+            assert told(reply) == (401, "invalid_token")
+            assert ("refuses to be asked about it (400)" in reply.headers["www-authenticate"]) is (text == token)
+
+
 async def test_what_is_not_offered_is_an_error_at_the_start(signing: str) -> None:
     verifier = JWTVerifier(issuer=signing, audience=API)
     with pytest.raises(Exception, match="this server offers pwd, mfa, phr"):
