@@ -3,11 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.ceremony import ceremony_rows
+from benchmarks.document import with_tables
 from benchmarks.exchanges import exchange_rows
 from benchmarks.gathering import gather_rows
 from benchmarks.guarding import guard_rows
@@ -17,11 +19,12 @@ from benchmarks.load.rows import load_rows
 from benchmarks.memory import memory_rows
 from benchmarks.serving import client_rows, server_rows
 from benchmarks.starting import start_rows
-from benchmarks.table import Row, markdown, show
-from benchmarks.verification import verify_rows
+from benchmarks.table import Row, show
+from benchmarks.verification import profile_rows, verify_rows
 
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "verify": verify_rows,
+    "profile": profile_rows,
     "guard": guard_rows,
     "memory": memory_rows,
     "exchanges": exchange_rows,
@@ -36,7 +39,6 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
 }
 ROUNDS, QUICK = 31, 3
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
 def main() -> int:
@@ -49,17 +51,16 @@ def main() -> int:
     )
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument("--quick", action="store_true", help="a few rounds: to see that it works, not how fast")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     options = parser.parse_args()
     console = Console()
-    rows: list[Row] = []
+    measured: dict[str, list[Row]] = {}
     for name in [options.only] if options.only else PARTS:
         with console.status(f"measuring: {name}"):
-            rows += PARTS[name](QUICK if options.quick else ROUNDS)
-    show(rows, console)
+            measured[name] = list(PARTS[name](QUICK if options.quick else ROUNDS))
+    show(chain.from_iterable(measured.values()), console)
     if options.write:
-        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-        DOCUMENT.write_text(before + BEGIN + markdown(rows) + END + rest.partition(END)[2])
+        DOCUMENT.write_text(with_tables(DOCUMENT.read_text(), measured, list(PARTS)))
     return 0
 
 

@@ -33,8 +33,8 @@ def memory_rows(rounds: int) -> Iterator[Row]:
 
 def _fill(cache: TokenCache, claims: ClaimsReader, numbers: range, now: int) -> None:
     for number in numbers:
-        text = f"token {number}"
-        cache.put(TokenCache.key(text), claims.read(_payload(number, now), now, text))
+        key = TokenCache.key(f"token {number}")
+        cache.put(key, claims.read(_payload(number, now), now, key))
 
 
 def _payload(number: int, now: int) -> bytes:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from upstile.protocol import UpstileError, base64url_encode
+from upstile.protocol import UpstileError
 from upstile.server._errors import ConfigurationError, IssuerUnavailable
 from upstile.server.issuers._client_authentication import ClientAuthentication
 from upstile.server.issuers._discovery import discover
@@ -181,24 +181,24 @@ class Introspected:
             unavailable = error if isinstance(error, IssuerUnavailable) else IssuerUnavailable(str(error))
             answers.note_away(identifier, unavailable, now, heard)
             raise unavailable from None
-        said = answer if isinstance(answer, str) else self._read(answer, token, now)
+        said = answer if isinstance(answer, str) else self._read(answer, key, now)
         answers.put(key, said, now)
         return said
 
-    def _read(self, members: Mapping[str, Any], token: str, now: float) -> AccessToken | str:
+    def _read(self, members: Mapping[str, Any], key: bytes, now: float) -> AccessToken | str:
         """The token, or why it is none."""
         if not members["active"]:
             return _NOT_ACTIVE
         claims = {"iss": self._issuer.identifier, "iat": now, **members}
         claims.setdefault("exp", now + LONGEST_REMEMBERED)
         if self._profile.jti is not None:  # only `active` must be there (RFC 7662 §2.2)
-            claims.setdefault(self._profile.jti, base64url_encode(TokenCache.key(token)))
+            claims.setdefault(self._profile.jti, key.hex())
         bound = bool(claims.get("cnf"))
         if self._any_audience and claims.get(self._profile.audience) is None:
             claims[self._profile.audience] = list(self._audience)
         try:
             _check_type(str(claims.get("token_type", "")).lower(), bound, self._profile)
-            read = self._reader.read_members(claims, now, token)
+            read = self._reader.read_members(claims, now, key)
         except InvalidToken as error:
             return str(error)
         return read if now < read.expires_at else "expired"

@@ -4,14 +4,13 @@ What is said to be from documentation only was never run against the vendor's ow
 """
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from upstile.server._errors import ConfigurationError
 from upstile.server.resource.tokens._profile import AT_JWT, Claims, TokenProfile
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash")
+_OF_ID_TOKENS = frozenset({"nonce", "at_hash", "c_hash"})
 
 
 def rfc9068() -> TokenProfile:
@@ -123,6 +122,6 @@ def _is_of_keycloak(claims: Claims) -> bool:
 
 def _is_of_auth0(claims: Claims) -> bool:
     audience: Any = claims["aud"]
-    audiences: Iterable[object] = (audience,) if isinstance(audience, str) else audience
     app: object = claims.get("azp") or claims.get("client_id")
-    return app not in audiences and not any(name in claims for name in _OF_ID_TOKENS)
+    is_for_app: bool = app == audience if isinstance(audience, str) else app in audience
+    return not is_for_app and _OF_ID_TOKENS.isdisjoint(claims)

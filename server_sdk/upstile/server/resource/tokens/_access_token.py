@@ -14,7 +14,7 @@ class AccessToken(NamedTuple):
         acr: the names that it satisfies, those that the issuer's own ones stand for included; none means weak.
         amr, auth_time: how, and when (epoch seconds), the user authenticated; no time means old.
         issued_at, expires_at: epoch seconds; like `auth_time` they may have a fraction (RFC 7519 §2).
-        jti: its identifier; where the issuer gives it none, the SHA-256 of what is signed.
+        jti: its identifier; where the issuer gives it none, the SHA-256 of the token.
         sid: the base login that it stems from.
         jkt: the thumbprint of the key that it is bound to, or `None` for a bearer token.
         single_use: it serves one call (upstile profile §4).

@@ -7,12 +7,10 @@ and says what is wrong.
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any, cast
 
 from pydantic_core import SchemaValidator, ValidationError, core_schema, from_json
 
-from upstile.protocol import base64url_encode
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.resource.tokens._profile import RFC9068, TokenProfile
@@ -22,8 +20,8 @@ _END_OF_TIME = 2**53
 _DIGITS = re.compile(r"[0-9]{1,15}")
 
 
-Read = Callable[[bytes, float, str], AccessToken | None]
-"""Reads claims at a time (epoch seconds); the last is what was signed. `None` leaves it to a closer look."""
+Read = Callable[[bytes, float, bytes], AccessToken | None]
+"""Reads claims at a time (epoch seconds); the last is the SHA-256 of the token. `None` leaves it to a closer look."""
 
 
 class ClaimsReader:
@@ -45,15 +43,15 @@ class ClaimsReader:
         self._profile = profile
         self._usual = _usual_reader(issuer, audience, leeway, profile)
 
-    def read(self, payload: bytes, now: float, signed: str) -> AccessToken:
-        """What the claims say at `now` (epoch seconds); `signed` is what was signed, header and claims.
+    def read(self, payload: bytes, now: float, digest: bytes) -> AccessToken:
+        """What the claims say at `now` (epoch seconds); `digest` is the SHA-256 of the token.
 
         Raises:
             InvalidToken: a claim is missing or malformed, or they are for others or for later.
         """
-        return self._usual(payload, now, signed) or self.read_members(_parsed(payload), now, signed)
+        return self._usual(payload, now, digest) or self.read_members(_parsed(payload), now, digest)
 
-    def read_members(self, claims: dict[str, Any], now: float, signed: str) -> AccessToken:
+    def read_members(self, claims: dict[str, Any], now: float, digest: bytes) -> AccessToken:
         """The same, member by member."""
         audience = _missing_is_told(claims, self._profile.audience, self._profile)
         audiences = (audience,) if isinstance(audience, str) else _texts(self._profile.audience, audience)
@@ -65,9 +63,9 @@ class ClaimsReader:
             raise InvalidToken("not an access token")
         if "nbf" in claims and _time(claims, "nbf") > now + self._leeway:
             raise InvalidToken("not good yet")
-        return self._access_token(claims, audiences, signed)
+        return self._access_token(claims, audiences, digest)
 
-    def _access_token(self, claims: dict[str, Any], audience: tuple[str, ...], signed: str) -> AccessToken:
+    def _access_token(self, claims: dict[str, Any], audience: tuple[str, ...], digest: bytes) -> AccessToken:
         get, profile, issuer = claims.get, self._profile, self._issuer
         details: Any = get("authorization_details", ())
         if not isinstance(details, list | tuple):
@@ -84,7 +82,7 @@ class ClaimsReader:
             auth_time=_auth_time(claims, profile),
             issued_at=_time(claims, "iat"),
             expires_at=_time(claims, "exp"),
-            jti=_digest(signed) if profile.jti is None else _needed(claims, profile.jti, profile),
+            jti=digest.hex() if profile.jti is None else _needed(claims, profile.jti, profile),
             sid=_text(claims, "sid"),
             jkt=_confirmation(get("cnf")),
             single_use=issuer.marks_single_use and get("single_use", False) is not False,
@@ -99,7 +97,7 @@ def _usual_reader(issuer: Issuer, audience: frozenset[str], leeway: int, profile
     tells, acr, jti, auth_time = profile.is_access_token, profile.acr, profile.jti, profile.auth_time
     aud, client_id, scope, is_list = profile.audience, profile.client_id[0], profile.scope, profile.scope_is_list
 
-    def usual(payload: bytes, now: float, signed: str) -> AccessToken | None:
+    def usual(payload: bytes, now: float, digest: bytes) -> AccessToken | None:
         try:
             claims = validated(payload)
             if tells is not None and not tells(claims):
@@ -126,7 +124,7 @@ def _usual_reader(issuer: Issuer, audience: frozenset[str], leeway: int, profile
             get(auth_time) if auth_time else None,  # where a profile knows none, a claim of the usual name says nothing
             claims["iat"],
             claims["exp"],
-            _digest(signed) if jti is None else claims[jti],
+            digest.hex() if jti is None else claims[jti],
             get("sid"),
             claims["cnf"]["jkt"] if get("cnf") else None,
             marks and get("single_use", False) is not False,
@@ -220,10 +218,6 @@ def _scope(claims: dict[str, Any], profile: TokenProfile) -> frozenset[str]:
     if profile.scope_is_list:
         return frozenset(_texts(profile.scope, claims.get(profile.scope, [])))
     return _scopes(_text(claims, profile.scope) or "")
-
-
-def _digest(signed: str) -> str:
-    return base64url_encode(sha256(signed.encode("utf-8", "surrogatepass")).digest())
 
 
 def _needed(claims: dict[str, Any], name: str, profile: TokenProfile) -> str:

@@ -89,7 +89,7 @@ class SignedTokens:
         key = TokenCache.key(token) if digest is None else digest
         known = trust.tokens.get(key, now)
         if known is None:
-            known = self._decode(token, trust, now)
+            known = self._decode(token, key, trust, now)
             if self.has_expired(known, now):
                 raise ExpiredToken(known)
             trust.tokens.put(key, known)
@@ -107,7 +107,7 @@ class SignedTokens:
         token = trust.tokens.get(digest, now)
         return None if token is None else (token, trust.keys, self.keys)
 
-    def _decode(self, token: str, trust: "_Trust", now: float) -> AccessToken:
+    def _decode(self, token: str, digest: bytes, trust: "_Trust", now: float) -> AccessToken:
         signing_input, _, signature = token.rpartition(".")
         header, _, payload = signing_input.partition(".")
         if not payload or "." in payload or len(token) > _MAX_TOKEN:
@@ -119,7 +119,7 @@ class SignedTokens:
             claims = base64url_decode(payload)
         except (MalformedMessage, ValueError) as error:
             raise InvalidToken("malformed") from error
-        return self._claims.read(claims, now, signing_input)
+        return self._claims.read(claims, now, digest)
 
 
 class _Trust:

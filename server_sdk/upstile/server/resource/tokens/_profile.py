@@ -31,7 +31,7 @@ class TokenProfile:
         auth_time: the claim that says when the user authenticated (epoch seconds), or `None` where none does. Never
             name `iat`: a refresh would make an old authentication fresh.
         auth_time_is_text: it may be a text of digits.
-        jti: the claim that identifies the token, or `None`: then the SHA-256 of what is signed does.
+        jti: the claim that identifies the token, or `None`: then the SHA-256 of the token does.
         audience: the claim that says whom the token is for; Amazon Cognito has none but `client_id`.
         hints: what to change at the issuer where a claim is missing, by the claim's name.
 
