@@ -174,6 +174,22 @@ async def test_a_clock_that_is_set_back_while_an_answer_is_on_its_way_refuses_no
         assert len(issuer.forms) == 1
 
 
+async def test_each_event_loop_of_a_process_keeps_its_own_connections(issuer: IssuerServer) -> None:
+    http = _http.IssuerHttp()
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    form = {"token": "opaque"}
+    for _ in range(5):
+        for loop in loops:
+            await asyncio.to_thread(loop.run_until_complete, http.post(f"{issuer.url}/introspect", form, {}))
+    assert issuer.ever == 2
+    for loop in loops:
+        await asyncio.to_thread(loop.run_until_complete, http.aclose())
+        loop.close()
+    await http.get(f"{issuer.url}/jwks")
+    assert list(http._kept) == [asyncio.get_running_loop()]
+    await http.aclose()
+
+
 async def test_metadata_that_turn_out_wrong_are_503_and_a_line_of_the_log(
     issuer: IssuerServer, caplog: pytest.LogCaptureFixture
 ) -> None:

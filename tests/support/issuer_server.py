@@ -54,7 +54,7 @@ class IssuerServer:
         metadata: further members of its metadata.
         mood: how it answers.
         paths: the path of each request so far.
-        connections, most: how many there are, and were at a time.
+        connections, most, ever: how many there are, were at a time, and have been.
         forms: what it was asked about tokens, with the header that says by whom.
         introspect: what it answers about a token.
         odd: the status with which it answers about a token, where that is another than 200; 0 is no answer at all.
@@ -70,6 +70,7 @@ class IssuerServer:
     port: int = 0
     connections: int = 0
     most: int = 0
+    ever: int = 0
     _server: ThreadingHTTPServer | None = None
     _going_on: Event = field(default_factory=Event)
     _lock: Any = field(default_factory=Lock)
@@ -134,6 +135,7 @@ class IssuerServer:
         """A connection has come, or gone."""
         with self._lock:
             self.connections += change
+            self.ever += max(change, 0)
             self.most = max(self.most, self.connections)
 
     def wait(self, seconds: float) -> bool:

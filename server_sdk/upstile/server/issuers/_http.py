@@ -69,7 +69,7 @@ class IssuerHttp:
 
     def __init__(self, takes: float | None = None) -> None:
         self._takes = TAKES if takes is None else takes
-        self._kept: _Connections | None = None
+        self._kept: dict[asyncio.AbstractEventLoop, _Connections] = {}
 
     async def get(self, url: str) -> Answer:
         """Read a document.
@@ -90,12 +90,12 @@ class IssuerHttp:
 
     def forked(self) -> None:
         """Leave the connections to the parent process."""
-        self._kept = None
+        self._kept = {}
 
     async def aclose(self) -> None:
         """Close the connections, if they are of this event loop."""
-        kept, self._kept = self._kept, None
-        if kept is not None and kept.loop is asyncio.get_running_loop():
+        kept = self._kept.pop(asyncio.get_running_loop(), None)
+        if kept is not None:
             await kept.client.aclose()
 
     async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
@@ -120,18 +120,19 @@ class IssuerHttp:
 
     def _connections(self) -> "_Connections":
         loop = asyncio.get_running_loop()
-        if self._kept is None or self._kept.loop is not loop:
+        kept = self._kept.get(loop)
+        if kept is None:
             limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
             client = httpx.AsyncClient(verify=_tls(), follow_redirects=False, timeout=self._takes, limits=limits)
-            self._kept = _Connections(loop, client, asyncio.Semaphore(CONNECTIONS))
-        return self._kept
+            kept = _Connections(client, asyncio.Semaphore(CONNECTIONS))
+            self._kept = {each: held for each, held in self._kept.items() if not each.is_closed()} | {loop: kept}
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
 class _Connections:
     """The connections of an event loop, and how many of them are free: waiting for one is no fault of the issuer."""
 
-    loop: asyncio.AbstractEventLoop
     client: httpx.AsyncClient
     free: asyncio.Semaphore
 
