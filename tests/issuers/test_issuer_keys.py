@@ -1,8 +1,6 @@
 """An issuer whose keys come and go, or that does not answer: over real sockets."""
 
 import asyncio
-import threading
-import time
 from functools import partial
 from typing import Any
 
@@ -143,32 +141,6 @@ async def test_an_api_that_may_start_alone_answers_503_until_its_issuer_is_there
         issuer.start()
         _forget_looks(api)
         assert await _until(lambda: api.call(token), 200)
-
-
-@pytest.mark.parametrize("mood", ["away", "hangs"])
-async def test_while_the_issuer_is_away_known_keys_serve_and_new_ones_are_a_quick_503(
-    issuer: IssuerServer, mood: Mood, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with external_api(verifier(issuer)) as api:
-        known, new = issuer.token(), issuer.token("new", "EdDSA")
-        issuer.keys.append(jwk_of("new", "EdDSA"))
-        if mood == "hangs":
-            issuer.mood = mood
-        else:
-            issuer.stop()
-        threads, began = threading.active_count(), time.monotonic()
-        replies = await asyncio.gather(*(api.call(token) for token in (known, new) * 64))
-        assert time.monotonic() - began < 2.5  # 0.8 to wait, and what 128 calls take here; an exchange may take 5
-        assert [told(reply) for reply in replies] == [(200, ""), (503, "temporarily-unavailable")] * 64
-        assert threading.active_count() - threads <= 1 + (mood == "hangs")  # and the server's own
-        assert issuer.looks <= 3
-        issuer.mood = "well"
-        if mood == "hangs":
-            issuer.stop()
-        issuer.start()
-        _forget_looks(api)
-        assert await _until(lambda: api.call(new), 200)
-    assert [record.message for record in caplog.records if "can be read again" in record.message]
 
 
 async def test_a_dead_issuer_is_asked_again_without_any_call(

@@ -78,7 +78,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("how", ["stops", "hangs"])
 @pytest.mark.parametrize("kind", ["signed", "introspected"])
 async def test_while_the_issuer_is_gone_what_is_known_serves_and_nothing_piles_up(
-    issuer: IssuerServer, kind: str, how: str
+    issuer: IssuerServer, kind: str, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     case = case_of(kind, issuer)
     async with external_api(case.verifier(issuer), clock=Clock()) as api:
@@ -95,6 +95,9 @@ async def test_while_the_issuer_is_gone_what_is_known_serves_and_nothing_piles_u
         _begin_again(issuer, how)
         assert await _served(api, case.new(0))
         assert await _served(api, case.new(CROWD - 1))
+    said = [record.message for record in caplog.records]
+    assert sum("cannot be read:" in line or "cannot be asked about tokens" in line for line in said) == 1
+    assert sum("can be read again" in line or "answers again" in line for line in said) == 1
 
 
 def _threads() -> int:
