@@ -22,11 +22,15 @@ def free_port() -> tuple[socket.socket, int]:
 
 
 @contextmanager
-def serving(make_app: Callable[[str], Any], ws: Literal["none", "websockets-sansio"] = "none") -> Generator[str]:
+def serving(
+    make_app: Callable[[str], Any], ws: Literal["none", "websockets-sansio"] = "none", root_path: str = ""
+) -> Generator[str]:
     """Serve the app that `make_app` builds for its own base URL; yields that URL."""
     listener, port = free_port()
     url = f"http://localhost:{port}"
-    config = uvicorn.Config(make_app(url), log_level="warning", access_log=False, lifespan="on", ws=ws)
+    config = uvicorn.Config(
+        make_app(url), log_level="warning", access_log=False, lifespan="on", ws=ws, root_path=root_path
+    )
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -109,8 +109,11 @@ def start_node(processes: Processes, name: str, port: int, shared: Mapping[str, 
     return processes.start(name, [*command, *options], environment=shared)
 
 
-def start_nginx(processes: Processes, program: str, port: int, nodes: list[int]) -> int:
-    """nginx in front of the nodes, with the rules of deploy/nginx/proxy.conf; its process."""
+PROXY_RULES = DEPLOY / "nginx" / "proxy.conf"
+
+
+def start_nginx(processes: Processes, program: str, port: int, nodes: list[int], rules: Path = PROXY_RULES) -> int:
+    """nginx in front of the nodes, by the rules of a file; its process."""
     servers = "\n".join(f"server 127.0.0.1:{node} max_fails=1 fail_timeout=5s;" for node in nodes)
     for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
         (processes.folder / name).mkdir()
@@ -133,7 +136,7 @@ http {{
     server {{
         listen 127.0.0.1:{port};  # in production: 443 ssl, as in deploy/nginx/bank.conf
         server_name localhost;
-        include {DEPLOY / "nginx" / "proxy.conf"};
+        include {rules};
     }}
 }}
 """

@@ -4,18 +4,13 @@ import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from signal import SIGTERM
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from examples.bank.serving import free_port
-from examples.production import parts
-from examples.production.processes import Processes
-from support.production import programs
+from support.production import nginx_before
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
@@ -54,20 +49,13 @@ class Upstream:
 @contextmanager
 def front(*answers: bytes | None) -> Generator[tuple[str, list[Upstream]]]:
     """nginx before one process for each answer; `None` dies over what it is sent."""
-    program = programs()["nginx"]
     upstreams = [Upstream(answer) for answer in answers]
-    with TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        processes = Processes(Path(folder))
-        (port,) = parts.free_ports(1)
-        parts.start_nginx(processes, program, port, [upstream.port for upstream in upstreams])
-        try:
-            processes.wait("nginx", lambda: _listens(port))
+    try:
+        with nginx_before([upstream.port for upstream in upstreams]) as port:
             yield f"http://127.0.0.1:{port}", upstreams
-        finally:
-            processes.stop(["nginx"], SIGTERM, within=10)
-            for upstream in upstreams:
-                upstream.close()
+    finally:
+        for upstream in upstreams:
+            upstream.close()
 
 
 def test_a_post_that_was_sent_is_never_sent_again() -> None:
@@ -122,8 +110,3 @@ def test_nobody_puts_words_into_the_headers_that_the_proxy_sets() -> None:
     assert "x-forwarded-for: 127.0.0.1\r\n" in head
     assert "x-forwarded-proto: http\r\n" in head
     assert "evil.example" not in head
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -2,14 +2,19 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGTERM
+from tempfile import TemporaryDirectory
 
+from examples.production import parts
 from examples.production.installed import NotInstalled, found
+from examples.production.processes import Processes
 from support.installed import missing
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +29,26 @@ def programs() -> dict[str, str]:
         return found()
     except NotInstalled as error:
         missing("a part of the example", str(error))
+
+
+@contextmanager
+def nginx_before(nodes: list[int], rules: Path = parts.PROXY_RULES, port: int | None = None) -> Generator[int]:
+    """nginx before processes that listen at these ports, by the rules of a file; the port that it listens at."""
+    listens_at = parts.free_ports(1)[0] if port is None else port
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        processes = Processes(Path(folder))
+        parts.start_nginx(processes, programs()["nginx"], listens_at, nodes, rules)
+        try:
+            processes.wait("nginx", lambda: _listens(listens_at))
+            yield listens_at
+        finally:
+            processes.stop(["nginx"], SIGTERM, within=10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Running:

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 _http_url = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?:[/?#][!-~]*)?",
     re.IGNORECASE,
 )
+_SLASHES = re.compile(r"[/\\]")
+_NOTHING_TO_SEE = re.compile(r"[\x00-\x20]")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -85,6 +88,23 @@ def origin_of(url: str) -> str:
     scheme, host = found["scheme"].lower(), found["host"].lower()
     port = int(found["port"] or _DEFAULT_PORTS[scheme])
     return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
+def is_below(base: str, url: str) -> bool:
+    """Whether a URL is a base URL or below it, to everybody who may read it on the way.
+
+    A path that could lead out again is below nothing: dot segments, plain or escaped once or more, behind a back slash
+    or before a `;`. What stands before a server may decode a path before it decides whose it is.
+    """
+    path, seen = urlsplit(url).path, ""
+    root = urlsplit(base).path
+    if path != root and not path.startswith(root + "/"):
+        return False
+    while path != seen:
+        path, seen = unquote(path), path
+    return not any(
+        segment.partition(";")[0] in (".", "..") for segment in _SLASHES.split(_NOTHING_TO_SEE.sub("", path))
+    )
 
 
 def is_private(url: str) -> bool:

@@ -41,7 +41,7 @@ from upstile.protocol.challenge._header import (
 )
 from upstile.protocol.challenge._requirement import AUTHENTICATORS_SCOPE, Requirement
 from upstile.protocol.proof._dpop_new import create_proof, token_hash
-from upstile.protocol.proof._htu import normalized_htu
+from upstile.protocol.proof._htu import has_dot_segments, normalized_htu
 from upstile.protocol.proof._jwk import es256_jwk, es256_key, jwk_thumbprint
 from upstile.protocol.proof._jws import es256_compact, es256_sign, es256_verifier, jws_header
 
@@ -128,6 +128,7 @@ __all__ = [
     "find_dialect",
     "find_error",
     "find_step_up",
+    "has_dot_segments",
     "hides_something",
     "is_code_challenge",
     "is_instance",

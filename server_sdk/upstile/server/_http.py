@@ -22,6 +22,7 @@ class HttpRequest:
         body: empty where only the head matters.
         path_decoded: the web server knows the path only decoded; `path` is that, encoded anew.
         peer: the address at the other end of the connection, where there is one.
+        root_path: below which path the server says that the application is; `path` may begin with it or not.
     """
 
     method: str
@@ -30,6 +31,7 @@ class HttpRequest:
     body: bytes = field(default=b"", repr=False)
     path_decoded: bool = False
     peer: str | None = None
+    root_path: str = ""
 
     def lines(self, name: bytes) -> list[str]:
         """All field lines with this lower-case name."""

@@ -21,8 +21,8 @@ from upstile.server.deployment._settings import (
     check_choice,
     check_login_life,
     check_name,
-    check_origin,
     check_positive,
+    check_url,
     check_webauthn_origins,
 )
 from upstile.server.inspection._call import DeclaredCall
@@ -67,8 +67,8 @@ class StepUpVerbs(HelpDeskVerbs):
         """A resource server: the tokens are those of other issuers, where people sign in and step up.
 
         Args:
-            url: the public base URL of this API, an origin such as `https://api.example.com`. It is the resource
-                identifier, and what DPoP proofs are compared with.
+            url: the public base URL of this API, such as `https://api.example.com` or `https://example.com/api`. It is
+                the resource identifier, and what DPoP proofs are compared with.
             verifier: a `JWTVerifier` or an `IntrospectionVerifier` of `upstile.server.issuers`, or several, each for
                 another issuer: the `iss` of a token chooses.
             storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several. Needed
@@ -90,7 +90,7 @@ class StepUpVerbs(HelpDeskVerbs):
         Raises:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
-        origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
+        base = check_url(url, allow_insecure_loopback=allow_insecure_loopback)
         if storage is None and one_time is not None:
             raise ConfigurationError("one_time= needs storage= beside it: Redis keeps only what is short-lived")
         if audit_kept_for is not None:
@@ -100,7 +100,7 @@ class StepUpVerbs(HelpDeskVerbs):
             kept = stores(
                 read_storage(storage),
                 None if one_time is None else read_one_time(one_time),
-                origin.url,
+                base.url,
                 None,
                 clock=clock,
                 shared=shared_storage,
@@ -109,9 +109,9 @@ class StepUpVerbs(HelpDeskVerbs):
             )
         super().__init__(
             resource_server(
-                origin=origin,
-                name=check_name(name or origin.host),
-                external=opened(verifier, origin.url, allow_insecure_loopback=allow_insecure_loopback),
+                base=base,
+                name=check_name(name or base.host),
+                external=opened(verifier, base.url, allow_insecure_loopback=allow_insecure_loopback),
                 storage=kept,
                 replay=None if replay is None else check_choice("replay", replay, ("node", "shared")),
                 dpop=check_choice("dpop", dpop, ("optional", "off")) == "optional",
@@ -153,8 +153,8 @@ class StepUpVerbs(HelpDeskVerbs):
         """A resource server with its own authorization server.
 
         Args:
-            url: the public base URL of this API, an origin such as `https://api.example.com`. It is issuer and
-                resource identifier, and what DPoP proofs are compared with.
+            url: the public base URL of this API, such as `https://api.example.com` or `https://example.com/api`. It is
+                issuer and resource identifier, and what DPoP proofs are compared with.
             storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
             clients: the apps that may run ceremonies.
             methods: the ways to confirm, of `upstile.server.methods`; by default `[WebAuthn(), Totp()]`. The strongest
@@ -193,18 +193,18 @@ class StepUpVerbs(HelpDeskVerbs):
         Raises:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
-        origin = check_origin(url, allow_insecure_loopback=allow_insecure_loopback)
+        base = check_url(url, allow_insecure_loopback=allow_insecure_loopback)
         where = read_storage(storage)
-        seal = find_seal(secret_keys, key_file(where) if origin.url.startswith("http:") else None)
-        party = rp_id or origin.host
-        origins = (origin.url, *webauthn_origins)
+        seal = find_seal(secret_keys, key_file(where) if base.url.startswith("http:") else None)
+        party = rp_id or base.host
+        origins = (base.origin, *webauthn_origins)
         check_webauthn_origins(party, origins)
         if audit_kept_for is not None:
             check_positive("audit_kept_for", audit_kept_for)
         kept = stores(
             where,
             None if one_time is None else read_one_time(one_time),
-            origin.url,
+            base.url,
             seal,
             clock=clock,
             shared=shared_storage,
@@ -212,12 +212,12 @@ class StepUpVerbs(HelpDeskVerbs):
             audit_kept_for=audit_kept_for,
         )
         settings = Settings(
-            origin=origin,
+            base=base,
             apps=Apps(clients),
             seal=seal,
             storage=kept,
             methods=(WebAuthn(), Totp()) if methods is None else tuple(methods),
-            name=check_name(name or origin.host),
+            name=check_name(name or base.host),
             rp_id=party,
             webauthn_origins=origins,
             refuse_copies=check_choice("sign_count", sign_count, ("refuse", "report")) == "refuse",
@@ -230,7 +230,7 @@ class StepUpVerbs(HelpDeskVerbs):
             clock=clock,
             events=Events(kept, notify, Addresses(trusted_proxies), () if notices is None else notices.kinds),
             notices=notices,
-            external=opened(verifier, origin.url, allow_insecure_loopback=allow_insecure_loopback),
+            external=opened(verifier, base.url, allow_insecure_loopback=allow_insecure_loopback),
         )
         return cls._of(embedded(settings))
 

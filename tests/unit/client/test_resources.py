@@ -24,7 +24,12 @@ class Site(Desk):
 
     def client_of(self, path: str, **options: Any) -> Client:
         """A client that names a path."""
-        chosen = {"token": BaseToken(access_token="BASE", token_type="DPoP"), "methods": [Code()], **options}
+        chosen = {
+            "issuer": API,
+            "token": BaseToken(access_token="BASE", token_type="DPoP"),
+            "methods": [Code()],
+            **options,
+        }
         chosen |= {"prompter": self.person, "clock": self.clock, "monotonic": self.monotonic, "transport": self}
         return Client(API + path, client_id="cli", **chosen)
 

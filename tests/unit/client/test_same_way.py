@@ -108,7 +108,7 @@ def test_a_task_of_trio_that_gives_up_cancels_the_ceremony() -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_a_proxy_is_never_for_this_machine_itself(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
-    own = OwnTransport(httpx, {}, "https://api.example.com")
+    own = OwnTransport(httpx, {}, lambda _: False)
     direct = own._opened()._transport_for_url(httpx.URL(f"http://{host}:8000/x"))
     proxied = own._client._transport_for_url(httpx.URL("http://far.example/x"))
     assert direct is own._client._transport

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from upstile.client._errors import ConfigurationError
 from upstile.client._events import OnEvent
+from upstile.client._exchange import origin_of
 from upstile.client.adapters._body import OnUnreplayable, checked_limit
 from upstile.client.adapters._pump import REFUSED, SIGNED, STEP_UP, Pump, bearing
 from upstile.client.adapters._response import aread_bounded, read_bounded
@@ -46,7 +47,7 @@ class StepUpFlow:
     URL, where it is worthless, and from `http` to `https` of this machine the token.
 
     Args:
-        api: the API's base URL; tokens go to its origin only.
+        api: the API's base URL; tokens go to its origin only, and where it has a path, only below that.
         client_id: the app.
         token: the base token, a `BaseToken`, or a callable that returns one and may refresh it; it is called for each
             call, in the caller's thread, and may be an `async def` in async code. A `BaseToken` that names its
@@ -59,7 +60,7 @@ class StepUpFlow:
         methods: ways to prove oneself, in order of preference.
         browser: how people confirm at the login page of an `issuer` that has no ceremony for apps; `None` forbids it.
         prompter: asks the person; the terminal by default.
-        issuer: the authorization server's issuer identifier; the API's origin by default.
+        issuer: the authorization server's issuer identifier; the API's base URL by default.
         interaction: `auto` asks unless something that the person has confirmed still serves; `never` raises
             `StepUpRequired` instead of asking; `required` asks for every call that needs a confirmation and shares it
             with no other call, kept or waiting, except in a block of `elevated()` (as `prompt=login` does, OpenID
@@ -115,11 +116,11 @@ class StepUpFlow:
         if not is_a_name(profile) or keep_elevated not in (True, False, "all"):
             raise ConfigurationError('profile is a printable name, keep_elevated True, False or "all"')
         pins = Pins.of(api, issuer)
-        name = EntryName(api=pins.api, issuer=pins.issuer, client_id=client_id, profile=profile)
+        name = EntryName(api=pins.base, issuer=pins.issuer, client_id=client_id, profile=profile)
         kept = Kept(store=store or MemoryStore(), name=name, clock=clock, monotonic=monotonic, keep=keep_elevated)
         url = self.http.URL(pins.api)
-        self._api = url.raw_scheme, url.raw_host, url.port, b""
-        self.transport = OwnTransport(self.http, transport or {}, pins.api)
+        self._api = (url.raw_scheme, url.raw_host, url.port, b"") if pins.base == pins.api else None
+        self.transport = OwnTransport(self.http, transport or {}, pins.is_api)
         self.session = Session(
             pins=pins,
             client_id=client_id,
@@ -129,7 +130,7 @@ class StepUpFlow:
             methods=chosen,
             browser=browser,
             prompter=prompter or TerminalPrompter(),
-            webauthn_origin=pins.issuer if webauthn_origin is None else checked_origin(webauthn_origin),
+            webauthn_origin=origin_of(pins.issuer) if webauthn_origin is None else checked_origin(webauthn_origin),
             interaction=interaction,
             human_timeout=human_timeout,
             clock=clock,
@@ -187,7 +188,7 @@ class StepUpFlow:
             await pump.body.aclose()
 
     def _is_mine(self, url: Any) -> bool:
-        """Whether a URL is the API's: by the parts that the library connects to, and if they differ, by its text."""
+        """Whether a URL is the API's: by the parts that the library connects to; if they do not say it, by its text."""
         return (url.raw_scheme, url.raw_host, url.port, url.userinfo) == self._api or self.session.pins.is_api(str(url))
 
     def _is_plain(self, request: Any, caller: Caller) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from upstile.client._errors import CeremonyFailed, StepUpCancelled
-from upstile.client._exchange import ConnectionLost, Incoming, Outgoing, origin_of
+from upstile.client._exchange import ConnectionLost, Incoming, Outgoing
 from upstile.client.adapters._response import aread_bounded, incoming, read_bounded
 from upstile.client.adapters._waiting import run_in
 from upstile.client.words import said
@@ -40,7 +40,8 @@ class OwnTransport:
     Args:
         http: the HTTP library.
         options: for its client, such as `verify`, `cert`, `proxy`, `trust_env`, `transport`.
-        api: the API's origin: requests to it carry the headers and cookies of the app's client, others do not.
+        is_api: whether a URL is the API's: such requests carry the headers and cookies of the app's client, others do
+            not.
 
     Attributes:
         loop: the event loop of the app, which a transport that can be awaited only is used in.
@@ -51,8 +52,8 @@ class OwnTransport:
     _opening: Lock
     _process: int
 
-    def __init__(self, http: ModuleType, options: Mapping[str, Any], api: str) -> None:
-        self._http, self._api = http, api
+    def __init__(self, http: ModuleType, options: Mapping[str, Any], is_api: Callable[[str], bool]) -> None:
+        self._http, self._is_api = http, is_api
         self._options: dict[str, Any] = {"timeout": _TIMEOUT, **options, "follow_redirects": False}
         mounts: dict[str, Any] = dict(options.get("mounts") or {})
         if "transport" not in options:  # a proxy is never for this machine itself
@@ -140,7 +141,7 @@ class OwnTransport:
     def _along(self, url: str) -> dict[str, str]:
         """What the app's client sends to its API with every call, but for what is about its own calls."""
         app = self._app() if self._app is not None else None
-        if app is None or origin_of(url) != self._api:
+        if app is None or not self._is_api(url):
             return {}
         headers = {name: value for name, value in app.headers.items() if name.lower() not in _NEVER_SHARED}
         jar = self._http.Request("GET", url, cookies=app.cookies).headers.get("cookie")

@@ -84,7 +84,7 @@ def _in_browser(
         trip=trip_of(session, settings, target, asked.caller.key, moment),
         requirement=asked.requirement,
         reason=_reason(asked),
-        api=session.pins.api,
+        api=session.pins.base,
         account=session.tokens.account,
         identity=identity,
     )
@@ -97,7 +97,7 @@ def _here(session: "Session", asked: "Asked", target: Target, moment: Moment) ->
         reason=_reason(asked),
         instance=instance_in(asked.response) if asked.response else None,
         target=target,
-        api=session.pins.api,
+        api=session.pins.base,
         client_id=session.client_id,
         jkt=key.thumbprint if target.server.dpop_signing_alg_values_supported else None,
         subject_token="" if base is None else base.access_token,

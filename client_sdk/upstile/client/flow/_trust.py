@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from upstile.client._errors import ConfigurationError, UntrustedChallenge
-from upstile.client._exchange import Incoming, is_private, origin_of
+from upstile.client._exchange import Incoming, is_below, is_private, origin_of
 from upstile.client.words import said
 from upstile.protocol import (
     OPENID_METADATA_PATH,
@@ -47,12 +47,12 @@ def checked_origin(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Pins:
-    """The origins that tokens and credentials may go to.
+    """Where tokens and credentials may go.
 
     Args:
         api: the API's origin.
-        issuer: the authorization server's issuer identifier; the API's origin by default.
-        base: the API's address as the app names it, maybe with a path: its resource identifier, if there is one.
+        issuer: the authorization server's issuer identifier; the API's address by default.
+        base: the API's address as the app names it. Where it has a path, tokens stay below that.
 
     Raises:
         ConfigurationError: one of them is neither https nor http on this machine.
@@ -60,7 +60,7 @@ class Pins:
 
     api: str
     issuer: str
-    base: str = ""
+    base: str
 
     @classmethod
     def of(cls, api: str, issuer: str | None) -> "Pins":
@@ -72,15 +72,19 @@ class Pins:
                 )
         origin = origin_of(api)
         base = origin + urlsplit(api).path.rstrip("/")
-        return cls(api=origin, issuer=origin if issuer is None else issuer, base=base)
+        return cls(api=origin, issuer=base if issuer is None else issuer, base=base)
 
     @property
     def is_external(self) -> bool:
         """Whether the authorization server is another one than the API's own."""
-        return self.issuer != self.api
+        return self.issuer not in (self.api, self.base)
 
     def is_api(self, url: str) -> bool:
         """Whether a request to `url` may carry a token."""
+        return self._is_at_api(url) and (self.base == self.api or is_below(self.base, url))
+
+    def _is_at_api(self, url: str) -> bool:
+        """Whether a URL is on the API's origin: documents about it stand outside its path (RFC 9728 §3.1)."""
         return origin_of(url) == self.api
 
     def answers(self, response: Incoming, method: str, url: str) -> bool:
@@ -135,7 +139,7 @@ class Pins:
     def metadata_url(self, challenge: StepUpChallenge | None, response: Incoming | None) -> str | None:
         """Where a challenge says that the resource's metadata is; it must lie on the API's origin."""
         named = challenge.resource_metadata if challenge else None
-        if named is not None and not self.is_api(named):
+        if named is not None and not self._is_at_api(named):
             raise UntrustedChallenge(**said("metadata-elsewhere", url=named), response=response)
         return named
 
@@ -145,7 +149,7 @@ class Pins:
             return None
         challenges = readable_challenges(response.lines("www-authenticate"))
         named = [challenge.params.get("resource_metadata") for challenge in challenges if challenge.scheme in _SCHEMES]
-        return next((where for where in named if where is not None and self.is_api(where)), None)
+        return next((where for where in named if where is not None and self._is_at_api(where)), None)
 
     def metadata_places(self, url: str) -> list[str]:
         """Where the metadata of the resource of a URL may be, in the order to look, where no challenge has said it.
@@ -171,13 +175,16 @@ class Pins:
 
     def check_resource(self, metadata: "ResourceMetadata", requested: str) -> None:
         """The document must speak for the requested URL and name our issuer (RFC 9728 §3.3)."""
-        if not resource_covers(metadata.resource, requested) or not self.is_api(metadata.resource):
+        if not resource_covers(metadata.resource, requested) or not self._is_at_api(metadata.resource):
             raise UntrustedChallenge(**said("metadata-of-another", resource=metadata.resource, url=requested))
         if self.issuer not in metadata.authorization_servers:
             raise UntrustedChallenge(**said("issuer-not-named", issuer=self.issuer))
 
     def check_server(self, metadata: "ServerMetadata") -> None:
-        """The document must be our issuer's, and its endpoints on the issuer's origin (RFC 8414 §3.3)."""
+        """The document must be our issuer's, and its endpoints on the issuer's origin (RFC 8414 §3.3).
+
+        Those of the API's own issuer are below the API's address.
+        """
         if metadata.issuer != self.issuer:
             raise UntrustedChallenge(**said("issuer-calls-itself", issuer=metadata.issuer))
         endpoints = (
@@ -188,8 +195,13 @@ class Pins:
             metadata.revocation_endpoint,
             metadata.end_session_endpoint,
         )
-        if any(endpoint is not None and origin_of(endpoint) != origin_of(self.issuer) for endpoint in endpoints):
+        if not all(endpoint is None or self._is_issuers(endpoint) for endpoint in endpoints):
             raise UntrustedChallenge(**said("endpoint-elsewhere"))
+
+    def _is_issuers(self, endpoint: str) -> bool:
+        if self.issuer == self.base:
+            return self.is_api(endpoint)
+        return origin_of(endpoint) == origin_of(self.issuer)
 
 
 def problem_in(response: Incoming) -> str | None:

@@ -126,7 +126,8 @@ CALLS = {
         "UntrustedChallenge",
         _ELSEWHERE,
         _DO_NOT_GO_ON,
-        "the API's metadata does not name the configured issuer {issuer}" + _MOVED,
+        "the API's metadata does not name the configured issuer {issuer}; where the API calls itself by a shorter"
+        " address than the client was given, name that as issuer=" + _MOVED,
     ),
     "issuer-calls-itself": Words(
         "UntrustedChallenge",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from upstile.protocol import InvalidProof, verify_proof
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpRequest
+from upstile.server._public_url import PublicUrl
 from upstile.server.deployment._replay import MEMORY, ReplaySet
 from upstile.server.storage import Found, Kept, Names, OneTimeKey, Record
 
@@ -44,7 +45,7 @@ class ProofOfPossession:
     """
 
     def __init__(self, *, url: str, names: Names, replays: ReplaySet | None, required: bool) -> None:
-        self._url = url
+        self._public = PublicUrl(url)
         self._names = names
         self._replays = replays
         self._required = required
@@ -64,7 +65,7 @@ class ProofOfPossession:
             proof = verify_proof(
                 lines[0],
                 expected_htm=request.method,
-                expected_htu=self._url + request.path,
+                expected_htu=self._public.of(request),
                 path_decoded=request.path_decoded,
                 now=now,
             )

@@ -1,8 +1,9 @@
 """The documents by which a deployment is found: the resource (RFC 9728), the authorization server (RFC 8414)."""
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
 
-from upstile.protocol import DPOP_ALGORITHMS, PROFILE_VERSION, ResourceMetadata, ServerMetadata
+from upstile.protocol import DPOP_ALGORITHMS, PROFILE_VERSION, ResourceMetadata, ServerMetadata, well_known_url
 from upstile.server.authorization.methods import Method
 from upstile.server.resource._issuer import Issuer
 
@@ -44,3 +45,8 @@ def server_metadata(
         authn_methods_supported=tuple(dict.fromkeys(method.traits.name for method in methods)),
         upstile_profile_versions_supported=(PROFILE_VERSION,),
     )
+
+
+def path_of(url: str, document: str) -> str:
+    """The path at which a document about a base URL is read: outside its own path, at the root of the host."""
+    return urlsplit(well_known_url(url, document)).path

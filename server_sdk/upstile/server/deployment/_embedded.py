@@ -34,7 +34,7 @@ from upstile.server.authorization.user._ends import Ends
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.deployment._authority import Authority
 from upstile.server.deployment._deployment import Deployment
-from upstile.server.deployment._documents import resource_metadata, server_metadata
+from upstile.server.deployment._documents import path_of, resource_metadata, server_metadata
 from upstile.server.deployment._embedded_settings import Settings
 from upstile.server.deployment._replay import ReplaySet
 from upstile.server.keys._signing import SigningKeys
@@ -72,10 +72,10 @@ def embedded(settings: Settings) -> Deployment:
     ends = Ends(storage=settings.storage, names=parts.names, revocations=parts.revocations)
     endpoints = _endpoints(settings, parts, mint, ends)
     documents = {
-        RESOURCE_METADATA_PATH: resource_metadata(
+        path_of(settings.url, RESOURCE_METADATA_PATH): resource_metadata(
             url=settings.url, name=settings.name, issuers=verifier.issuers, scopes=settings.apps.scopes
         ).to_members,
-        SERVER_METADATA_PATH: server_metadata(
+        path_of(settings.url, SERVER_METADATA_PATH): server_metadata(
             settings.url, PREFIX, parts.methods, parts.verifier.issuer.acr_values_supported
         ).to_members,
         f"{PREFIX}/jwks": parts.signing.jwks,
@@ -132,7 +132,7 @@ def _parts(settings: Settings) -> _Parts:
     verifier = SignedTokens(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
     revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age)
-    refusals = Refusals(realm=settings.origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
+    refusals = Refusals(realm=settings.base.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
     return _Parts(
         verifier=verifier,
         signing=signing,

@@ -9,7 +9,7 @@ from upstile.server.authorization._apps import Apps
 from upstile.server.authorization.enrolment._help_desk import Users
 from upstile.server.authorization.methods import Method
 from upstile.server.deployment._notices import Notices
-from upstile.server.deployment._settings import Origin
+from upstile.server.deployment._settings import BaseUrl
 from upstile.server.keys._seal import Seal
 from upstile.server.resource._external import External
 from upstile.server.storage import Storage
@@ -20,7 +20,7 @@ class Settings:
     """What an embedded deployment is made of, checked by `_settings`.
 
     Attributes:
-        origin: the public base URL; issuer and resource identifier at once.
+        base: the public base URL; issuer and resource identifier at once.
         apps: the registered apps.
         seal: encrypts secrets at rest.
         storage: the stores.
@@ -40,7 +40,7 @@ class Settings:
         notices: sends people mails about it; `None`: nobody does.
     """
 
-    origin: Origin
+    base: BaseUrl
     apps: Apps
     seal: Seal
     storage: Storage
@@ -63,4 +63,4 @@ class Settings:
     @property
     def url(self) -> str:
         """Issuer, resource identifier and base of all endpoints."""
-        return self.origin.url
+        return self.base.url

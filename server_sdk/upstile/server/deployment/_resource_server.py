@@ -8,9 +8,9 @@ from upstile.server._errors import ConfigurationError
 from upstile.server._route import document_route
 from upstile.server.audit import Events
 from upstile.server.deployment._deployment import Deployment
-from upstile.server.deployment._documents import resource_metadata
+from upstile.server.deployment._documents import path_of, resource_metadata
 from upstile.server.deployment._replay import ReplaySet
-from upstile.server.deployment._settings import Origin
+from upstile.server.deployment._settings import BaseUrl
 from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._refusal import Refusals
@@ -21,7 +21,7 @@ from upstile.server.storage import Names, Storage
 
 def resource_server(
     *,
-    origin: Origin,
+    base: BaseUrl,
     name: str,
     external: Sequence[External],
     storage: Storage | None,
@@ -33,7 +33,7 @@ def resource_server(
     """Put a deployment together.
 
     Args:
-        origin: the public base URL, the resource identifier.
+        base: the public base URL, the resource identifier.
         name: what the API is called in its metadata.
         external: the verifiers of the issuers.
         storage: where it is kept what serves once; without it nothing can.
@@ -51,12 +51,12 @@ def resource_server(
         )
     if storage is None and replay == "shared":
         raise ConfigurationError("replay='shared' needs storage=")
-    url, verifier, names = origin.url, together(*external), Names(origin.url)
+    url, verifier, names = base.url, together(*external), Names(base.url)
     metadata = resource_metadata(url=url, name=name, issuers=verifier.issuers, scopes=(), dpop=dpop)
     guard = Guard(
         verifier=verifier,
         url=url,
-        refusals=Refusals(realm=origin.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH), dpop=dpop),
+        refusals=Refusals(realm=base.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH), dpop=dpop),
         replays=ReplaySet(),
         revocations=NothingRevoked(),
         store=None if storage is None else storage.one_time,
@@ -68,7 +68,7 @@ def resource_server(
         verifier=verifier,
         external=tuple(external),
         guard=guard,
-        routes=(document_route(RESOURCE_METADATA_PATH, metadata.to_members, needs_storage=False),),
+        routes=(document_route(path_of(url, RESOURCE_METADATA_PATH), metadata.to_members, needs_storage=False),),
         storage=storage,
         names=names,
         events=events,

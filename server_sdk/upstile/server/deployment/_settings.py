@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from upstile.protocol import hides_something, normalized_htu
+from upstile.protocol import has_dot_segments, hides_something, normalized_htu
 from upstile.server._errors import ConfigurationError
 from upstile.server.authorization._lives import LOGIN_LIFE
 
@@ -16,30 +16,40 @@ AUDIT_KEPT_FOR = 180 * 24 * 3600.0
 _LOOPBACK = "localhost"
 _LONGEST_NAME = 100
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
-_origin = re.compile(rf"[a-z]+://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[1-9][0-9]{{0,4}}))?/?")
+_origin = re.compile(rf"[a-z]+://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[1-9][0-9]{{0,4}}))?")
+_base_url = re.compile(r"(?P<origin>[^/]*//[^/]*)(?P<path>(?:/[A-Za-z0-9._~-]+)*/?)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
-    """A checked public base URL: scheme and host, no path.
+class BaseUrl:
+    """A checked public base URL.
 
     Attributes:
         url: without a trailing slash; it is issuer and resource identifier at once.
         host: the host's name.
+        origin: scheme, host and port of it.
+        path: what follows, without a trailing slash; empty where it is an origin.
     """
 
     url: str
     host: str
+    origin: str
+    path: str
 
 
-def check_origin(url: str, *, allow_insecure_loopback: bool) -> Origin:
+def check_url(url: str, *, allow_insecure_loopback: bool) -> BaseUrl:
     """Check the configured public URL.
 
     Raises:
-        ConfigurationError: it has a path, is no https, or is http elsewhere than on this machine.
+        ConfigurationError: it has a query or a path that is written in several ways, is no https, or is http elsewhere
+            than on this machine.
     """
-    if not _is_origin(url):
-        raise ConfigurationError(f"url={url!r} must be an origin, such as https://api.example.com, in lower case")
+    found = _base_url.fullmatch(url)
+    if found is None or not _is_origin(found["origin"]) or has_dot_segments(found["path"]):
+        raise ConfigurationError(
+            f"url={url!r} must be a base URL, such as https://api.example.com or https://example.com/api: the host in "
+            "lower case, in the path letters, digits and -._~"
+        )
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "http":
@@ -51,7 +61,8 @@ def check_origin(url: str, *, allow_insecure_loopback: bool) -> Origin:
             raise ConfigurationError("plain http on this machine needs allow_insecure_loopback=True (development)")
     elif parts.scheme != "https":
         raise ConfigurationError(f"url={url!r} must be https")
-    return Origin(url=normalized_htu(url).removesuffix("/"), host=host)
+    origin, path = normalized_htu(f"{parts.scheme}://{parts.netloc}").removesuffix("/"), parts.path.removesuffix("/")
+    return BaseUrl(url=origin + path, host=host, origin=origin, path=path)
 
 
 def check_choice(option: str, value: C, choices: Sequence[C]) -> C:
@@ -113,7 +124,7 @@ def check_webauthn_origins(rp_id: str, origins: Sequence[str]) -> None:
     for origin in origins:
         host = urlsplit(origin).hostname or ""
         secure = origin.startswith("https://") or (origin.startswith("http://") and host == _LOOPBACK)
-        if not secure or not _is_origin(origin) or origin.endswith("/"):
+        if not secure or not _is_origin(origin):
             raise ConfigurationError(f"the WebAuthn origin {origin!r} must look like https://app.example.com")
         if host != rp_id and not host.endswith("." + rp_id):
             raise ConfigurationError(f"the WebAuthn origin {origin!r} does not belong to rp_id={rp_id!r}")

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from os.path import commonprefix
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from upstile.server._http import HttpRequest, HttpResponse
+from upstile.server._public_url import below_root
 from upstile.server._route import Route
 from upstile.server.authorization._endpoints import MAX_BODY
 from upstile.server.fastapi._mounts import place_of
@@ -34,26 +34,28 @@ class EmbeddedRoutes(BaseRoute):
     Args:
         routes: the paths.
         prepare: opens storage.
+        prefix: the path of the public URL. It comes with a request, or was taken off before: both are answered.
     """
 
     path = "/stepup"
     """The name for tools that count requests by the path of their route."""
 
-    def __init__(self, routes: Iterable[Route], prepare: Callable[[], Awaitable[None]]) -> None:
-        known = tuple(routes)
+    def __init__(self, routes: Iterable[Route], prepare: Callable[[], Awaitable[None]], prefix: str = "") -> None:
+        plain = tuple(routes)
+        known = (*plain, *(replace(route, path=prefix + route.path) for route in plain)) if prefix else plain
         self.answered = [
             (method, _NAME.sub(_SOME_ID, route.path)) for route in known for method in _methods(route.endpoints)
         ]
         """Method and path of each request that is answered here; a parameter of the path is one of many."""
         self._fixed = {route.path: route for route in known if "{" not in route.path}
         self._patterns = [(_pattern(route.path), route) for route in known if "{" in route.path]
-        self._beginning = commonprefix([route.path.partition("{")[0] for _, route in self._patterns])  # noqa: RUF071 - text is meant
+        self._beginnings = tuple({route.path.partition("{")[0] for _, route in self._patterns})
         self._prepare = prepare
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a request is the embedded server's."""
         path = scope["path"]
-        if path in self._fixed or path.startswith(self._beginning) or scope.get("root_path"):
+        if path in self._fixed or path.startswith(self._beginnings) or scope.get("root_path"):
             return self._matches(scope, path)
         return _NONE
 
@@ -76,7 +78,7 @@ class EmbeddedRoutes(BaseRoute):
     def _matches(self, scope: Scope, path: str) -> tuple[Match, Scope]:
         if scope["type"] != "http":
             return _NONE
-        path = _below_root(path, scope.get("root_path", ""))
+        path = below_root(path, scope.get("root_path", ""))
         if path in self._fixed:
             return Match.FULL, {_FOUND: self._fixed[path], "path_params": {}}
         for pattern, route in self._patterns:
@@ -99,6 +101,7 @@ def head(request: HTTPConnection) -> HttpRequest:
         headers=scope["headers"],
         path_decoded=not raw,
         peer=None if client is None else client[0],
+        root_path=scope.get("app_root_path", scope.get("root_path", "")),
     )
 
 
@@ -156,9 +159,3 @@ def _methods(endpoints: Iterable[str]) -> tuple[str, ...]:
 def _pattern(path: str) -> re.Pattern[str]:
     """`{id}` is one segment."""
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
-
-
-def _below_root(path: str, root: str) -> str:
-    """The path that a router sees where a server or a mount has put something before it."""
-    below = path.removeprefix(root)
-    return below if below != path and below.startswith("/") else path

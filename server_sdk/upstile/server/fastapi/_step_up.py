@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 
@@ -46,7 +47,7 @@ class StepUp(StepUpVerbs):
         self._deployment.applications.append(partial(declared_calls, app))
         deployment = self._deployment
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
-        entry = EmbeddedRoutes(routes, deployment.prepare)
+        entry = EmbeddedRoutes(routes, deployment.prepare, urlsplit(deployment.url).path)
         app.router.routes.insert(0, entry)
         look_at(app, entry, self._deployment)
         app.add_middleware(NoStore)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from upstile.protocol import InvalidProof, Requirement, base64url_encode, verify_proof
 from upstile.server._errors import StorageUnavailable
 from upstile.server._http import HttpRequest, RawHeaders
+from upstile.server._public_url import PublicUrl
 from upstile.server.deployment._replay import ReplaySet
 from upstile.server.resource._evaluate import Satisfied, evaluate
 from upstile.server.resource._revocation_list import RevocationList
@@ -32,7 +33,7 @@ class Admission:
         requirement: what is asked.
         verifier: knows the tokens that were verified before.
         revocations: the tokens that were revoked.
-        url: the configured public base URL, which `htu` is compared with.
+        public: the URL of a call, which `htu` is compared with.
         replays: the DPoP proofs that this node has seen.
         noted: the methods whose proofs this node notes itself; `None` for every method.
         is_told: whether nothing has to be told of a call that is let in with a token. What has to be, the guard tells.
@@ -44,7 +45,7 @@ class Admission:
         *,
         verifier: Verifier,
         revocations: RevocationList,
-        url: str,
+        public: PublicUrl,
         replays: ReplaySet,
         noted: frozenset[str] | None,
         is_told: Callable[[AccessToken], bool],
@@ -52,7 +53,7 @@ class Admission:
         self._requirement = requirement
         self._verifier = verifier
         self._revocations = revocations
-        self._url = url
+        self._public = public
         self._replays = replays
         self._noted = noted
         self._is_told = is_told
@@ -112,7 +113,7 @@ class Admission:
             verified = verify_proof(
                 proof.decode("latin-1"),
                 expected_htm=request.method,
-                expected_htu=self._url + request.path,
+                expected_htu=self._public.of(request),
                 expected_ath=base64url_encode(digest),
                 path_decoded=request.path_decoded,
                 now=now,

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from upstile.protocol import DPoPProof, Requirement
 from upstile.server._errors import ConfigurationError, IssuerUnavailable, Rejection, StorageUnavailable
 from upstile.server._http import HttpRequest
+from upstile.server._public_url import PublicUrl
 from upstile.server.deployment._replay import MEMORY, ReplaySet
 from upstile.server.resource._admission import Admission
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
@@ -61,7 +62,7 @@ class Guard:
         replay: Literal["node", "shared"] | None = None,
     ) -> None:
         self._verifier = verifier
-        self._url = url
+        self._public = PublicUrl(url)
         self.replays = replays
         self._revocations = revocations
         self._store = store
@@ -90,7 +91,7 @@ class Guard:
                 requirement,
                 verifier=self._verifier,
                 revocations=self._revocations,
-                url=self._url,
+                public=self._public,
                 replays=self.replays,
                 noted=self._noted if self.refusals.dpop else frozenset(),
                 is_told=is_told,
@@ -274,7 +275,7 @@ class Guard:
         self, request: HttpRequest, scheme: str, digest: bytes, token: AccessToken, now: float
     ) -> DPoPProof | None:
         """Verify the call's proof: the proof if it is still to be used up, `None` if this node has noted it."""
-        proof = proof_of(request, scheme, digest, token, url=self._url, refusals=self.refusals, now=now)
+        proof = proof_of(request, scheme, digest, token, public=self._public, refusals=self.refusals, now=now)
         if self._noted is not None and request.method not in self._noted:
             return proof
         self._note(proof)

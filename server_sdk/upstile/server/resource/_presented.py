@@ -2,6 +2,7 @@
 
 from upstile.protocol import DPoPProof, InvalidProof, base64url_encode, verify_proof
 from upstile.server._http import HttpRequest
+from upstile.server._public_url import PublicUrl
 from upstile.server.resource._refusal import Refusals
 from upstile.server.resource.tokens._access_token import AccessToken
 
@@ -25,7 +26,14 @@ def credentials_of(request: HttpRequest, refusals: Refusals) -> tuple[str, str]:
 
 
 def proof_of(
-    request: HttpRequest, scheme: str, digest: bytes, token: AccessToken, *, url: str, refusals: Refusals, now: float
+    request: HttpRequest,
+    scheme: str,
+    digest: bytes,
+    token: AccessToken,
+    *,
+    public: PublicUrl,
+    refusals: Refusals,
+    now: float,
 ) -> DPoPProof:
     """The verified proof of a call whose token or scheme asks for one (RFC 9449 §7.1).
 
@@ -34,7 +42,7 @@ def proof_of(
         scheme: of its credentials.
         digest: the SHA-256 of the token.
         token: what the token says.
-        url: the configured public base URL.
+        public: the URL of a request, as its caller named it.
         refusals: writes the responses.
         now: epoch seconds.
 
@@ -51,7 +59,7 @@ def proof_of(
         proof = verify_proof(
             proofs[0],
             expected_htm=request.method,
-            expected_htu=url + request.path,
+            expected_htu=public.of(request),
             expected_ath=base64url_encode(digest),
             path_decoded=request.path_decoded,
             now=now,

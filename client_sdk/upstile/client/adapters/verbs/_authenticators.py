@@ -17,14 +17,12 @@ from upstile.client.methods import (
 from upstile.client.prompts import refuse_dead_lock
 from upstile.client.words import said
 from upstile.protocol import (
-    RESOURCE_METADATA_PATH,
     Authenticator,
     AuthenticatorList,
     EnrollResponse,
     MalformedMessage,
     Message,
     Problem,
-    well_known_url,
 )
 
 M = TypeVar("M", bound=Message)
@@ -188,8 +186,7 @@ class AsyncAuthenticators:
 
 def _url(auth: StepUpFlow, path: Sequence[str]) -> str:
     session = auth.session
-    url = well_known_url(session.pins.api, RESOURCE_METADATA_PATH)
-    endpoint = session.discovery.find(url, session.pins.api).server.authenticators_endpoint
+    endpoint = session.discovery.look_for(session.pins.base + "/").server.authenticators_endpoint
     if endpoint is None or not session.pins.is_api(endpoint):
         # NOTE: an authorization server on another origin than the API needs tokens of its own, not built yet.
         raise CeremonyFailed(**said("no-enrolment-here"))

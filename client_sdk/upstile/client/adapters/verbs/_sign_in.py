@@ -18,7 +18,7 @@ def proving(client: Any, url: str, request: dict[str, Any], key: ProofKey) -> di
     auth: StepUpFlow = client.step_up_auth
     target = str(client.build_request("POST", url).url)
     if not auth.session.pins.is_api(target):
-        raise ConfigurationError("the sign-in must be on the API's own origin")
+        raise ConfigurationError("the sign-in must be at the API's own address, or below it")
     headers = client.http.Headers(request.get("headers"))
     headers["DPoP"] = key.proof("POST", target, now=auth.session.api_time.now(target))
     return {**request, "headers": headers, "auth": client.http.Auth(), "follow_redirects": False}
