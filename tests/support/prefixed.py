@@ -77,7 +77,8 @@ WAYS = {
 }
 
 
-def _router(server: StepUp) -> APIRouter:
+def router_for(server: StepUp) -> APIRouter:
+    """A sign-in, and calls that ask for a confirmation of the last five minutes."""
     router = APIRouter()
 
     @router.post("/login")
@@ -115,7 +116,7 @@ def at_a_prefix(way: Way, clock: Callable[[], float], **options: Any) -> Generat
                 clock=clock,
                 **options,
             )
-            return way.make(server, _router(server))
+            return way.make(server, router_for(server))
 
         direct = stack.enter_context(serving(make, root_path=way.root_path))
         if way.nginx is not None:
