@@ -22,7 +22,7 @@ SERVERS = {
     "hypercorn": "-m hypercorn {app} --bind 127.0.0.1:{port} --workers 2",
     "granian": "-m granian {app} --interface asgi --host 127.0.0.1 --port {port} --workers 2",
 }
-WITHIN = 60.0
+WITHIN = 120.0
 ROOT = Path(__file__).parents[2]
 
 
