@@ -8,10 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from support.accounts import ADA, ISSUER, NOW, PASSKEY, TOTP, end, enrol
-from upstile.server.storage._records import GRACE, Revocation
+from upstile.server.storage._records import ENDS_AFTER, GRACE, Revocation
 from upstile.server.storage.schema import _tables as tables
 from upstile.server.storage.sql import SqlLedger
-from upstile.server.storage.sql._log import ENDS_AFTER
 from upstile.server.storage.sql._sweep import ROWS
 
 

@@ -53,6 +53,10 @@ class Apps:
             raise AuthorizationError("invalid_client", "this client_id is not registered")
         return client
 
+    def has(self, client_id: str) -> bool:
+        """Whether there is an app with this identifier."""
+        return client_id in self._apps
+
     def only(self) -> App:
         """The app of a deployment that has one.
 

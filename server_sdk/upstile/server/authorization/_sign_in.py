@@ -36,6 +36,7 @@ class SignIn:
         events: is told.
         restore_cancels: ends a way back by mail when a known key signs in.
         life: seconds that a base login lasts.
+        elsewhere: the issuer at which all users sign in instead, if there is one.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class SignIn:
         events: Events,
         restore_cancels: RestoreCancels,
         life: float = LOGIN_LIFE,
+        elsewhere: str | None = None,
     ) -> None:
         self._issuer = issuer
         self._apps = apps
@@ -60,6 +62,7 @@ class SignIn:
         self._events = events
         self._restore_cancels = restore_cancels
         self._life = int(life)
+        self._elsewhere = elsewhere
 
     async def start_session(
         self,
@@ -86,8 +89,13 @@ class SignIn:
             auth_time: when the user signed in, where that was earlier (epoch seconds).
 
         Raises:
-            ConfigurationError: `subject`, `amr` or `auth_time` make no sense.
+            ConfigurationError: `subject`, `amr` or `auth_time` make no sense; or users sign in elsewhere.
         """
+        if self._elsewhere is not None:
+            raise ConfigurationError(
+                f"people sign in at {self._elsewhere} under the names that it gives them, so start_session could take "
+                "one for another: give ExternalLogins its users="
+            )
         check_subject(subject)
         check_amr(amr)
         signed_in_at = _checked_time(auth_time, now)

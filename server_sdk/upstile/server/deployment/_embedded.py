@@ -30,12 +30,14 @@ from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import Revoker
 from upstile.server.authorization.tokens._tokens import TokenMint
 from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._elsewhere import Elsewhere
 from upstile.server.authorization.user._ends import Ends
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.deployment._authority import Authority
 from upstile.server.deployment._deployment import Deployment
 from upstile.server.deployment._documents import path_of, resource_metadata, server_metadata
 from upstile.server.deployment._embedded_settings import Settings
+from upstile.server.deployment._logins_elsewhere import logins_elsewhere, only_elsewhere
 from upstile.server.deployment._replay import ReplaySet
 from upstile.server.keys._signing import SigningKeys
 from upstile.server.resource._guard import Guard
@@ -43,6 +45,7 @@ from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._refusal import Refusals
 from upstile.server.resource.tokens._issuers import together
 from upstile.server.resource.tokens._jwt import SignedTokens
+from upstile.server.resource.tokens._verifier import Verifier
 from upstile.server.storage import Names, Revocations
 
 PREFIX = "/stepup"
@@ -54,6 +57,8 @@ class _Parts:
     """What both halves of a deployment use."""
 
     verifier: SignedTokens
+    subjects: Verifier
+    elsewhere: Elsewhere
     signing: SigningKeys
     names: Names
     revocations: Revocations
@@ -85,7 +90,7 @@ def embedded(settings: Settings) -> Deployment:
         verifier=verifier,
         external=settings.external,
         authority=_authority(settings, parts, mint, ends),
-        # The server's own endpoints take its own tokens only (upstile profile §8).
+        # The server's own endpoints take its own tokens, and those of sign-ins that count here (upstile profile §8).
         guard=parts.guard if not settings.external else parts.guard.accepting(verifier),
         routes=endpoints.routes(PREFIX, documents),
         storage=settings.storage,
@@ -106,6 +111,7 @@ def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         events=settings.events,
         restore_cancels=parts.restore_cancels,
         life=settings.login_life,
+        elsewhere=only_elsewhere(logins_elsewhere(settings.external, settings.apps)),
     )
     return Authority(
         issuer=parts.verifier.issuer,
@@ -131,10 +137,21 @@ def _parts(settings: Settings) -> _Parts:
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
     verifier = SignedTokens(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
-    revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age)
+    logins = logins_elsewhere(settings.external, settings.apps)
+    revocations = Revocations(storage.durable, url, bound=settings.max_revocation_age, elsewhere=logins)
+    subjects = _of_subjects(settings, verifier)
     refusals = Refusals(realm=settings.base.host, resource_metadata=well_known_url(url, RESOURCE_METADATA_PATH))
     return _Parts(
         verifier=verifier,
+        subjects=subjects,
+        elsewhere=Elsewhere(
+            issuer=url,
+            logins=logins,
+            apps=settings.apps,
+            durable=storage.durable,
+            revocations=revocations,
+            life=settings.login_life,
+        ),
         signing=signing,
         names=names,
         revocations=revocations,
@@ -148,7 +165,7 @@ def _parts(settings: Settings) -> _Parts:
         closings=Closings(storage=storage, names=names),
         restore_cancels=RestoreCancels(storage=storage, names=names, events=settings.events),
         guard=Guard(
-            verifier=verifier,
+            verifier=subjects,
             url=url,
             refusals=refusals,
             replays=replays,
@@ -158,6 +175,14 @@ def _parts(settings: Settings) -> _Parts:
             replay=settings.replay,
         ),
     )
+
+
+def _of_subjects(settings: Settings, own: SignedTokens) -> Verifier:
+    """The verifier of tokens that may start ceremonies: our own, and those of issuers that sign our users in."""
+    there = [each for each in settings.external if each.logins is not None]
+    for each in there:
+        each.stepped_up_by(own.issuer)
+    return together(own, *there)
 
 
 def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
@@ -177,7 +202,14 @@ def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
 def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment, Beginnings, Restoring]:
     storage, methods, events = settings.storage, parts.methods, settings.events
     rights = EnrolmentRights(guard=parts.guard, methods=methods, store=storage.one_time, names=parts.names)
-    changes = Changes(guard=parts.guard, rights=rights, durable=storage.durable, ends=ends, events=events)
+    changes = Changes(
+        guard=parts.guard,
+        elsewhere=parts.elsewhere,
+        rights=rights,
+        durable=storage.durable,
+        ends=ends,
+        events=events,
+    )
     first_codes = FirstCodes(changes=changes, store=storage.one_time, names=parts.names, events=events)
     return (
         Enrolment(changes=changes, rights=rights, methods=methods, closings=parts.closings, events=events),
@@ -222,7 +254,7 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
     revocations, verifier = parts.revocations, parts.verifier
     enrolment, beginnings, restoring = _enrolment(settings, parts, ends)
     enrollment_uri = f"{url}{PREFIX}/authenticators"
-    subjects = Subjects(verifier=verifier, revocations=revocations, issuer=url)
+    subjects = Subjects(verifier=parts.subjects, elsewhere=parts.elsewhere, revocations=revocations, issuer=url)
     steps = Steps(names=names, methods=parts.methods, enrollment_uri=enrollment_uri)
     return Endpoints(
         clock=settings.clock,

@@ -49,6 +49,8 @@ def resource_server(
         raise ConfigurationError(
             "verifier= is missing: JWTVerifier(issuer='https://id.example.com') says whose tokens count"
         )
+    if any(each.logins is not None for each in external):
+        raise ConfigurationError("logins= needs a server that steps people up: StepUp.embedded(...)")
     if storage is None and replay == "shared":
         raise ConfigurationError("replay='shared' needs storage=")
     url, verifier, names = base.url, together(*external), Names(base.url)

@@ -16,6 +16,17 @@ if find_spec("httpx") is None:
 from upstile.server.issuers._introspection import IntrospectionVerifier
 from upstile.server.issuers._jwt_verifier import JWTVerifier
 from upstile.server.issuers._presets import auth0, entra, keycloak, okta, rfc9068
+from upstile.server.resource._external_logins import ExternalLogins
 from upstile.server.resource.tokens._profile import TokenProfile
 
-__all__ = ["IntrospectionVerifier", "JWTVerifier", "TokenProfile", "auth0", "entra", "keycloak", "okta", "rfc9068"]
+__all__ = [
+    "ExternalLogins",
+    "IntrospectionVerifier",
+    "JWTVerifier",
+    "TokenProfile",
+    "auth0",
+    "entra",
+    "keycloak",
+    "okta",
+    "rfc9068",
+]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from upstile.server.issuers._discovery import discover
 from upstile.server.issuers._http import IssuerHttp, StillThere
 from upstile.server.issuers._question import ask
 from upstile.server.issuers._remembered import Remembered
+from upstile.server.resource._external_logins import LoginsAt
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.resource.tokens._claims import ClaimsReader
@@ -47,6 +49,7 @@ class Introspected:
         endpoint: where; `None` looks into the metadata.
         remembered_for: seconds for which an answer is good.
         lazy: the API may start without the issuer.
+        logins: what makes its sign-ins base logins.
     """
 
     takes_opaque = True
@@ -62,7 +65,9 @@ class Introspected:
         endpoint: str | None,
         remembered_for: float,
         lazy: bool,
+        logins: LoginsAt | None,
     ) -> None:
+        self.logins = logins
         self._issuer = issuer
         self._audience = audience
         self._any_audience = any_audience
@@ -71,10 +76,14 @@ class Introspected:
         self._endpoint = endpoint
         self._configured = endpoint is not None
         self._lazy = lazy
-        self._reader = ClaimsReader(issuer, audience, profile=profile)
+        self._reader = ClaimsReader(issuer, audience, profile=profile, named=None if logins is None else logins.named)
         self._answers = Remembered(remembered_for, REFUSED_FOR)
         self._http = IssuerHttp(TAKES)
         self._asking: dict[bytes, asyncio.Task[AccessToken | str]] = {}
+
+    def stepped_up_by(self, issuer: Issuer) -> None:
+        """Know who steps its users up."""
+        self._issuer = replace(self._issuer, stepped_up_by=issuer)
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
@@ -199,6 +208,8 @@ class Introspected:
         try:
             _check_type(str(claims.get("token_type", "")).lower(), bound, self._profile)
             read = self._reader.read_members(claims, now, key)
+        except Unseen as unseen:
+            raise IssuerUnavailable(str(unseen)) from unseen
         except InvalidToken as error:
             return str(error)
         return read if now < read.expires_at else "expired"

@@ -6,7 +6,8 @@ from upstile.server._errors import ConfigurationError
 from upstile.server.issuers._client_authentication import ClientAuthentication, SecretMethod, by_key, by_secret
 from upstile.server.issuers._http import check_url
 from upstile.server.issuers._introspected import LONGEST_REMEMBERED, Introspected
-from upstile.server.issuers._jwt_verifier import audience_of, described
+from upstile.server.issuers._jwt_verifier import audience_of, described, logins_at
+from upstile.server.resource._external_logins import ExternalLogins
 from upstile.server.resource.tokens._profile import RFC9068, TokenProfile
 
 
@@ -28,6 +29,7 @@ class IntrospectionVerifier:
             a token goes on that its issuer has revoked.
         profile, satisfies, asks, acr_values_supported: as for `JWTVerifier`; the profile reads the answer's members.
         lazy: start while the issuer is away.
+        logins: people who sign in at the issuer are stepped up by the embedded server, as for `JWTVerifier`.
 
     Raises:
         ConfigurationError: an option makes no sense.
@@ -51,6 +53,7 @@ class IntrospectionVerifier:
         asks: Mapping[str, str] | None = None,
         acr_values_supported: Sequence[str] | None = None,
         lazy: bool = False,
+        logins: ExternalLogins | None = None,
     ) -> None:
         if not 0 <= remembered_for <= LONGEST_REMEMBERED:
             raise ConfigurationError(f"remembered_for={remembered_for!r} must be 0 to {LONGEST_REMEMBERED} seconds")
@@ -62,21 +65,24 @@ class IntrospectionVerifier:
         self._remembered_for = remembered_for
         self._profile = profile
         self._lazy = lazy
+        self._logins = logins
 
     def opened(self, url: str, *, allow_insecure_loopback: bool) -> Introspected:
         """The verifier at one API (`ExternalOptions`)."""
         check_url("issuer", self._issuer.identifier, allow_insecure_loopback=allow_insecure_loopback)
         if self._endpoint is not None:
             check_url("introspection_endpoint", self._endpoint, allow_insecure_loopback=allow_insecure_loopback)
+        audience = audience_of(self._audience, url)
         return Introspected(
             issuer=self._issuer,
-            audience=audience_of(self._audience, url),
+            audience=audience,
             any_audience=self._any_audience,
             profile=self._profile,
             credentials=self._credentials,
             endpoint=self._endpoint,
             remembered_for=self._remembered_for,
             lazy=self._lazy,
+            logins=logins_at(self._issuer, self._logins, audience, self._profile),
         )
 
 

@@ -1,12 +1,14 @@
 """Signed tokens of an external issuer: what its author configures, and the verifier at one API."""
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from upstile.server._errors import ConfigurationError, IssuerUnavailable
 from upstile.server.issuers._discovery import Published, discover
 from upstile.server.issuers._http import Answer, IssuerHttp, check_url
 from upstile.server.issuers._key_set import JWKS, IssuerKeys
+from upstile.server.resource._external_logins import ExternalLogins, LoginsAt
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource.tokens._jwt import SignedTokens
 from upstile.server.resource.tokens._profile import RFC9068, TokenProfile
@@ -28,6 +30,8 @@ class JWTVerifier:
         jwks_uri: where its keys are, where it has no metadata.
         leeway: seconds of grace after `exp` and before `nbf`, for a clock that differs; at most 60.
         lazy: start while the issuer is away; until it is there, its tokens are answered with 503.
+        logins: people who sign in at the issuer are stepped up by the embedded server (`StepUp.embedded`): its tokens
+            start ceremonies there. Without it they are only tokens for the API.
 
     Raises:
         ConfigurationError: an option makes no sense.
@@ -45,6 +49,7 @@ class JWTVerifier:
         jwks_uri: str | None = None,
         leeway: int = 0,
         lazy: bool = False,
+        logins: ExternalLogins | None = None,
     ) -> None:
         if isinstance(leeway, bool) or not 0 <= leeway <= MOST_LEEWAY:
             raise ConfigurationError(f"leeway={leeway!r} must be 0 to {MOST_LEEWAY} seconds")
@@ -54,20 +59,23 @@ class JWTVerifier:
         self._jwks_uri = jwks_uri
         self._leeway = leeway
         self._lazy = lazy
+        self._logins = logins
 
     def opened(self, url: str, *, allow_insecure_loopback: bool) -> "SignedByIssuer":
         """The verifier at one API (`ExternalOptions`)."""
         check_url("issuer", self._issuer.identifier, allow_insecure_loopback=allow_insecure_loopback)
         if self._jwks_uri is not None:
             check_url("jwks_uri", self._jwks_uri, allow_insecure_loopback=allow_insecure_loopback)
+        audience = audience_of(self._audience, url)
         return SignedByIssuer(
             issuer=self._issuer,
-            audience=audience_of(self._audience, url),
+            audience=audience,
             profile=self._profile,
             leeway=self._leeway,
             jwks_uri=self._jwks_uri,
             lazy=self._lazy,
             allow_insecure_loopback=allow_insecure_loopback,
+            logins=logins_at(self._issuer, self._logins, audience, self._profile),
         )
 
 
@@ -88,6 +96,15 @@ def audience_of(audience: str | Iterable[str], url: str) -> frozenset[str]:
     return frozenset((audience,) if isinstance(audience, str) else audience) or frozenset({url})
 
 
+def logins_at(
+    issuer: Issuer, options: ExternalLogins | None, audience: frozenset[str], profile: TokenProfile
+) -> LoginsAt | None:
+    """What makes the sign-ins of an issuer base logins, if anything does."""
+    if options is None:
+        return None
+    return LoginsAt(issuer=issuer.identifier, options=options, audience=audience, profile=profile)
+
+
 class SignedByIssuer(SignedTokens):
     """The verifier of one issuer's signed tokens at one API (`External`).
 
@@ -96,6 +113,7 @@ class SignedByIssuer(SignedTokens):
         jwks_uri: where the keys are; `None` looks into the metadata.
         lazy: the API may start without the issuer.
         allow_insecure_loopback: the keys may be on this machine, without TLS.
+        logins: what makes its sign-ins base logins.
     """
 
     takes_opaque = False
@@ -110,7 +128,9 @@ class SignedByIssuer(SignedTokens):
         jwks_uri: str | None,
         lazy: bool,
         allow_insecure_loopback: bool,
+        logins: LoginsAt | None,
     ) -> None:
+        self.logins = logins
         self._jwks_uri = jwks_uri
         self._lazy = lazy
         self._allow_insecure_loopback = allow_insecure_loopback
@@ -123,7 +143,12 @@ class SignedByIssuer(SignedTokens):
             leeway=leeway,
             look=self._look_for,
             profile=profile,
+            named=None if logins is None else logins.named,
         )
+
+    def stepped_up_by(self, issuer: Issuer) -> None:
+        """Know who steps its users up."""
+        self.issuer = replace(self.issuer, stepped_up_by=issuer)
 
     @property
     def is_ready(self) -> bool:

@@ -33,6 +33,7 @@ def keycloak() -> TokenProfile:
         is_access_token=_is_of_keycloak,
         reads=("typ", "cnf"),
         client_id=("azp", "client_id"),
+        other_audiences=("account",),
         hints={
             "sub": "give the client the scope basic, or use IntrospectionVerifier for lightweight tokens",
             "aud": "give the client an audience mapper for this API",
@@ -80,6 +81,7 @@ def auth0(*, namespace: str) -> TokenProfile:
         acr=f"{prefix}acr",
         auth_time=f"{prefix}auth_time",
         jti=None,
+        other_audiences=("/userinfo",),
         hints={"azp": "the token was made for no app"},
     )
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from upstile.server.resource._external_logins import LoginsAt
+from upstile.server.resource._issuer import Issuer
 from upstile.server.resource.tokens._verifier import Verifier
 
 
@@ -12,6 +14,15 @@ class External(Verifier, Protocol):
     @property
     def takes_opaque(self) -> bool:
         """Whether its tokens may be texts that say nothing to us."""
+        ...
+
+    @property
+    def logins(self) -> LoginsAt | None:
+        """What makes its sign-ins base logins of the embedded server, if they are to be."""
+        ...
+
+    def stepped_up_by(self, issuer: Issuer) -> None:
+        """Know that its users are stepped up at another issuer: the challenge is in the words of that one."""
         ...
 
     @property

@@ -22,6 +22,7 @@ class Issuer:
             that is not there is asked for by its own name.
         acr_values_supported: what it offers; `None` where that is not known.
         marks_single_use: it puts `single_use` into tokens for one call, as the embedded server does.
+        stepped_up_by: the server that steps its users up, where that is another one: the embedded one.
 
     Raises:
         ConfigurationError: a name that is asked for would not satisfy what it is asked for.
@@ -32,6 +33,7 @@ class Issuer:
     asks: Mapping[str, str] = field(default_factory=dict[str, str])
     acr_values_supported: tuple[str, ...] | None = None
     marks_single_use: bool = False
+    stepped_up_by: "Issuer | None" = None
     _closed: Mapping[str, frozenset[str]] = field(init=False, repr=False)
     _known: dict[str | tuple[str, ...] | None, frozenset[str]] = field(init=False, repr=False)
 
@@ -57,14 +59,14 @@ class Issuer:
         return found
 
     def can_satisfy(self, required: Iterable[str]) -> bool:
-        """Whether any value that this issuer offers has one of the `required` values."""
-        if self.acr_values_supported is None:
+        """Whether any value that can be had has one of the `required` values."""
+        if self.acr_values_supported is None or (self.stepped_up_by and self.stepped_up_by.can_satisfy(required)):
             return True
         return not self.satisfied_by(self.acr_values_supported).isdisjoint(required)
 
     def in_its_words(self, requirement: Requirement) -> Requirement:
         """The requirement as this issuer is asked for it: the client sends the names of a challenge on as they are."""
-        if not self.asks or not requirement.acr:
+        if not self.asks or not requirement.acr or self.stepped_up_by is not None:
             return requirement
         return replace(requirement, acr=tuple(dict.fromkeys(self.asks.get(name, name) for name in requirement.acr)))
 

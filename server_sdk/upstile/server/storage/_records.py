@@ -10,7 +10,8 @@ OneTimeKey = NewType("OneTimeKey", str)
 GRACE = 3600.0
 """Seconds for which a record that means "used" stays after it expired: a clock that was ahead and is set back must not
 let in again what was used up."""
-
+ENDS_AFTER = 13 * 3600
+"""Seconds for which the log says that a generation ended: the longest life of a token, twelve hours, and one more."""
 
 LONGEST_NAME = 512
 """Characters of a name that a store keeps: of an issuer, of a user."""

@@ -5,14 +5,16 @@ The log lies in the durable store. A thread of each process reads what is newer,
 itself holds at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 from time import monotonic
 from typing import Literal, Protocol
 
-from upstile.server.storage._records import GRACE, Account, Revocation, Row, User
+from upstile.server.storage._records import ENDS_AFTER, GRACE, Account, Revocation, Row, User
 from upstile.server.storage._stores import DurableStore
 
+SKEW = 60
+"""Seconds by which the clock of another issuer may be ahead of ours."""
 BOUND = 10.0
 """Seconds for which the last known list holds while the store cannot be read."""
 _PRUNE_EVERY = 60.0
@@ -31,6 +33,8 @@ class _Token(Protocol):
     def jti(self) -> str: ...
     @property
     def sid(self) -> str | None: ...
+    @property
+    def auth_time(self) -> float | None: ...
 
 
 class Revocations:
@@ -41,19 +45,28 @@ class Revocations:
         issuer: our issuer identifier.
         bound: seconds for which the list may be used without having been read.
         elapsed: seconds that only go forward.
+        elsewhere: other issuers at which our users sign in; their tokens name them as we do.
     """
 
     def __init__(
-        self, store: DurableStore, issuer: str, *, bound: float = BOUND, elapsed: Callable[[], float] = monotonic
+        self,
+        store: DurableStore,
+        issuer: str,
+        *,
+        bound: float = BOUND,
+        elapsed: Callable[[], float] = monotonic,
+        elsewhere: Collection[str] = (),
     ) -> None:
         self._store = store
         self._issuer = issuer
         self._bound = bound
         self._elapsed = elapsed
+        self._elsewhere = frozenset(elsewhere)
         self._lock = Lock()
         self._dead: dict[str, int] = {}
         self._ended: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._spared: dict[str, tuple[int, int]] = {}
+        self._signed_out: dict[str, int] = {}
         self._last = 0
         self._read_at: float | None = None
         self._pruned_at = elapsed()
@@ -69,7 +82,9 @@ class Revocations:
         if token.jti in dead or token.sid in dead:
             return True
         ended = self._ended.get((token.issuer, token.subject))
-        return ended is not None and self._is_of_earlier(token.jti, token.sid, ended)
+        if ended is not None and self._is_of_earlier(token.jti, token.sid, ended):
+            return True
+        return token.issuer in self._elsewhere and self._is_before_an_end(token)
 
     def names(self, jti: str, sid: str | None, user: User) -> bool:
         """The same of what a token says."""
@@ -128,6 +143,8 @@ class Revocations:
         began = self._elapsed()
         for entry in self._store.revocations_after(self._last, now):
             self._apply(entry)
+            if entry.kind == "logins":
+                self._note_end(entry.name, entry.expires_at - ENDS_AFTER)
             self._last = entry.number
         self._read_at = began
         if began - self._pruned_at >= _PRUNE_EVERY:
@@ -152,11 +169,24 @@ class Revocations:
                 proofs = max(proofs, entry.below)
             self._ended[user] = (logins, proofs, max(until, entry.expires_at))
 
+    def _note_end(self, name: str, at: int) -> None:
+        with self._lock:
+            self._signed_out[name] = max(self._signed_out.get(name, 0), at)
+
     def _prune(self, now: float) -> None:
         with self._lock:
             self._dead = {name: expires_at for name, expires_at in self._dead.items() if expires_at > now - GRACE}
             self._ended = {user: ended for user, ended in self._ended.items() if ended[2] > now - GRACE}
+            self._signed_out = {name: at for name, at in self._signed_out.items() if at + ENDS_AFTER > now - GRACE}
             self._spared = {jti: spared for jti, spared in self._spared.items() if spared[1] > now - GRACE}
+
+    def _is_before_an_end(self, token: _Token) -> bool:
+        """Whether all sign-ins of a user were ended after the one, at another issuer, that a token stems from.
+
+        Their number is no other issuer's business, so the time tells; one that is not said is before any end.
+        """
+        at = self._signed_out.get(token.subject)
+        return at is not None and (token.auth_time is None or token.auth_time <= at + SKEW)
 
     def _is_of_earlier(self, jti: str, sid: str | None, ended: tuple[int, int, int]) -> bool:
         """Whether a token, or its base login, is of a generation that has ended; a later end reaches a spared one."""

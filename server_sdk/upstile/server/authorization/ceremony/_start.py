@@ -12,7 +12,7 @@ from upstile.server.authorization._apps import Apps
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._steps import Asked, Steps, slow_down, unmet
-from upstile.server.authorization.ceremony._subject import Subjects, check_login, refused
+from upstile.server.authorization.ceremony._subject import Subject, Subjects, check_login, refused
 from upstile.server.authorization.user._budgets import Side, count_start, left, side_of
 from upstile.server.authorization.user._ends import caught_up
 from upstile.server.authorization.user._logins import BaseLogin
@@ -29,23 +29,28 @@ class _Count:
     user: OneTimeKey
     account: Account
     possession: Possession
+    subject: Subject
     now: float
 
     def read(self, found: Found) -> tuple[UserState, BaseLogin, Side]:
-        user, login = UserState.read(found.get(self.user)), BaseLogin.read(found.get(self.login))
+        user, login = UserState.read(found.get(self.user)), self.subject.login
+        login = login or BaseLogin.read(found.get(self.login))
         user = caught_up(user, self.account)
-        if login is None:
+        if login is None or login.subject != self.subject.token.subject:
             raise refused("the base login has ended")
         side = side_of(user, self.possession.jkt, self.now)
         check_login(login, user, side)
         return user, login, side
 
     def __call__(self, found: Found, asked: Asked) -> tuple[Kept, None]:
-        counted = count_start(*self.read(found), self.now, guessable=asked.guessable)
+        user, login, side = self.read(found)
+        counted = count_start(user, login, side, self.now, guessable=asked.guessable)
         if isinstance(counted, int):
             raise slow_down("too many ceremonies were started", counted)
         proof = self.possession.used(found, self.now)
-        return {**proof, **asked.kept, self.user: counted.record(self.now)}, None
+        # One elsewhere is kept from here on, for the tokens that come of it: they may be subject tokens as well.
+        kept = {} if self.subject.login is None else {self.login: login.record()}
+        return {**proof, **kept, **asked.kept, self.user: counted.record(self.now)}, None
 
 
 class Starts:
@@ -95,13 +100,14 @@ class Starts:
             raise AuthorizationError("invalid_target", "this resource is not known here")
         if start.authorization_details not in (None, "[]"):
             raise AuthorizationError("invalid_authorization_details", "no type of authorization details is known here")
-        token = await self._subjects.judge(
+        subject = await self._subjects.judge(
             start.subject_token, client_id=start.client_id, jkt=possession.jkt, resource=start.resource, now=now
         )
+        token = subject.token
         account = await self._storage.durable.account(User(self._issuer, token.subject))
         learn(user=account.user)
         keys = self._names("login", token.sid or ""), self._names("user", token.subject)
-        count = _Count(*keys, account, possession, now)
+        count = _Count(*keys, account, possession, subject, now)
         user, login, side = count.read(await self._storage.one_time.get_many(keys, now))
         ceremony = self._ceremony(start, token, login, app.scopes, possession.jkt, account.proofs, now)
         learn(ceremony=ceremony.id, requirement=in_words(ceremony.acr_values, ceremony.max_age))

@@ -8,8 +8,15 @@ from upstile.server._allowance import Allowance
 from upstile.server._errors import Rejection
 from upstile.server._http import HttpRequest
 from upstile.server.audit import EventKind, Events, SecurityEvent, learn
-from upstile.server.authorization.enrolment._enrolment_rights import Bar, BarMoved, EnrolmentRights, first_enrolment
+from upstile.server.authorization.enrolment._enrolment_rights import (
+    Bar,
+    BarMoved,
+    ElsewhereCall,
+    EnrolmentRights,
+    first_enrolment,
+)
 from upstile.server.authorization.user._account import beginner, find, is_begun_by, live
+from upstile.server.authorization.user._elsewhere import Elsewhere, NoLogin
 from upstile.server.authorization.user._ends import Ends, TokenEnded
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall
@@ -30,6 +37,7 @@ class Changes:
 
     Args:
         guard: verifies the token of each call.
+        elsewhere: makes base logins of sign-ins at other issuers.
         rights: decides whether the caller may change something.
         durable: the authenticators.
         ends: changes them, and ends what came of those that go.
@@ -37,9 +45,17 @@ class Changes:
     """
 
     def __init__(
-        self, *, guard: Guard, rights: EnrolmentRights, durable: DurableStore, ends: Ends, events: Events
+        self,
+        *,
+        guard: Guard,
+        elsewhere: Elsewhere,
+        rights: EnrolmentRights,
+        durable: DurableStore,
+        ends: Ends,
+        events: Events,
     ) -> None:
         self._guard = guard
+        self._elsewhere = elsewhere
         self._rights = rights
         self._durable = durable
         self._ends = ends
@@ -47,11 +63,24 @@ class Changes:
         self._begun = Allowance(BEGUN, BEGUN_IN)
 
     async def authenticated(self, request: HttpRequest, now: float) -> GuardedCall:
-        """A call with any token of ours, but one that serves one call of another kind."""
+        """A call with any token of ours, but one that serves one call of another kind.
+
+        Or with one of an issuer whose sign-ins count here: that is worth what a base login of ours is, and no more.
+        """
         call = await self._guard.authenticate_or_look(request, now)
+        call = await self._in_our_terms(call, now)
         learn(user=user_of(call), client_id=call.token.client_id)
         await self._guard.require(call, Requirement(), now)
         return call
+
+    async def _in_our_terms(self, call: GuardedCall, now: float) -> GuardedCall:
+        try:
+            found = await self._elsewhere.read(call.token, now)
+        except NoLogin as error:
+            raise self._guard.refusals.invalid_token(call.scheme, str(error), call.token) from error
+        if found is None:
+            return call
+        return ElsewhereCall(found.token, call.scheme, proof=call.proof, login=found.login)
 
     async def account(self, call: GuardedCall) -> Account:
         """The account of the caller."""

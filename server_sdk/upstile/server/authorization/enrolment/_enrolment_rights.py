@@ -4,6 +4,7 @@ A bearer token alone never authorises the first enrolment (upstile profile §8).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, Requirement, spoken_code
@@ -40,6 +41,17 @@ FRESH_LOGIN = 600
 CHANGE_MAX_AGE = 60
 """Seconds for which a ceremony entitles to changes."""
 _REASON = "Confirm it is you before the ways you sign in are changed"
+
+
+@dataclass(slots=True)
+class ElsewhereCall(GuardedCall):
+    """A call with the token of another issuer, in our terms.
+
+    Attributes:
+        login: the sign-in there; it is stored nowhere before a ceremony starts.
+    """
+
+    login: BaseLogin | None = None
 
 
 class BarMoved(Exception):
@@ -194,6 +206,8 @@ class EnrolmentRights:
         return _is_for(record, call)
 
     async def _login(self, call: GuardedCall, now: float) -> BaseLogin | None:
+        if isinstance(call, ElsewhereCall):
+            return call.login
         key = self._names("login", call.token.sid or "")
         return BaseLogin.read((await self._store.get_many([key], now)).get(key))
 

@@ -3,6 +3,7 @@
 It acts on its own word, so each call says who asks (`by`) and why (`reason`); both are told with the event.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
@@ -174,6 +175,7 @@ class HelpDesk:
         account, _ = at_least(forgotten, *self._revocations.first_good(user))
         until, key = now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, self._names("user", subject)
         self._revocations.ended(account, until)
+        await asyncio.to_thread(self._revocations.look, now)
         nothing = UserState(first_login=account.logins, first_proof=account.proofs)
         left = nothing.record(now)._replace(expires_at=until)
         await self._storage.one_time.update_many([key], lambda _: ({key: left}, None), now)

@@ -79,6 +79,8 @@ class Ends:
             spared: the `jti` of the token that goes on.
         """
         self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, spared)
+        if gone is None:  # sign-ins at other issuers end by the time, which the log has
+            await asyncio.to_thread(self._revocations.look, now)
         key = self._names("user", account.user.subject)
 
         def note(found: Found) -> tuple[Kept, None]:

@@ -32,15 +32,22 @@ class ClaimsReader:
         audience: the resource identifiers that are served here; a token must name one of them.
         leeway: seconds of grace before `nbf`.
         profile: how the issuer writes its tokens.
+        named: gives the user the name that they have here.
     """
 
     def __init__(
-        self, issuer: Issuer, audience: frozenset[str], leeway: int = 0, profile: TokenProfile = RFC9068
+        self,
+        issuer: Issuer,
+        audience: frozenset[str],
+        leeway: int = 0,
+        profile: TokenProfile = RFC9068,
+        named: Callable[[AccessToken], AccessToken] | None = None,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._leeway = leeway
         self._profile = profile
+        self._named = named
         self._usual = _usual_reader(issuer, audience, leeway, profile)
 
     def read(self, payload: bytes, now: float, digest: bytes) -> AccessToken:
@@ -49,7 +56,10 @@ class ClaimsReader:
         Raises:
             InvalidToken: a claim is missing or malformed, or they are for others or for later.
         """
-        return self._usual(payload, now, digest) or self.read_members(_parsed(payload), now, digest)
+        usual = self._usual(payload, now, digest)
+        if usual is None:
+            return self.read_members(_parsed(payload), now, digest)
+        return usual if self._named is None else self._named(usual)
 
     def read_members(self, claims: dict[str, Any], now: float, digest: bytes) -> AccessToken:
         """The same, member by member."""
@@ -63,7 +73,8 @@ class ClaimsReader:
             raise InvalidToken("not an access token")
         if "nbf" in claims and _time(claims, "nbf") > now + self._leeway:
             raise InvalidToken("not good yet")
-        return self._access_token(claims, audiences, digest)
+        read = self._access_token(claims, audiences, digest)
+        return read if self._named is None else self._named(read)
 
     def _access_token(self, claims: dict[str, Any], audience: tuple[str, ...], digest: bytes) -> AccessToken:
         get, profile, issuer = claims.get, self._profile, self._issuer

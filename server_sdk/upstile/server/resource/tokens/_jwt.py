@@ -39,6 +39,7 @@ class SignedTokens:
         remembered: how many verified tokens are remembered at most.
         look: looks for a key that a token names and `keys` does not have; it bounds how often.
         profile: how the issuer writes its tokens.
+        named: gives the user the name that they have here.
     """
 
     def __init__(
@@ -51,12 +52,13 @@ class SignedTokens:
         remembered: int = 10_000,
         look: LookForKey = _nowhere,
         profile: TokenProfile = RFC9068,
+        named: Callable[[AccessToken], AccessToken] | None = None,
     ) -> None:
         if not 0 <= leeway <= 60:
             raise ValueError("leeway must be between 0 and 60 seconds")
         self.issuer = issuer
         self._profile = profile
-        self._claims = ClaimsReader(issuer, audience, leeway, profile)
+        self._claims = ClaimsReader(issuer, audience, leeway, profile, named)
         self._leeway = leeway
         self._remembered = remembered
         self._trust: _Trust | None = None

@@ -33,6 +33,8 @@ class TokenProfile:
         auth_time_is_text: it may be a text of digits.
         jti: the claim that identifies the token, or `None`: then the SHA-256 of the token does.
         audience: the claim that says whom the token is for; Amazon Cognito has none but `client_id`.
+        other_audiences: audiences that are in tokens besides the API's and do not count, because nobody there would use
+            a token for the API: the issuer itself. `/userinfo` stands for that path at the issuer.
         hints: what to change at the issuer where a claim is missing, by the claim's name.
 
     Raises:
@@ -58,6 +60,7 @@ class TokenProfile:
     auth_time_is_text: bool = False
     jti: str | None = "jti"
     audience: str = "aud"
+    other_audiences: tuple[str, ...] = ()
     hints: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -67,12 +70,19 @@ class TokenProfile:
             raise ConfigurationError(
                 "a TokenProfile with other types than at+jwt needs is_access_token: an ID token must not pass for one"
             )
+        if isinstance(self.other_audiences, str):
+            raise ConfigurationError("other_audiences of a TokenProfile is a collection")
         if self.auth_time == "iat":
             raise ConfigurationError("auth_time='iat': a refresh would make an old authentication fresh")
 
     def shown(self, claims: dict[str, Any]) -> Claims:
         """What the functions of this profile are handed of all claims."""
         return claims if self.reads is None else {name: claims[name] for name in self.reads if name in claims}
+
+    def audiences_that_do_not_count(self, issuer: str) -> frozenset[str]:
+        """`other_audiences`, at this issuer."""
+        base = issuer.rstrip("/")
+        return frozenset(base + name if name.startswith("/") else name for name in self.other_audiences)
 
     def allows(self, typ: object) -> bool:
         """Whether a header may have this `typ`; `application/` may be left out (RFC 7515 §4.1.9)."""

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from upstile.server._errors import ConfigurationError
 from upstile.server.storage._audit import WaitingRows
 from upstile.server.storage._records import (
+    ENDS_AFTER,
     Account,
     AuditRow,
     AuthenticatorRecord,
@@ -226,7 +227,7 @@ class SqlLedger:
         return self._version >= since
 
     def _note(self, connection: sa.Connection, before: Account, after: Account, spared: str | None = None) -> None:
-        expires_at = int(self._clock()) + _log.ENDS_AFTER
+        expires_at = int(self._clock()) + ENDS_AFTER
         _log.append(connection, before.user.issuer, _log.ended(before, after, expires_at, spared))
 
     def _signing_keys(self, connection: sa.Connection) -> list[SigningKeyRecord]:

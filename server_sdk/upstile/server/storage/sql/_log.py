@@ -9,9 +9,6 @@ from upstile.server.storage._records import GRACE, Account, Revocation
 from upstile.server.storage._transactions import LOG_LOCK, take_lock
 from upstile.server.storage.schema import _tables as tables
 
-ENDS_AFTER = 13 * 3600
-"""Seconds for which the log says that a generation ended: the longest life of a token, twelve hours, and one more."""
-
 _log = tables.revocations.c
 
 
