@@ -111,7 +111,15 @@ async def test_a_token_that_is_no_sign_in_here_starts_nothing(
 async def test_an_id_token_or_one_signed_by_another_key_starts_nothing(here: Elsewhere) -> None:
     app = await here.enrolled()
     now = int(here.clock())
-    members = {"aud": URL, "sub": "ada", "auth_time": now, "iat": now, "exp": now + 60, "sid": "s", "nonce": "n"}
+    members: dict[str, Any] = {
+        "aud": URL,
+        "sub": "ada",
+        "auth_time": now,
+        "iat": now,
+        "exp": now + 60,
+        "sid": "s",
+        "nonce": "n",
+    }
     app.token = here.issuer.token(header={"typ": "JWT"}, **members)
     assert await refusal(app) == REFUSED
     with IssuerServer(keys=[jwk_of("other", "ES256")]) as other:
@@ -227,7 +235,7 @@ async def test_users_are_those_of_the_map_for_base_and_elevated_tokens_alike(
 async def test_a_deployment_in_which_one_name_could_be_two_people_is_refused(
     issuer: IssuerServer, tmp_path: Path
 ) -> None:
-    own = {"url": URL, "storage": f"sqlite:///{tmp_path / 'own.db'}", "allow_insecure_loopback": True}
+    own: dict[str, Any] = {"url": URL, "storage": f"sqlite:///{tmp_path / 'own.db'}", "allow_insecure_loopback": True}
     with IssuerServer() as other:
         unmapped = [JWTVerifier(issuer=each.url, logins=ExternalLogins()) for each in (issuer, other)]
         cases: list[tuple[Any, str]] = [
@@ -237,13 +245,13 @@ async def test_a_deployment_in_which_one_name_could_be_two_people_is_refused(
         ]
         for verifier, says in cases:
             with pytest.raises(ConfigurationError, match=says):
-                StepUp.embedded(clients=[App("cli")], verifier=verifier, **own)  # type: ignore[arg-type]
+                StepUp.embedded(clients=[App("cli")], verifier=verifier, **own)
         with pytest.raises(ConfigurationError, match="needs a server that steps people up"):
             StepUp(url="https://api.example.com", verifier=JWTVerifier(issuer="https://a.b", logins=ExternalLogins()))
     for wrong in ({"trusted_amr": "pwd"}, {"users": {"a": "b"}}):
         with pytest.raises(ConfigurationError):
-            ExternalLogins(**wrong)  # type: ignore[arg-type]
-    async with elsewhere(own["storage"], issuer) as here:  # type: ignore[arg-type]
+            ExternalLogins(**wrong)
+    async with elsewhere(own["storage"], issuer) as here:
         with pytest.raises(ConfigurationError, match="give ExternalLogins its users="):
             await here.server.start_session("ada", amr=["pwd"])
 

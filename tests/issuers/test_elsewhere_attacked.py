@@ -10,12 +10,15 @@ import pytest
 from support.clocks import SettableClock
 from support.elsewhere import Elsewhere, elsewhere, guess
 from support.issuer_server import IssuerServer
+from support.mailbox import ADDRESS, Mailbox
 from support.nodes import Shared
 from support.tokens import claims_of
 from support.wire_driver import WireApp, error_of, new_key, problem_of
 from upstile.server.authorization.ceremony import _overload
+from upstile.server.methods import EmailCode, Totp
 
 pytestmark = pytest.mark.anyio
+PATH = "/stepup/authenticators"
 NEW = {"method": "totp", "name": "phone"}
 
 
@@ -223,3 +226,21 @@ async def test_ends_hold_after_a_restart_and_longer_than_a_sign_in_lasts(issuer:
         here.clock.now += 3 * 3600  # the log has forgotten it
         app.token = here.token(app)
         assert (await app.start()).reply.status_code == 403
+
+
+async def test_a_known_device_that_comes_with_a_sign_in_elsewhere_cancels_a_way_back_by_mail(
+    issuer: IssuerServer, tmp_path: Path
+) -> None:
+    box = Mailbox()
+    methods = [Totp(), EmailCode(box, mail_alone_restores=True)]
+    async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, methods=methods) as here:
+        owner = await here.enrolled()
+        token = await owner.elevate(scope="authenticators", max_age="60")
+        mail = {"method": "otp", "name": "mail", "destination": ADDRESS}
+        begun = await owner.call("POST", PATH, token=token, json=mail)
+        confirmed = f"{PATH}/{begun.json()['id']}/verify"
+        assert (await owner.call("POST", confirmed, token=token, json={"otp": box.code})).status_code == 200
+        thief, asks = here.app(sid="stolen"), f"{PATH}/{begun.json()['id']}/restore"
+        assert (await thief.call("POST", asks)).json()["state"] == "waiting"
+        assert (await owner.start()).reply.status_code == 403
+        assert problem_of(await thief.call("POST", asks)) == "slow-down"

@@ -61,6 +61,8 @@ class StepUpFlow:
         browser: how people confirm at the login page of an `issuer` that has no ceremony for apps; `None` forbids it.
         prompter: asks the person; the terminal by default.
         issuer: the authorization server's issuer identifier; the API's base URL by default.
+        sign_in_at: the issuer at which people sign in, where that is another one than `issuer`: a company's identity
+            provider signs them in, and the API's own server has them confirm.
         interaction: `auto` asks unless something that the person has confirmed still serves; `never` raises
             `StepUpRequired` instead of asking; `required` asks for every call that needs a confirmation and shares it
             with no other call, kept or waiting, except in a block of `elevated()` (as `prompt=login` does, OpenID
@@ -94,6 +96,7 @@ class StepUpFlow:
         browser: Browser | None = BY_DEFAULT,
         prompter: Prompter | None = None,
         issuer: str | None = None,
+        sign_in_at: str | None = None,
         interaction: Interaction = "auto",
         on_unreplayable: OnUnreplayable = "error",
         spool_limit: int = SPOOL_LIMIT,
@@ -115,17 +118,19 @@ class StepUpFlow:
             raise ConfigurationError("a store keeps the sign-in and its key: leave token= and dpop_key= out")
         if not is_a_name(profile) or keep_elevated not in (True, False, "all"):
             raise ConfigurationError('profile is a printable name, keep_elevated True, False or "all"')
-        pins = Pins.of(api, issuer)
-        name = EntryName(api=pins.base, issuer=pins.issuer, client_id=client_id, profile=profile)
+        pins, there = Pins.of(api, issuer), Pins.of(api, sign_in_at or issuer)
+        name = EntryName(api=pins.base, issuer=there.issuer, client_id=client_id, profile=profile)
         kept = Kept(store=store or MemoryStore(), name=name, clock=clock, monotonic=monotonic, keep=keep_elevated)
         url = self.http.URL(pins.api)
         self._api = (url.raw_scheme, url.raw_host, url.port, b"") if pins.base == pins.api else None
         self.transport = OwnTransport(self.http, transport or {}, pins.is_api)
+        discovery = Discovery(pins, self.transport, monotonic)
         self.session = Session(
             pins=pins,
             client_id=client_id,
             tokens=Tokens(token, kept, None if dpop_key is None else ProofKey(clock, dpop_key)),
-            discovery=Discovery(pins, self.transport, monotonic),
+            discovery=discovery,
+            sign_in_at=discovery if there == pins else Discovery(there, self.transport, monotonic),
             transport=self.transport,
             methods=chosen,
             browser=browser,

@@ -28,6 +28,7 @@ class StepUpOptions(TypedDict, total=False):
     browser: Browser | None
     prompter: Prompter | None
     issuer: str | None
+    sign_in_at: str | None
     interaction: Interaction
     on_unreplayable: OnUnreplayable
     spool_limit: int

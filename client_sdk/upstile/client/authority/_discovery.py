@@ -75,10 +75,13 @@ class Discovery:
         pins: whom we trust.
         transport: reaches the servers.
         monotonic: the time that ages are measured by.
+
+    Attributes:
+        pins: as given.
     """
 
     def __init__(self, pins: Pins, transport: Transport, monotonic: Callable[[], float]) -> None:
-        self._pins = pins
+        self.pins = pins
         self._transport = transport
         self._monotonic = monotonic
         self._kept: dict[str, tuple[float, bytes]] = {}
@@ -99,7 +102,7 @@ class Discovery:
             UntrustedChallenge, CeremonyFailed: as `find`; where none has it, what the origin's own place answered.
         """
         missing: dict[str, CeremonyFailed] = {}
-        for place in self._pins.metadata_places(requested):
+        for place in self.pins.metadata_places(requested):
             try:
                 resource = self._resource(place, requested)
             except CeremonyFailed as error:
@@ -108,7 +111,7 @@ class Discovery:
                 missing[place] = error
             else:
                 return self._target(resource, place)
-        raise missing[well_known_url(self._pins.api, RESOURCE_METADATA_PATH)]
+        raise missing[well_known_url(self.pins.api, RESOURCE_METADATA_PATH)]
 
     def undescribed(self) -> Target:
         """The same for an API that publishes nothing: all of what the app calls the API is one resource.
@@ -116,7 +119,7 @@ class Discovery:
         Raises:
             UntrustedChallenge, CeremonyFailed: as `server`.
         """
-        return Target(resource=self._pins.base, metadata_url="", server=self.server())
+        return Target(resource=self.pins.base, metadata_url="", server=self.server())
 
     def _target(self, metadata: "ResourceMetadata", metadata_url: str) -> Target:
         takes_bound = bool(metadata.dpop_signing_alg_values_supported)
@@ -131,7 +134,7 @@ class Discovery:
             UntrustedChallenge: the document is another's, or names endpoints on other origins.
             CeremonyFailed: it cannot be had or read.
         """
-        first, *others = self._pins.server_places()
+        first, *others = self.pins.server_places()
         try:
             return self._server(first)
         except CeremonyFailed as error:
@@ -145,7 +148,7 @@ class Discovery:
 
         server = self._read(ServerMetadata, url)
         try:
-            self._pins.check_server(server)
+            self.pins.check_server(server)
         except UntrustedChallenge:
             self._kept.pop(url, None)
             raise
@@ -157,7 +160,7 @@ class Discovery:
 
         metadata = self._read(ResourceMetadata, metadata_url)
         try:
-            self._pins.check_resource(metadata, requested)
+            self.pins.check_resource(metadata, requested)
         except UntrustedChallenge:  # look again next time: its operator may have mended it
             self._kept.pop(metadata_url, None)
             raise

@@ -1,5 +1,6 @@
 """Which way a ceremony goes: asked here, or in the browser; by what the issuer offers and the app allows."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upstile.client._errors import CeremonyFailed, ConfigurationError
@@ -39,6 +40,28 @@ def carry_out(
         ceremony = _in_browser(session, asked, target, settings, moment)
         return ceremony.run(authority_of(session, asked.caller.key, moment, proves=ceremony.trip.jkt is not None))
     return _here(session, asked, target, moment).run(authority_of(session, asked.caller.key, moment))
+
+
+ENOUGH = 120.0
+"""Seconds for which the token of a sign-in has to be good yet when a ceremony begins, for it must be when that ends."""
+
+
+def lasting(session: "Session", asked: "Asked") -> "Asked":
+    """The same with a new token of the sign-in, where that one ends too soon and its issuer gives another.
+
+    Those of an identity provider live for minutes; where a ceremony is held at the provider itself, it needs none.
+
+    Raises:
+        SignInExpired: the sign-in is lost.
+    """
+    caller = asked.caller
+    if session.sign_in_at is session.discovery:
+        return asked
+    from upstile.client.flow.tokens._renewal import ends_within, renewed
+
+    if not ends_within(session, caller, ENOUGH):
+        return asked
+    return replace(asked, caller=renewed(session, caller))
 
 
 def authority_of(session: "Session", key: "ProofKey", moment: Moment, *, proves: bool = True) -> Authority:

@@ -54,6 +54,7 @@ class Session:
         client_id: the app.
         tokens: the tokens held.
         discovery: finds the authorization server.
+        sign_in_at: finds the one that people sign in at; the same, unless that is another one.
         transport: reaches it.
         methods: what can be done here, in order of preference.
         browser: how people confirm in the browser; `None` if they must not.
@@ -73,6 +74,7 @@ class Session:
     client_id: str
     tokens: Tokens
     discovery: "Discovery"
+    sign_in_at: "Discovery"
     transport: Transport
     methods: Sequence[Method]
     browser: Browser | None
@@ -234,7 +236,7 @@ class Session:
 
     def _run(self, asked: Asked, flight: Flight[ElevatedToken]) -> ElevatedToken:
         # With the models, and so with pydantic: most runs of an app hold no ceremony.
-        from upstile.client.authority._routes import carry_out
+        from upstile.client.authority._routes import carry_out, lasting
 
         login = asked.caller.login
         if asked.caller.base is None:
@@ -242,7 +244,7 @@ class Session:
         if not self.tokens.is_current(login):
             raise StepUpCancelled(**said("somebody-else"))
         target = self._target(asked)
-        granted = carry_out(self, asked, target, flight, self._moment(flight.cancel))
+        granted = carry_out(self, lasting(self, asked), target, flight, self._moment(flight.cancel))
         hold = self.interaction != "required"
         token = self.tokens.keep(granted, asked.requirement, target.resource, login, hold=hold)
         if asked.within is not None:

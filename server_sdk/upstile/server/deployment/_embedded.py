@@ -1,5 +1,6 @@
 """Puts a deployment with its embedded authorization server together: the one place that knows all parts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from upstile.protocol import (
@@ -40,6 +41,7 @@ from upstile.server.deployment._embedded_settings import Settings
 from upstile.server.deployment._logins_elsewhere import logins_elsewhere, only_elsewhere
 from upstile.server.deployment._replay import ReplaySet
 from upstile.server.keys._signing import SigningKeys
+from upstile.server.resource._external_logins import LoginsAt
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._refusal import Refusals
@@ -144,14 +146,7 @@ def _parts(settings: Settings) -> _Parts:
     return _Parts(
         verifier=verifier,
         subjects=subjects,
-        elsewhere=Elsewhere(
-            issuer=url,
-            logins=logins,
-            apps=settings.apps,
-            durable=storage.durable,
-            revocations=revocations,
-            life=settings.login_life,
-        ),
+        elsewhere=_elsewhere(settings, logins, revocations),
         signing=signing,
         names=names,
         revocations=revocations,
@@ -174,6 +169,17 @@ def _parts(settings: Settings) -> _Parts:
             names=names,
             replay=settings.replay,
         ),
+    )
+
+
+def _elsewhere(settings: Settings, logins: Mapping[str, LoginsAt], revocations: Revocations) -> Elsewhere:
+    return Elsewhere(
+        issuer=settings.url,
+        logins=logins,
+        apps=settings.apps,
+        durable=settings.storage.durable,
+        revocations=revocations,
+        life=settings.login_life,
     )
 
 
@@ -266,6 +272,7 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
             apps=settings.apps,
             subjects=subjects,
             steps=steps,
+            restore_cancels=parts.restore_cancels,
             storage=storage,
             names=names,
             events=events,

@@ -35,9 +35,10 @@ def sign_in(session: "Session", subject: str | None, *, blocks: bool) -> Ticket[
         StepUpRequired: nobody may be asked.
     """
     settings = session.browser
-    if settings is None or not session.pins.is_external:
+    if settings is None or not session.sign_in_at.pins.is_external:
         raise ConfigurationError(
-            "sign_in() without an address signs in at an identity provider: give the client its issuer=, and a browser="
+            "sign_in() without an address signs in at an identity provider: give the client its issuer= or sign_in_at=,"
+            " and a browser="
         )
     if session.interaction == "never":
         raise StepUpRequired(Requirement(), [BROWSER], hint=TABLE["sign-in-needs-you"].hint)
@@ -49,10 +50,11 @@ def sign_in(session: "Session", subject: str | None, *, blocks: bool) -> Ticket[
 def _sign_in(session: "Session", settings: Browser, subject: str | None, moment: Moment) -> None:
     key = session.tokens.key_for(subject)
     described = not settings.names_resource
-    target = session.discovery.look_for(session.pins.base + "/") if described else session.discovery.undescribed()
+    place = session.sign_in_at
+    target = place.look_for(place.pins.base + "/") if described else place.undescribed()
     trip = trip_of(session, settings, target, key, moment)
     authority = authority_of(session, key, moment, proves=trip.jkt is not None)
-    granted, person = trip.go(authority, _asked(settings, session.pins.issuer))
+    granted, person = trip.go(authority, _asked(settings, place.pins.issuer))
     resource = whose_api(target, settings).get("resource")
     at = SignedInAt(identity=person.identity, resource=resource)
     session.tokens.sign_in(granted.response, key, subject or person.name, at)

@@ -35,6 +35,24 @@ def renewal(session: Session, caller: Caller, since: float) -> Ticket[Caller]:
     return session.renewals.join(caller.login, since, lambda flight: _renew(session, caller))
 
 
+def ends_within(session: Session, caller: Caller, seconds: float) -> bool:
+    """Whether the token of a caller's sign-in is good for less than so long, and can be renewed."""
+    stored = session.tokens.stored
+    if stored is None or stored.expires_at is None or not session.tokens.can_renew(caller.login):
+        return False
+    return stored.expires_at - session.clock() < seconds
+
+
+def renewed(session: Session, caller: Caller) -> Caller:
+    """The caller with a new token, in this thread.
+
+    Raises:
+        SignInExpired: the sign-in is lost.
+        CeremonyFailed: its issuer did not answer as it should.
+    """
+    return _renew(session, caller)
+
+
 def check_repeatable(call: Call, response: Incoming) -> None:
     """A call whose body is used up goes out no more, though the next one will.
 
@@ -79,5 +97,5 @@ def _refreshed(session: Session, caller: Caller, refresh_token: str, resource: s
         "client_id": session.client_id,
         "resource": resource,
     }
-    url = named(session.discovery.server().token_endpoint)
+    url = named(session.sign_in_at.server().token_endpoint)
     return read_reply(TokenResponse, authority.post(url, form, repeatable=False))

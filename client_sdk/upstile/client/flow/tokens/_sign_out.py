@@ -10,6 +10,7 @@ from upstile.client.words import said
 from upstile.protocol import serialize_form
 
 if TYPE_CHECKING:
+    from upstile.client.authority._authority import Authority
     from upstile.protocol import ServerMetadata
 
 
@@ -55,16 +56,33 @@ def _revoke(session: Session, caller: Caller) -> str | None:
     """
     from upstile.client.authority._authority import Authority
 
-    server, refresh_token = session.discovery.server(), session.tokens.refresh_token
+    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event(), session.server_time)
+    try:
+        return _revoke_sign_in(session, caller, authority)
+    finally:
+        if session.sign_in_at is not session.discovery:
+            _give_back(session, caller, authority)
+
+
+def _revoke_sign_in(session: Session, caller: Caller, authority: "Authority") -> str | None:
+    server, stored = session.sign_in_at.server(), session.tokens.stored
+    refresh_token = None if stored is None else stored.refresh_token
     elsewhere = _end_of_session(server, session)
     if server.revocation_endpoint is None or caller.base is None:
         return elsewhere
     hint = "access_token" if refresh_token is None else "refresh_token"
     token = refresh_token or caller.base.access_token
     form = {"token": token, "token_type_hint": hint, "client_id": session.client_id}
-    authority = Authority(session.transport, caller.key, session.clock, session.monotonic, Event(), session.server_time)
     authority.post(server.revocation_endpoint, form, repeatable=False)
     return elsewhere
+
+
+def _give_back(session: Session, caller: Caller, authority: "Authority") -> None:
+    """Have the tokens revoked that were confirmed elsewhere than the sign-in, which does not end them."""
+    endpoint = session.discovery.server().revocation_endpoint
+    for token in session.tokens.elevated.live(caller.login) if endpoint is not None else ():
+        form = {"token": token.access_token, "token_type_hint": "access_token", "client_id": session.client_id}
+        authority.post(endpoint or "", form, repeatable=False)
 
 
 def _end_of_session(server: "ServerMetadata", session: Session) -> str | None:

@@ -162,7 +162,7 @@ class Tokens:
 
     def can_renew(self, login: Login) -> bool:
         """Whether a login is the sign-in that is kept, and there is something to renew it with."""
-        return self.refresh_token is not None and self.is_current(login)
+        return self._stored is not None and self._stored.refresh_token is not None and self.is_current(login)
 
     def renew(self, caller: Caller, refresh: Refresh) -> Caller | None:
         """Replace a caller's dead token; `None` if the sign-in is lost. It blocks. Raises as `Kept.renew`."""
@@ -187,9 +187,9 @@ class Tokens:
         self._caller = self._named(base, self._sign_ins, self._key)
 
     @property
-    def refresh_token(self) -> str | None:
-        """What the sign-in is renewed with."""
-        return None if self._stored is None else self._stored.refresh_token
+    def stored(self) -> StoredLogin | None:
+        """The sign-in that is kept."""
+        return self._stored
 
     def leaving(self) -> Caller | None:
         """Whose sign-in ends by a sign-out; `None` where nobody is signed in.

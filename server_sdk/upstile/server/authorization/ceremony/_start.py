@@ -16,6 +16,7 @@ from upstile.server.authorization.ceremony._subject import Subject, Subjects, ch
 from upstile.server.authorization.user._budgets import Side, count_start, left, side_of
 from upstile.server.authorization.user._ends import caught_up
 from upstile.server.authorization.user._logins import BaseLogin
+from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.storage import Account, Found, Kept, Names, OneTimeKey, Storage, User
@@ -62,6 +63,7 @@ class Starts:
         apps: the registered apps.
         subjects: judges the subject token.
         steps: makes the reply.
+        restore_cancels: ends a way back by mail when a known key comes with a sign-in at another issuer.
         storage: the users' authenticators, and what is counted.
         names: makes the keys of what is counted.
         events: is told.
@@ -75,6 +77,7 @@ class Starts:
         apps: Apps,
         subjects: Subjects,
         steps: Steps,
+        restore_cancels: RestoreCancels,
         storage: Storage,
         names: Names,
         events: Events,
@@ -84,6 +87,7 @@ class Starts:
         self._apps = apps
         self._subjects = subjects
         self._steps = steps
+        self._restore_cancels = restore_cancels
         self._storage = storage
         self._names = names
         self._events = events
@@ -118,6 +122,8 @@ class Starts:
         rows = self._events.in_phase(started)
         await self._storage.one_time.update_many(written, lambda found: count(found, asked), now, rows)
         await self._events.tell(started, in_phase=True)
+        if subject.login is not None:  # of our own it was told when it began
+            await self._restore_cancels.signed_in(account, possession.jkt, ceremony.client_id, now)
         return asked.reply
 
     def _ceremony(
