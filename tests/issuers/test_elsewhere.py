@@ -11,10 +11,8 @@ from support.elsewhere import BY_PASSWORD, Elsewhere, elsewhere
 from support.issuer_server import IssuerServer, jwk_of
 from support.tokens import claims_of
 from support.wire_driver import URL, WireApp, error_of, problem_of
-from upstile.server import App, ConfigurationError
 from upstile.server.authorization.ceremony import _overload
-from upstile.server.fastapi import StepUp
-from upstile.server.issuers import ExternalLogins, IntrospectionVerifier, JWTVerifier, TokenProfile, keycloak
+from upstile.server.issuers import ExternalLogins, JWTVerifier
 
 pytestmark = pytest.mark.anyio
 
@@ -158,27 +156,6 @@ async def test_a_client_of_the_issuer_that_is_mapped_is_the_app_here(issuer: Iss
         assert error_of(listed) == "invalid_token"
 
 
-async def test_audiences_that_the_profile_names_do_not_count(issuer: IssuerServer, tmp_path: Path) -> None:
-    profile = TokenProfile(other_audiences=("account", "/userinfo"))
-
-    def verifier() -> JWTVerifier:
-        return JWTVerifier(issuer=issuer.url, audience=["api", URL], profile=profile, logins=BY_PASSWORD)
-
-    async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, verifier=verifier) as here:
-        app = await here.enrolled()
-        for audiences, good in [
-            (["api", "account"], True),
-            (["api", URL, f"{issuer.url}/userinfo"], True),
-            ("api", True),
-            (["api", "https://other.example/userinfo"], False),
-            (["api", "account", "another-api"], False),
-        ]:
-            app.token = here.token(None, aud=audiences)
-            assert ((await app.start()).reply.status_code == 403) is good, audiences
-            listed = await app.http.get("/stepup/authenticators", headers={"Authorization": f"Bearer {app.token}"})
-            assert (listed.status_code == 200) is good, audiences
-
-
 async def test_an_issuer_that_is_away_costs_nothing(issuer: IssuerServer, tmp_path: Path) -> None:
     async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer) as here:
         app = await here.enrolled()
@@ -230,62 +207,3 @@ async def test_users_are_those_of_the_map_for_base_and_elevated_tokens_alike(
             nobody = here.app(sub="nobody")
             assert error_of(await nobody.call("GET", "/any")) == "invalid_token"
             assert await refusal(nobody) == REFUSED
-
-
-async def test_a_deployment_in_which_one_name_could_be_two_people_is_refused(
-    issuer: IssuerServer, tmp_path: Path
-) -> None:
-    own: dict[str, Any] = {"url": URL, "storage": f"sqlite:///{tmp_path / 'own.db'}", "allow_insecure_loopback": True}
-    with IssuerServer() as other:
-        unmapped = [JWTVerifier(issuer=each.url, logins=ExternalLogins()) for each in (issuer, other)]
-        cases: list[tuple[Any, str]] = [
-            (unmapped, "give each ExternalLogins its users="),
-            (JWTVerifier(issuer=issuer.url, logins=ExternalLogins(trusted_amr={"password"})), "amr holds 'password'"),
-            (JWTVerifier(issuer=issuer.url, logins=ExternalLogins(clients={"a": "b"})), "no app 'b' is registered"),
-        ]
-        for verifier, says in cases:
-            with pytest.raises(ConfigurationError, match=says):
-                StepUp.embedded(clients=[App("cli")], verifier=verifier, **own)
-        with pytest.raises(ConfigurationError, match="needs a server that steps people up"):
-            StepUp(url="https://api.example.com", verifier=JWTVerifier(issuer="https://a.b", logins=ExternalLogins()))
-    for wrong in ({"trusted_amr": "pwd"}, {"users": {"a": "b"}}):
-        with pytest.raises(ConfigurationError):
-            ExternalLogins(**wrong)
-    async with elsewhere(own["storage"], issuer) as here:
-        with pytest.raises(ConfigurationError, match="give ExternalLogins its users="):
-            await here.server.start_session("ada", amr=["pwd"])
-
-
-async def test_the_challenge_is_in_the_words_of_who_steps_up(issuer: IssuerServer, tmp_path: Path) -> None:
-    issuer.metadata = {"acr_values_supported": ["0", "1"]}
-
-    def verifier() -> JWTVerifier:
-        maps: dict[str, Any] = {"satisfies": {"1": {"mfa"}}, "asks": {"mfa": "1"}}
-        return JWTVerifier(issuer=issuer.url, audience=URL, logins=BY_PASSWORD, **maps)
-
-    async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, verifier=verifier) as here:
-        refused = await here.app(acr="0").call("GET", "/mfa")
-        assert 'acr_values="mfa"' in refused.headers["www-authenticate"]
-        strong = await here.app(acr="1").call("GET", "/mfa")  # what the issuer did itself still counts at the API
-        assert strong.status_code == 200
-
-
-async def test_a_stock_keycloak_realm_can_be_stepped_up() -> None:
-    assert keycloak().audiences_that_do_not_count("https://id.example/realms/bank") == {"account"}
-
-
-async def test_an_opaque_token_is_asked_about(issuer: IssuerServer, tmp_path: Path) -> None:
-    def verifier() -> IntrospectionVerifier:
-        return IntrospectionVerifier(
-            issuer=issuer.url, client_id="api", client_secret="s", audience=URL, remembered_for=0, logins=BY_PASSWORD
-        )
-
-    async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, verifier=verifier) as here:
-        app = WireApp(here.api.http, here.clock, client_id="cli", token="opaque")
-        claims = {**claims_of(here.token(app)), "active": True, "token_type": "DPoP"}
-        issuer.introspect = lambda form: claims
-        assert (await app.enroll_totp()).status_code == 200
-        assert (await app.start()).reply.status_code == 403
-        issuer.introspect = lambda form: {"active": False}
-        here.clock.now += 1
-        assert await refusal(app) == REFUSED

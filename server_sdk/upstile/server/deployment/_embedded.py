@@ -260,7 +260,13 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
     revocations, verifier = parts.revocations, parts.verifier
     enrolment, beginnings, restoring = _enrolment(settings, parts, ends)
     enrollment_uri = f"{url}{PREFIX}/authenticators"
-    subjects = Subjects(verifier=parts.subjects, elsewhere=parts.elsewhere, revocations=revocations, issuer=url)
+    subjects = Subjects(
+        verifier=parts.subjects,
+        elsewhere=parts.elsewhere,
+        revocations=revocations,
+        seal=settings.seal,
+        issuer=url,
+    )
     steps = Steps(names=names, methods=parts.methods, enrollment_uri=enrollment_uri)
     return Endpoints(
         clock=settings.clock,

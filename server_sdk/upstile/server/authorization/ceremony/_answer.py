@@ -153,7 +153,7 @@ class Answers:
         learn(method=method.traits.name)
         asks_to_send = isinstance(method, Sends) and request.otp is None
         response = None if asks_to_send else _response(method, request)
-        self._subjects.still_good(ceremony, now)
+        await self._subjects.still_good(ceremony, now)
         return Answer(
             name=request.auth_session,
             form=form,

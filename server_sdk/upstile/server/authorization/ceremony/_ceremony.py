@@ -19,6 +19,7 @@ class Ceremony:
     Attributes:
         login: the base login that the subject token stems from.
         subject_jti, subject_expires_at: the subject token; it must still be good when the code is issued.
+        subject_sealed: its text, encrypted, where another issuer made it: that is asked again.
         generation: the user's generation of proofs; when that goes up, the ceremony has ended.
         client_id, jkt, resource, scope, acr_values, max_age, code_challenge: what was asked; scope is what is granted.
         methods: what the client can do; `None` where it did not say.
@@ -35,6 +36,7 @@ class Ceremony:
     login: BaseLogin
     subject_jti: str
     subject_expires_at: float
+    subject_sealed: str | None = None
     generation: int = 0
     client_id: str
     jkt: str | None = None

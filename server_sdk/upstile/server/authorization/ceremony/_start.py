@@ -18,7 +18,6 @@ from upstile.server.authorization.user._ends import caught_up
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.authorization.user._user_state import UserState
-from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.storage import Account, Found, Kept, Names, OneTimeKey, Storage, User
 
 
@@ -113,7 +112,7 @@ class Starts:
         keys = self._names("login", token.sid or ""), self._names("user", token.subject)
         count = _Count(*keys, account, possession, subject, now)
         user, login, side = count.read(await self._storage.one_time.get_many(keys, now))
-        ceremony = self._ceremony(start, token, login, app.scopes, possession.jkt, account.proofs, now)
+        ceremony = self._ceremony(start, subject, login, app.scopes, possession.jkt, account.proofs, now)
         learn(ceremony=ceremony.id, requirement=in_words(ceremony.acr_values, ceremony.max_age))
         plans = self._steps.plan(ceremony, self._steps.held(account), user, side, now)
         asked = self._steps.ask(ceremony, plans, left(user, login, side), now)
@@ -129,7 +128,7 @@ class Starts:
     def _ceremony(
         self,
         start: StartRequest,
-        token: AccessToken,
+        subject: Subject,
         login: BaseLogin,
         allowed: frozenset[str],
         jkt: str | None,
@@ -137,7 +136,7 @@ class Starts:
         now: float,
     ) -> Ceremony:
         """What was asked, in names that are known here: nothing else is kept."""
-        asked = frozenset((start.scope or "").split())
+        token, asked = subject.token, frozenset((start.scope or "").split())
         acr_values = (start.acr_values or "").split()
         known = tuple(acr for acr in dict.fromkeys(acr_values) if acr in OFFERED)
         if acr_values and not known:
@@ -147,6 +146,7 @@ class Starts:
             login=login,
             subject_jti=token.jti,
             subject_expires_at=token.expires_at,
+            subject_sealed=subject.sealed,
             generation=generation,
             client_id=start.client_id,
             jkt=jkt,

@@ -3,17 +3,20 @@
 import logging
 from typing import NamedTuple
 
-from upstile.server._errors import AuthorizationError, IssuerUnavailable
+from upstile.protocol import base64url_decode, base64url_encode
+from upstile.server._errors import AuthorizationError, ConfigurationError, IssuerUnavailable
 from upstile.server.authorization._response import temporarily_unavailable
 from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.user._budgets import Side, is_lost
 from upstile.server.authorization.user._elsewhere import Elsewhere, NoLogin
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.authorization.user._user_state import UserState
+from upstile.server.keys._seal import Seal
 from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.resource.tokens._verifier import InvalidToken, Verifier, verify_or_look
 from upstile.server.storage import Revocations, generation_of
 
+_LABEL = "subject-token"
 _log = logging.getLogger("upstile.server")
 
 
@@ -23,10 +26,12 @@ class Subject(NamedTuple):
     Attributes:
         token: what the subject token says; of another issuer's, in our terms.
         login: the base login, where that is a sign-in at another issuer; one of ours is read by its `sid`.
+        sealed: then also the text of the token, encrypted, to be judged again.
     """
 
     token: AccessToken
-    login: BaseLogin | None
+    login: BaseLogin | None = None
+    sealed: str | None = None
 
 
 class Subjects:
@@ -36,13 +41,17 @@ class Subjects:
         verifier: for tokens of this server, for any of its resources; and of issuers whose sign-ins count here.
         elsewhere: makes base logins of those.
         revocations: what has ended.
+        seal: encrypts tokens that have to be judged again.
         issuer: our issuer identifier.
     """
 
-    def __init__(self, *, verifier: Verifier, elsewhere: Elsewhere, revocations: Revocations, issuer: str) -> None:
+    def __init__(
+        self, *, verifier: Verifier, elsewhere: Elsewhere, revocations: Revocations, seal: Seal, issuer: str
+    ) -> None:
         self._verifier = verifier
         self._elsewhere = elsewhere
         self._revocations = revocations
+        self._seal = seal
         self._issuer = issuer
 
     async def judge(self, text: str, *, client_id: str, jkt: str | None, resource: str, now: float) -> Subject:
@@ -58,8 +67,7 @@ class Subjects:
         Raises:
             AuthorizationError: `invalid_grant`; or `temporarily_unavailable` where its issuer could not be asked.
         """
-        verified = await self._verified(text, now)
-        token, login = await self._in_our_terms(verified, now)
+        token, login = await self._in_our_terms(text, now)
         if token.client_id != client_id:
             raise refused("the subject token is another client's")
         # Another issuer's token names us as it does, and has been judged by that; so has whom else it is for.
@@ -73,7 +81,7 @@ class Subjects:
             raise refused("a token for one call names nobody")
         if self._revocations.covers(token):
             raise refused("the base login has ended")
-        return Subject(token, login)
+        return Subject(token, login, None if login is None else self._sealed(text, login))
 
     async def _verified(self, text: str, now: float) -> AccessToken:
         try:
@@ -84,24 +92,41 @@ class Subjects:
             _log.warning("a subject token could not be judged: %s", error)
             raise temporarily_unavailable("the issuer of the subject token cannot be asked") from error
 
-    async def _in_our_terms(self, token: AccessToken, now: float) -> Subject:
+    async def _in_our_terms(self, text: str, now: float) -> tuple[AccessToken, BaseLogin | None]:
+        token = await self._verified(text, now)
         try:
             found = await self._elsewhere.read(token, now)
         except NoLogin as error:
             raise refused(f"the subject token is not acceptable: {error}") from error
-        return Subject(token, None) if found is None else Subject(found.token, found.login)
+        return (token, None) if found is None else (found.token, found.login)
 
-    def still_good(self, ceremony: Ceremony, now: float) -> None:
-        """Judge again what the ceremony began with.
+    def _sealed(self, text: str, login: BaseLogin) -> str:
+        place = self._place(login.subject, login.jti)
+        return base64url_encode(self._seal.close(text.encode(), label=_LABEL, bound=place))
+
+    def _place(self, subject: str, jti: str) -> tuple[str, ...]:
+        return self._issuer, subject, jti, "subject"
+
+    async def still_good(self, ceremony: Ceremony, now: float) -> None:
+        """Judge again what the ceremony began with; nothing was counted yet.
 
         Raises:
-            AuthorizationError: `invalid_grant`.
+            AuthorizationError: `invalid_grant`; or `temporarily_unavailable` where its issuer could not be asked.
         """
         if now >= ceremony.subject_expires_at:
             raise refused("the subject token has expired")
         login = ceremony.login
         if self._revocations.names(ceremony.subject_jti, login.sid, login.user(self._issuer)):
             raise refused("the base login has ended")
+        if ceremony.subject_sealed is not None:
+            await self._in_our_terms(self._opened(ceremony, ceremony.subject_sealed), now)
+
+    def _opened(self, ceremony: Ceremony, sealed: str) -> str:
+        place = self._place(ceremony.login.subject, ceremony.subject_jti)
+        try:
+            return self._seal.open(base64url_decode(sealed), label=_LABEL, bound=place).decode()
+        except ConfigurationError as error:  # the key was taken away meanwhile
+            raise refused("the subject token cannot be read any more") from error
 
 
 def check_login(login: BaseLogin, user: UserState, side: Side) -> None:
