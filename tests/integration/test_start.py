@@ -22,6 +22,7 @@ async def test_a_start_needs_a_subject_token_of_this_client_key_and_resource(tmp
             "expired": {"exp": int(app.clock())},
             "single use": {"single_use": True},
             "no such login": {"sid": "unknown"},
+            "somebody else's login": {"sub": "eve"},
             "several audiences, unbound": {"aud": [URL, "https://other.example"], "cnf": None},
         }
         for how, change in faulty.items():

@@ -84,6 +84,7 @@ async def test_amr_counts_only_where_it_is_trusted(
     [
         ({"aud": "https://other.example"}, "for another resource"),
         ({"client_id": "other"}, "no app that is registered"),
+        ({"client_id": "web"}, "another client's"),
         ({"exp": 1_799_999_999}, "expired"),
         ({"iss": "https://nobody.example"}, "of an issuer that is not accepted"),
         ({"auth_time": None}, "does not say when its user signed in"),

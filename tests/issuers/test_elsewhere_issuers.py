@@ -9,7 +9,7 @@ import pytest
 
 from support.clocks import SettableClock
 from support.elsewhere import BY_PASSWORD, elsewhere
-from support.external_api import served
+from support.external_api import served, told
 from support.issuer_server import IssuerServer
 from support.tokens import claims_of
 from support.wire_driver import URL, WireApp
@@ -86,6 +86,8 @@ async def test_the_challenge_is_in_the_words_of_who_steps_up(issuer: IssuerServe
     async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, verifier=verifier) as here:
         refused = await here.app(acr="0").call("GET", "/mfa")
         assert 'acr_values="mfa"' in refused.headers["www-authenticate"]
+        beyond_the_issuer = await here.app(acr="1").call("GET", "/phr")
+        assert told(beyond_the_issuer) == (401, "insufficient_user_authentication")
         strong = await here.app(acr="1").call("GET", "/mfa")  # what the issuer did itself still counts at the API
         assert strong.status_code == 200
 

@@ -82,13 +82,13 @@ async def elsewhere(
     server = StepUp.embedded(
         url=URL,
         storage=storage,
-        clients=[App("cli", scopes="payments")],
+        clients=[App("cli", scopes="payments"), App("web")],
         verifier=made,
         clock=clock,
         allow_insecure_loopback=True,
         **options,
     )
-    async with served(server, URL, {"/once": {"max_age": 0}}) as api:
+    async with served(server, URL, {"/once": {"max_age": 0}, "/phr": {"acr": "phr"}}) as api:
         yield Elsewhere(api, issuer, clock)
 
 
