@@ -201,7 +201,7 @@ async def test_users_are_those_of_the_map_for_base_and_elevated_tokens_alike(
             assert (await ours.call("GET", "/any", token=await ours.elevate())).json()["sub"] == name
             assert (await theirs.call("GET", "/stepup/authenticators")).json() == {"authenticators": []}
             assert await refusal(theirs) == (400, "unmet_authentication_requirements")
-            local = await here.server.start_session("ada", amr=["pwd"])
+            local = await here.server.start_session("ada", amr=["pwd"], client_id="cli")
             reply = await here.api.call(local.access_token)
             assert reply.json()["sub"] == "ada"
             assert (await here.api.call(local.access_token, "/stepup/authenticators")).json() == {"authenticators": []}
