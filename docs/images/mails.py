@@ -29,6 +29,7 @@ _TITLES = {
     "success": "Somebody confirmed",
     "lock": "Too many wrong answers",
     "change": "A change of the sign-in methods",
+    "cooling_off": "Some things stay closed after a reset",
     "new_device": "A new device",
     "recovery_code_used": "A recovery code was used",
     "recovery_codes_low": "Few recovery codes are left",

@@ -97,11 +97,15 @@ def newest(box: Mailbox, words: str) -> Arrived:
 
 
 @asynccontextmanager
-async def bank(folder: Path, box: Mailbox, *, passkey: bool = False) -> AsyncGenerator[Ada]:
+async def bank(folder: Path, box: Mailbox, *, passkey: bool = False, **more: Any) -> AsyncGenerator[Ada]:
     """Ada, with an authenticator app, recovery codes and a mailbox, maybe a passkey, and an empty mailbox."""
     mailer = Mailer(box.url, sender="Bank <no-reply@bank.example>", timeout=1.0)
     mailed = EmailCode(CodeMails(mailer, apps=APPS), mail_alone_restores=True)
-    options: dict[str, Any] = {"methods": [WebAuthn(), Totp(), RecoveryCodes(reaches_mfa=True), mailed], "name": "Bank"}
+    options: dict[str, Any] = {
+        "methods": [WebAuthn(), Totp(), RecoveryCodes(reaches_mfa=True), mailed],
+        "name": "Bank",
+        **more,
+    }
     async with own_app(folder, **options) as old:
         await old.sign_in()
         lost = (await old.enroll_totp()).json()["id"]
@@ -151,6 +155,21 @@ async def test_the_help_desk(tmp_path: Path) -> None:
             "Pay: A sign-in method was added",
         )
         assert code not in "".join(mail.text for mail in box.mails)
+
+
+async def test_the_owner_is_told_until_when_some_things_stay_closed(tmp_path: Path) -> None:
+    async with mailbox() as box, bank(tmp_path, box, cooling_off=24 * 3600) as ada:
+        await ada.new.server.disable_authenticators("ada", by="bob", reason="lost phone")
+        await ada.told("Bank: All sign-in methods were taken out of use", "Bank: some things stay closed for a while")
+        mail = newest(box, "stay closed")
+        assert "until Saturday, 16 January 2027, 09:01 UTC. Everything else" in " ".join(mail.text.split())
+        assert "Saturday, 16 January 2027, 09:01 UTC" in mail.html
+        ada.new.clock.now += 3600
+        code = await ada.new.server.enrolment_code("ada")
+        await ada.new.sign_in()
+        await ada.enrol_new_phone(enrolment_code=code)  # which begins it anew
+        await ada.told("Pay: some things stay closed for a while")
+        assert "until Saturday, 16 January 2027, 10:01 UTC" in " ".join(newest(box, "stay closed").text.split())
 
 
 async def _ask(ada: Ada) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from support.stores import ISSUER, USER, Place, authenticator, enrol
 from upstile.server import StorageUnavailable
-from upstile.server.storage._records import GRACE, Account, Revocation, SigningKeyRecord, User
+from upstile.server.storage._records import GRACE, Account, Revocation, Settling, SigningKeyRecord, User
 from upstile.server.storage._stores import Storage
 
 pytestmark = pytest.mark.anyio
@@ -187,3 +187,38 @@ async def test_two_issuers_in_one_store_never_meet(durable_place: Place) -> None
         assert await theirs.durable.account(eve) == Account(user=eve)
         await enrol(theirs, authenticator("theirs", method="webauthn", data={"id": "cred"}), user=eve)
         assert len((await ours.durable.account(USER)).authenticators) == 1
+
+
+def _reset(account: Account) -> tuple[Account, None]:
+    return replace(account, proofs=account.proofs + 1), None
+
+
+async def test_of_several_resets_the_one_that_closes_longest_counts_until_it_is_over(durable_place: Place) -> None:
+    async with durable_place.opened() as storage:
+        store = storage.durable
+        assert await store.settled_at(USER, 0) is None
+        for until in (END, END + 60, END + 30):
+            await store.change_account(USER, _reset, lambda _, until=until: [Settling(USER.subject, until)])  # type: ignore[misc]
+        assert await store.settled_at(USER, END + 59) == END + 60
+        assert await store.settled_at(USER, END + 60) is None
+        assert await store.settled_at(User(ISSUER, "eve"), 0) is None
+        assert await store.settled_at(User("https://other.example", "ada"), 0) is None
+        await store.forget_account(USER)
+        assert await store.settled_at(USER, END) == END + 60
+
+
+async def test_a_reset_that_fails_closes_nothing(durable_place: Place) -> None:
+    def fails(account: Account) -> tuple[Account, None]:
+        raise LookupError
+
+    async with durable_place.opened() as storage:
+        with pytest.raises(LookupError):
+            await storage.durable.change_account(USER, fails, lambda _: [Settling(USER.subject, END)])
+        assert await storage.durable.settled_at(USER, 0) is None
+
+
+async def test_a_forgotten_user_is_forgotten_with_what_is_noted(durable_place: Place) -> None:
+    async with durable_place.opened() as storage:
+        await storage.durable.forget_account(USER, [Settling(USER.subject, END)])
+        assert await storage.durable.settled_at(USER, 0) == END
+        assert [(entry.kind, entry.below) for entry in _after(storage)][-1] == ("settling", 1)

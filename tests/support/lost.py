@@ -59,12 +59,12 @@ class Lost:
 
 
 @asynccontextmanager
-async def lost(folder: Path, **options: Any) -> AsyncGenerator[Lost]:
+async def lost(folder: Path, *, deployment: dict[str, Any] | None = None, **options: Any) -> AsyncGenerator[Lost]:
     """Ada, with an authenticator app, a mailbox and a phone number; nothing was asked for yet."""
     box, told = Mailbox(), list[SecurityEvent]()
     options = {"mail_alone_restores": True, **options}
     methods = [Totp(), EmailCode(box, **options), SmsCode(box)]
-    async with own_app(folder, methods=methods, notify=told.append) as known:
+    async with own_app(folder, methods=methods, notify=told.append, **(deployment or {})) as known:
         await known.sign_in()
         await known.enroll_totp()
         mail = await enroll(known, box, token=await known.elevate(scope="authenticators", max_age="60"))

@@ -77,6 +77,9 @@ class MemoryLedger:
             await asyncio.sleep(0)
             return result
 
+    async def settled_at(self, user: User, now: float) -> int | None:
+        raise NotImplementedError
+
     async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         await self._reached("authenticators_after")
         found = [(user, record) for user, account in self.accounts.items() for record in account.authenticators]

@@ -67,10 +67,8 @@ async def own_app(
 ) -> AsyncGenerator[OwnApp]:
     """The app against a fresh deployment in process; nobody is signed in yet. A sign-in checks what `amr` says."""
     clock = SettableClock()
-    storage = f"sqlite:///{folder / 'bank.db'}"
-    server = StepUp.embedded(
-        url=URL, storage=storage, clients=clients, clock=clock, allow_insecure_loopback=True, **options
-    )
+    kept = {"storage": f"sqlite:///{folder / 'bank.db'}", **options}
+    server = StepUp.embedded(url=URL, clients=clients, clock=clock, allow_insecure_loopback=True, **kept)
     api = FastAPI()
     server.install(api)
 

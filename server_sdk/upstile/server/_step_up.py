@@ -19,6 +19,7 @@ from upstile.server.deployment._resource_server import resource_server
 from upstile.server.deployment._settings import (
     AUDIT_KEPT_FOR,
     check_choice,
+    check_cooling_off,
     check_login_life,
     check_name,
     check_positive,
@@ -139,6 +140,7 @@ class StepUpVerbs(HelpDeskVerbs):
         replay: Literal["node", "shared"] | None = None,
         max_revocation_age: float = BOUND,
         login_life: float = LOGIN_LIFE,
+        cooling_off: float | None = None,
         users: Users | None = None,
         shared_storage: bool = False,
         allow_group_files: bool = False,
@@ -175,6 +177,9 @@ class StepUpVerbs(HelpDeskVerbs):
             max_revocation_age: seconds for which the last known list of revocations holds while storage cannot be
                 read; after that guarded calls are refused with 503.
             login_life: seconds that a base login lasts, at most twelve hours.
+            cooling_off: seconds, such as `24 * 3600`, for which calls that ask for `settled=True` are refused to a user
+                whose authenticators were reset: by the help desk, or with an enrolment code or a mailed code after
+                everything was lost. The owner is told at once. Give all processes the same.
             users: says whether there is a user of a name; with it the help desk cannot act for nobody.
             shared_storage: several deployments share this storage, and this one may be new there. They never meet.
                 Without it, a storage that knows only another `url` is refused.
@@ -196,8 +201,7 @@ class StepUpVerbs(HelpDeskVerbs):
         base = check_url(url, allow_insecure_loopback=allow_insecure_loopback)
         where = read_storage(storage)
         seal = find_seal(secret_keys, key_file(where) if base.url.startswith("http:") else None)
-        party = rp_id or base.host
-        origins = (base.origin, *webauthn_origins)
+        party, origins = rp_id or base.host, (base.origin, *webauthn_origins)
         check_webauthn_origins(party, origins)
         if audit_kept_for is not None:
             check_positive("audit_kept_for", audit_kept_for)
@@ -226,6 +230,7 @@ class StepUpVerbs(HelpDeskVerbs):
             rotate_keys_after=rotate_keys_after,
             max_revocation_age=check_positive("max_revocation_age", max_revocation_age),
             login_life=check_login_life(login_life),
+            cooling_off=check_cooling_off(cooling_off),
             users=users,
             clock=clock,
             events=Events(kept, notify, Addresses(trusted_proxies), () if notices is None else notices.kinds),

@@ -82,8 +82,9 @@ WORDS = MappingProxyType(
             next_step="Tell the people who run the service.",
             hint="the issuer offers none of acr_values, so no ceremony would help",
             cause="The route asks for an acr that the issuer does not offer, judged through its table of which"
-            " satisfies which.",
-            remedy="Ask on the route for an acr that the issuer offers, or fill the issuer's `satisfies=`.",
+            " satisfies which; or for `settled=True`, and the token is of another issuer, which tells of no resets.",
+            remedy="Ask on the route for an acr that the issuer offers, or fill the issuer's `satisfies=`. Ask for"
+            " `settled=True` only where people sign in at the built-in server.",
         ),
         "first-enrolment": Words(
             title="Setting up the first way to confirm takes a new sign-in",
@@ -209,6 +210,15 @@ WORDS = MappingProxyType(
             hint="wait as Retry-After says, then begin again; nothing was counted",
             cause="The `deliver` hook raised, or took longer than five seconds.",
             remedy="The log `upstile.server` says what it raised. Mend the mail server, or what sends text messages.",
+        ),
+        "recently-reset": Words(
+            title="This stays closed for a while, because your ways to confirm were reset",
+            next_step="If you did not ask for a reset, tell the people who run the service at once.",
+            hint="no ceremony helps; Retry-After says in how many seconds the call may be repeated",
+            cause="The route asks for `settled=True`, and the user's authenticators were reset less than `cooling_off=`"
+            " seconds ago: by the help desk, or by an enrolment code or a mailed code.",
+            remedy="Wait. Nobody can shorten it, the help desk included: who talked it into a reset would talk it into"
+            " that as well.",
         ),
         "slow-down": Words(
             title="That was too often, or too soon",

@@ -169,3 +169,22 @@ def test_a_profile_that_knows_no_time_of_authentication_reads_none(auth_time: ob
     claims = {**PLAIN, "use": "access", "auth_time": auth_time}
     assert reader.read(json.dumps(claims).encode(), 1000.0, b"digest").auth_time is None
     assert reader.read_members(claims, 1000.0, b"digest").auth_time is None
+
+
+@pytest.mark.parametrize("value", ["1800000000", True, None, -1, [NOW]])
+def test_a_time_of_a_reset_that_is_none_makes_the_token_unacceptable(value: Any) -> None:
+    payload = json.dumps({**PLAIN, "settled_at": value}).encode()
+    claims = ClaimsReader(Issuer(identifier=URL, tells_resets=True), frozenset({URL}))
+    with pytest.raises(InvalidToken, match="the claim settled_at is missing or not a time"):
+        claims.read(payload, NOW, b"digest")
+    assert ClaimsReader(Issuer(identifier=URL), frozenset({URL})).read(payload, NOW, b"digest").settled_at is None
+
+
+def test_the_time_of_a_reset_is_read_of_who_tells_it() -> None:
+    payload = json.dumps({**PLAIN, "settled_at": NOW + 5}).encode()
+    for tells, read in ((True, NOW + 5), (False, None)):
+        claims = ClaimsReader(Issuer(identifier=URL, tells_resets=tells), frozenset({URL}))
+        usual = claims._usual(payload, NOW, b"digest")
+        assert usual is not None
+        assert usual.settled_at == read
+        assert claims.read_members(_parsed(payload), NOW, b"digest").settled_at == read

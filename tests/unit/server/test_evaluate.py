@@ -1,5 +1,6 @@
 """The decision: pure, and the same for every route that asks the same."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,3 +123,36 @@ def test_what_a_laxer_requirement_refuses_a_stricter_one_refuses(age: int, lax: 
         for limit in (strict, lax)
     ]
     assert passes[1] or not passes[0]
+
+
+TELLING = replace(OWN, tells_resets=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts", "verdict"),
+    [
+        ({"acr": "mfa", "settled": True}, {}, FREE),
+        ({"acr": "mfa", "settled": True}, {"settled_at": NOW}, FREE),
+        ({"acr": "mfa", "settled": True}, {"settled_at": NOW + 1}, Unmet(cause=Cause.RESET)),
+        ({"acr": "mfa", "settled": True}, {"settled_at": NOW + 0.5}, Unmet(cause=Cause.RESET)),
+        ({"acr": "mfa"}, {"settled_at": NOW + 1}, FREE),
+        ({"acr": "phr", "settled": True}, {"settled_at": NOW + 1}, Unmet(cause=Cause.RESET)),
+        ({"acr": "phr", "settled": True}, {}, WEAK),
+        (
+            {"acr": "mfa", "max_age": 0, "settled": True},
+            {"settled_at": NOW + 1, "single_use": True},
+            Unmet(cause=Cause.RESET),
+        ),
+    ],
+)
+def test_after_a_reset_what_asks_for_settled_ones_is_closed_before_anything_else_is_asked(
+    asked: dict[str, Any], facts: dict[str, Any], verdict: object
+) -> None:
+    assert evaluate(Requirement(**asked), token(**facts), issuer=TELLING, now=NOW) == verdict
+
+
+@pytest.mark.parametrize("issuer", [OWN, EXTERNAL])
+def test_who_tells_of_no_resets_never_opens_what_asks_for_settled_ones(issuer: Issuer) -> None:
+    asked = Requirement(acr="mfa", settled=True)
+    told = token(settled_at=0, acr="mfa", by=issuer)
+    assert evaluate(asked, told, issuer=issuer, now=NOW) == Unmet(cause=Cause.ACR_NOT_OFFERED)

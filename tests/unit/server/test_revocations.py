@@ -155,6 +155,13 @@ def test_an_older_entry_brings_nothing_back(revocations: Revocations) -> None:
     assert revocations.covers(token(sid="3.s", jti="1.j"))
 
 
+def test_that_somebody_was_reset_ends_nothing(revocations: Revocations, log: Log) -> None:
+    log.write(Revocation(kind="settling", name="ada", below=7, expires_at=int(NOW) + 300))
+    revocations.look(NOW)
+    assert not revocations.covers(token())
+    assert revocations.first_good(ADA) == (0, 0)
+
+
 def test_each_entry_is_read_once(revocations: Revocations, log: Log) -> None:
     log.write(Revocation(kind="token", name="a", expires_at=int(NOW) + 300))
     for _ in range(3):

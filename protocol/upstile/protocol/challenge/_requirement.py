@@ -21,6 +21,8 @@ class Requirement:
             authentication for this very call (OpenID Connect Core §3.1.2.1).
         scope: the scopes that the token must carry, as a sequence or a space-separated text.
         reason: what the person is told, such as "Confirm the transfer of 50 EUR to ACME".
+        settled: whether the person's authenticators must not have been reset lately. No challenge carries it: only time
+            helps.
 
     Raises:
         TypeError, ValueError: a value that no challenge could carry.
@@ -30,6 +32,7 @@ class Requirement:
     max_age: int | None
     scope: tuple[str, ...]
     reason: str | None
+    settled: bool
 
     def __init__(
         self,
@@ -38,13 +41,17 @@ class Requirement:
         max_age: int | None = None,
         scope: str | Iterable[str] = (),
         reason: str | None = None,
+        settled: bool = False,
     ) -> None:
         if reason is not None and not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"reason must be a text or None, not {reason!r}")
+        if not isinstance(settled, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"settled must be True or False, not {settled!r}")
         object.__setattr__(self, "acr", _names("acr", (acr,) if isinstance(acr, str) else acr))
         object.__setattr__(self, "max_age", _seconds(max_age))
         object.__setattr__(self, "scope", _names("scope", scope.split() if isinstance(scope, str) else scope))
         object.__setattr__(self, "reason", reason)
+        object.__setattr__(self, "settled", settled)
 
     @property
     def for_this_call(self) -> bool:
@@ -52,9 +59,9 @@ class Requirement:
         return self.max_age == 0
 
     @property
-    def asks(self) -> tuple[tuple[str, ...], int | None, tuple[str, ...]]:
+    def asks(self) -> tuple[tuple[str, ...], int | None, tuple[str, ...], bool]:
         """What is asked, without the words that it is asked in."""
-        return self.acr, self.max_age, self.scope
+        return self.acr, self.max_age, self.scope, self.settled
 
     @property
     def authenticates(self) -> bool:

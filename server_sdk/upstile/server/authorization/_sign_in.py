@@ -14,6 +14,7 @@ from upstile.server.authorization._lives import LOGIN_LIFE
 from upstile.server.authorization._possession import Possession
 from upstile.server.authorization.tokens._tokens import TokenMint
 from upstile.server.authorization.user._account import at_least
+from upstile.server.authorization.user._cooling import CoolingOff
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.authorization.user._user_state import UserState
@@ -35,6 +36,7 @@ class SignIn:
         revocations: what has ended.
         events: is told.
         restore_cancels: ends a way back by mail when a known key signs in.
+        cooling: knows until when some things stay closed after a reset.
         life: seconds that a base login lasts.
         elsewhere: the issuer at which all users sign in instead, if there is one.
     """
@@ -50,6 +52,7 @@ class SignIn:
         revocations: Revocations,
         events: Events,
         restore_cancels: RestoreCancels,
+        cooling: CoolingOff,
         life: float = LOGIN_LIFE,
         elsewhere: str | None = None,
     ) -> None:
@@ -61,6 +64,7 @@ class SignIn:
         self._revocations = revocations
         self._events = events
         self._restore_cancels = restore_cancels
+        self._cooling = cooling
         self._life = int(life)
         self._elsewhere = elsewhere
 
@@ -111,11 +115,12 @@ class SignIn:
             jkt=possession.jkt,
             account=account_name,
             expires_at=int(now) + self._life,
+            settled_at=await self._cooling.until(account.user, now),  # read after the account
         )
         event = SecurityEvent(kind="login", user=account.user, client_id=client.client_id, at=now)
         while ended := await self._keep(login, account, possession, event, now):
             account = await self._raised(account.user, *ended)
-            login = replace(login, sid=_sid(account))
+            login = replace(login, sid=_sid(account), settled_at=await self._cooling.until(account.user, now))
         await self._restore_cancels.signed_in(account, possession.jkt, client.client_id, now)
         await self._events.tell(event, in_phase=True)
         scope = client.scopes - {AUTHENTICATORS_SCOPE}  # which only a ceremony grants (upstile profile §8)

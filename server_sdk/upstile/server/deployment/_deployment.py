@@ -169,8 +169,10 @@ class Deployment:
 
         Raises:
             ConfigurationError: none of its acr values is offered, no client may have its scope, or what serves one call
-                cannot be remembered, so that no call could ever pass.
+                cannot be remembered, so that no call could ever pass; or nobody here tells of resets.
         """
+        if requirement.settled and not any(issuer.tells_resets for issuer in self.verifier.issuers):
+            raise ConfigurationError("settled=True needs StepUp.embedded(..., cooling_off=SECONDS)")
         if requirement.acr:
             self._declared.add(requirement.acr)
             self._check_acr(requirement.acr)

@@ -31,6 +31,7 @@ from upstile.server.authorization.tokens._codes import Codes
 from upstile.server.authorization.tokens._revocation import Revoker
 from upstile.server.authorization.tokens._tokens import TokenMint
 from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._cooling import CoolingOff
 from upstile.server.authorization.user._elsewhere import Elsewhere
 from upstile.server.authorization.user._ends import Ends
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
@@ -68,6 +69,7 @@ class _Parts:
     methods: tuple[Method, ...]
     guard: Guard
     closings: Closings
+    cooling: CoolingOff
     restore_cancels: RestoreCancels
 
 
@@ -112,6 +114,7 @@ def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
         revocations=parts.revocations,
         events=settings.events,
         restore_cancels=parts.restore_cancels,
+        cooling=parts.cooling,
         life=settings.login_life,
         elsewhere=only_elsewhere(logins_elsewhere(settings.external, settings.apps)),
     )
@@ -135,7 +138,13 @@ def _authority(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
 def _parts(settings: Settings) -> _Parts:
     url, storage, methods = settings.url, settings.storage, _methods(settings)
     reachable = offered_with([method.potential(user_verification=True, now=0) for method in methods])
-    issuer = Issuer(identifier=url, satisfies=SATISFIES, acr_values_supported=reachable, marks_single_use=True)
+    issuer = Issuer(
+        identifier=url,
+        satisfies=SATISFIES,
+        acr_values_supported=reachable,
+        marks_single_use=True,
+        tells_resets=settings.cooling_off is not None,
+    )
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
     verifier = SignedTokens(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
@@ -158,6 +167,7 @@ def _parts(settings: Settings) -> _Parts:
         ),
         methods=methods,
         closings=Closings(storage=storage, names=names),
+        cooling=CoolingOff(settings.cooling_off, storage.durable, settings.events),
         restore_cancels=RestoreCancels(storage=storage, names=names, events=settings.events),
         guard=Guard(
             verifier=subjects,
@@ -199,6 +209,7 @@ def _help_desk(settings: Settings, parts: _Parts, ends: Ends) -> HelpDesk:
         revocations=parts.revocations,
         ends=ends,
         closings=parts.closings,
+        cooling=parts.cooling,
         events=settings.events,
         users=settings.users,
         clock=settings.clock,
@@ -218,7 +229,14 @@ def _enrolment(settings: Settings, parts: _Parts, ends: Ends) -> tuple[Enrolment
     )
     first_codes = FirstCodes(changes=changes, store=storage.one_time, names=parts.names, events=events)
     return (
-        Enrolment(changes=changes, rights=rights, methods=methods, closings=parts.closings, events=events),
+        Enrolment(
+            changes=changes,
+            rights=rights,
+            methods=methods,
+            closings=parts.closings,
+            cooling=parts.cooling,
+            events=events,
+        ),
         Beginnings(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
         Restoring(changes=changes, rights=rights, methods=methods, first_codes=first_codes, events=events),
     )
@@ -281,6 +299,7 @@ def _endpoints(settings: Settings, parts: _Parts, mint: TokenMint, ends: Ends) -
             restore_cancels=parts.restore_cancels,
             storage=storage,
             names=names,
+            cooling=parts.cooling,
             events=events,
         ),
         answers=_answers(settings, parts, steps, subjects),

@@ -36,6 +36,7 @@ class Settings:
         users: knows who exists, for the help desk.
         clock: the time in epoch seconds.
         events: is told what happens.
+        cooling_off: seconds for which some things stay closed after a reset; `None`: nothing does.
         external: the verifiers of issuers whose tokens the API takes besides.
         notices: sends people mails about it; `None`: nobody does.
     """
@@ -58,6 +59,7 @@ class Settings:
     clock: Callable[[], float]
     events: Events
     notices: Notices | None
+    cooling_off: int | None = None
     external: tuple[External, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from upstile.server.authorization._lives import LOGIN_LIFE
 C = TypeVar("C", bound=str)
 AUDIT_KEPT_FOR = 180 * 24 * 3600.0
 """Seconds that a row of the audit table is kept by default."""
+_YEAR = 366 * 24 * 3600
 _LOOPBACK = "localhost"
 _LONGEST_NAME = 100
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
@@ -99,6 +101,19 @@ def check_positive(option: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{option}={value!r} must be a number of seconds, more than 0")
     return value
+
+
+def check_cooling_off(seconds: float | None) -> int | None:
+    """Check for how long some things stay closed after a reset.
+
+    Raises:
+        ConfigurationError: it is less than a minute, or more than a year.
+    """
+    if seconds is None:
+        return None
+    if not 60 <= check_positive("cooling_off", seconds) <= _YEAR:
+        raise ConfigurationError(f"cooling_off={seconds!r} must be 60 to {_YEAR} seconds, e.g. 24 * 3600")
+    return ceil(seconds)
 
 
 def check_login_life(seconds: float) -> float:

@@ -60,6 +60,7 @@ class StepUp(StepUpVerbs):
         max_age: int | None = None,
         scope: str | Iterable[str] = (),
         reason: str | None = None,
+        settled: bool = False,
         once_in_handler: bool = False,
     ) -> Guarded:
         """A requirement to declare once and use on many routes: `Depends(RECENT_MFA)`.
@@ -74,13 +75,16 @@ class StepUp(StepUpVerbs):
                 then refuses with 422 has used the token up, and the person is asked again for the next one.
             scope: the scopes that the token must carry.
             reason: what the person is told.
+            settled: refuse the call for `cooling_off=` seconds after the user's authenticators were reset, with 403 and
+                a sentence that says until when. For what a thief who got through a reset wants first, such as paying
+                out. It needs `acr`.
             once_in_handler: the handler may call `auth.require(max_age=0)`. A token that serves one call passes this
                 guard and is used up by the call, whatever the handler does then.
 
         Raises:
             ConfigurationError: the requirement could never be met here.
         """
-        requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason, settled=settled)
         return Guarded(
             self._deployment,
             self._deployment.check(requirement, once_in_handler=once_in_handler),

@@ -16,6 +16,7 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     "change": {"count": 1, "kind": "authenticator-removed", "method": "totp"},
     "recovery_code_used": {"count": 1, "left": 4},
     "recovery_codes_low": {"count": 1, "left": 3},
+    "cooling_off": {"count": 1, "until": _NOON + 24 * 3600},
     "new_device": {"count": 1, "method": "totp"},
 }
 _PLACES = {"de": "Hamburg, Deutschland"}

@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 _FILE = re.compile(r"(?P<mail>[a-z_]+)\.(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]+)*)\.(?P<part>txt|html)")
 _LABELLED = re.compile(r"(?P<label> *[^\s:][^:]{0,20}:[ ]{2,})\S")
 _NOTHING: dict[str, Any] = dict.fromkeys(
-    ("account", "address", "app", "code", "kind", "left", "method", "minutes", "place", "purpose", "since")
+    ("account", "address", "app", "code", "kind", "left", "method", "minutes", "place", "purpose", "since", "until")
 ) | {"count": 1}
 """What every template may name, where it is not known."""
 
@@ -85,8 +85,8 @@ class Texts:
         Args:
             mail: which one, such as `code`.
             language: the reader's (RFC 5646).
-            facts: what the templates name. Texts are made harmless first. `at` and `since` (epoch seconds) and `method`
-                become words; `place` and `address` together become `where`.
+            facts: what the templates name. Texts are made harmless first. `at`, `since` and `until` (epoch seconds) and
+                `method` become words; `place` and `address` together become `where`.
         """
         chosen = self.language_for(language)
         known = {**_NOTHING, **facts}
@@ -98,7 +98,7 @@ class Texts:
         return Rendered(plain_subject(subject), "\n".join(_wrapped(body.strip("\n"))), html, chosen)
 
     def _in_words(self, name: str, value: Any, language: str) -> Any:
-        if name in ("at", "since") and value is not None:
+        if name in ("at", "since", "until") and value is not None:
             return time_in_words(value, self._zone, language)
         if name == "method" and value is not None:
             return method_in_words(value, language)

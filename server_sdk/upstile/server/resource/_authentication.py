@@ -85,6 +85,7 @@ class Authentication:
         max_age: int | None = None,
         scope: str | Iterable[str] = (),
         reason: str | None = None,
+        settled: bool = False,
     ) -> None:
         """Ask for more, now that the handler knows what the call is about.
 
@@ -98,14 +99,14 @@ class Authentication:
         no other.
 
         Args:
-            acr, max_age, scope, reason: as for `Requirement`.
+            acr, max_age, scope, reason, settled: as for `server.require`.
 
         Raises:
             Rejection: the authentication does not suffice; the framework's adapter sends the challenge.
             ConfigurationError: `max_age=0` on a route whose guard does not say `once_in_handler=True`, or where the
                 storage cannot consume a token without waiting.
         """
-        requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason)
+        requirement = declared(acr=acr, max_age=max_age, scope=scope, reason=reason, settled=settled)
         if requirement.for_this_call and self._guard.marks_single_use and not self.call.asks_once():
             raise ConfigurationError("auth.require(max_age=0) needs once_in_handler=True at the guard of its route")
         self.look_again(requirement)
@@ -144,17 +145,28 @@ class Authentication:
 
 
 def declared(
-    *, acr: str | Iterable[str] | None, max_age: int | None, scope: str | Iterable[str], reason: str | None
+    *,
+    acr: str | Iterable[str] | None,
+    max_age: int | None,
+    scope: str | Iterable[str],
+    reason: str | None,
+    settled: bool = False,
 ) -> Requirement:
     """A requirement as an API author writes it.
 
     Raises:
-        ConfigurationError: `acr` is empty; a list that came out empty would let any token pass.
+        ConfigurationError: `acr` is empty, and a list that came out empty would let any token pass; or `settled` has no
+            `acr` beside it.
         TypeError, ValueError: as `Requirement`.
     """
-    requirement = Requirement(acr=() if acr is None else acr, max_age=max_age, scope=scope, reason=reason)
+    requirement = Requirement(
+        acr=() if acr is None else acr, max_age=max_age, scope=scope, reason=reason, settled=settled
+    )
     if acr is not None and not requirement.acr:
         raise ConfigurationError("acr is empty: leave it out where any token will do")
+    if settled and not requirement.acr:
+        # A sign-in from before a reset by an enrolment code goes on; only a proof from after it knows of the reset.
+        raise ConfigurationError('settled=True needs acr= beside it, such as acr="mfa": a sign-in alone shows no proof')
     return requirement
 
 

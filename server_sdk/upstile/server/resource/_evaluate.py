@@ -29,6 +29,7 @@ class Cause(StrEnum):
     SCOPE = "insufficient_scope"
     ACR_NOT_OFFERED = "acr-not-offered"
     SINGLE_USE = "single-use"
+    RESET = "recently-reset"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +67,8 @@ def evaluate(
     """
     if token.single_use and not _serves_once(requirement, token, once):
         return Unmet(cause=Cause.SINGLE_USE)
+    if requirement.settled and (cause := _unsettled(token, issuer, now)) is not None:
+        return Unmet(cause=cause)
     scope_missing = not token.scope.issuperset(requirement.scope)
     why = _why(requirement, token, issuer, now)
     if why is None:
@@ -73,6 +76,13 @@ def evaluate(
     if requirement.acr and not issuer.can_satisfy(requirement.acr):
         return Unmet(cause=Cause.ACR_NOT_OFFERED)
     return Challenge(why=why, scope_missing=scope_missing)
+
+
+def _unsettled(token: AccessToken, issuer: Issuer, now: float) -> Cause | None:
+    # First of all: a person who cannot go on before tomorrow is not asked to confirm today.
+    if not issuer.tells_resets:
+        return Cause.ACR_NOT_OFFERED
+    return Cause.RESET if token.settled_at is not None and now < token.settled_at else None
 
 
 def _serves_once(requirement: Requirement, token: AccessToken, once: bool) -> bool:

@@ -210,7 +210,7 @@ class Guard:
         verdict = evaluate(requirement, call.token, issuer=self._verifier.issuer_of(call.token), now=now, once=once)
         if isinstance(verdict, Satisfied):
             return verdict.consumes
-        raise self._refusal(verdict, call.scheme, requirement, call.token)
+        raise self._refusal(verdict, call.scheme, requirement, call.token, now)
 
     @property
     def marks_single_use(self) -> bool:
@@ -261,7 +261,7 @@ class Guard:
             raise self.refusals.invalid_token(scheme, "revoked", token)
 
     def _refusal(
-        self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement, token: AccessToken
+        self, verdict: Challenge | Unmet, scheme: str, requirement: Requirement, token: AccessToken, now: float
     ) -> Rejection:
         if isinstance(verdict, Challenge):
             return self.challenge(scheme, requirement, token, scope_missing=verdict.scope_missing)
@@ -269,6 +269,8 @@ class Guard:
             return self.refusals.insufficient_scope(scheme, requirement, token)
         if verdict.cause is Cause.ACR_NOT_OFFERED:
             return self.refusals.acr_not_offered(requirement, token)
+        if verdict.cause is Cause.RESET:
+            return self.refusals.recently_reset(requirement, token, now)
         return self.refusals.invalid_token(scheme, "this token serves one call of another kind", token)
 
     def _proof(

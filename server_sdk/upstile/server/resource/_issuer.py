@@ -23,6 +23,7 @@ class Issuer:
         acr_values_supported: what it offers; `None` where that is not known.
         marks_single_use: it puts `single_use` into tokens for one call, as the embedded server does.
         stepped_up_by: the server that steps its users up, where that is another one: the embedded one.
+        tells_resets: it puts `settled_at` into tokens after a reset, as the embedded server does with `cooling_off=`.
 
     Raises:
         ConfigurationError: a name that is asked for would not satisfy what it is asked for.
@@ -34,6 +35,7 @@ class Issuer:
     acr_values_supported: tuple[str, ...] | None = None
     marks_single_use: bool = False
     stepped_up_by: "Issuer | None" = None
+    tells_resets: bool = False
     _closed: Mapping[str, frozenset[str]] = field(init=False, repr=False)
     _known: dict[str | tuple[str, ...] | None, frozenset[str]] = field(init=False, repr=False)
 

@@ -7,6 +7,8 @@ its problem document (`instance`); who answers with it has it told.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
+from math import ceil
 from uuid import uuid4
 
 from upstile.protocol import (
@@ -90,6 +92,13 @@ class Refusals:
     def acr_not_offered(self, requirement: Requirement, token: AccessToken) -> Rejection:
         """The end of the road: no authentication that the issuer offers would satisfy the requirement."""
         return _rejection("acr-not-offered", 403, [], requirement, token=token)
+
+    def recently_reset(self, requirement: Requirement, token: AccessToken, now: float) -> Rejection:
+        """The user's authenticators were reset: closed for a while, and no authentication would help."""
+        until = token.settled_at or now
+        detail = f"It opens on {_moment(until)}. {words_for('recently-reset').next_step}"
+        later = (("retry-after", str(max(1, ceil(until - now)))),)
+        return _rejection("recently-reset", 403, [], detail=detail, token=token, headers=later, asked=requirement)
 
     def invalid_request(self, what: str) -> Rejection:
         """The request contradicts itself, e.g. with two `Authorization` lines."""
@@ -187,6 +196,12 @@ def _rejection(
     )
     lines = (("www-authenticate", line) for line in challenges)
     return Rejection(code, problem_response(document, *lines, *headers), refused)
+
+
+def _moment(at: float) -> str:
+    """A moment for a person, rounded up to the minute: `2 Dec 2026, 14:05 UTC`. The server knows no other time zone."""
+    _, day, month, year, time, _ = formatdate(ceil(at / 60) * 60, usegmt=True).split()
+    return f"{int(day)} {month} {year}, {time[:5]} UTC"
 
 
 def _in_words(requirement: Requirement | None) -> str | None:

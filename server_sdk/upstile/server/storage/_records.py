@@ -135,13 +135,13 @@ class Revocation:
     Attributes:
         kind: `token` (a `jti`) and `login` (a `sid`) name one thing; `logins` and `proofs` end all generations of a
             user below `below`; `spared` is the one token that goes on through such an end of proofs, because it asked
-            for it. It stands before that end.
+            for it. It stands before that end; `settling` says that `name` was reset, and until when that matters.
         name: the `jti`, the `sid`, or the user's `sub`.
         expires_at: when it is dead anyway (epoch seconds).
         number: its place in the log; numbers become visible in their order. 0 until it is written.
     """
 
-    kind: Literal["token", "login", "logins", "proofs", "spared"]
+    kind: Literal["token", "login", "logins", "proofs", "spared", "settling"]
     name: str
     expires_at: int
     below: int = 0
@@ -197,5 +197,17 @@ class AuditRow(NamedTuple):
     by: str | None = None
 
 
-Row = AuditRow | NoticeRow
-"""What is told with a change, in its transaction."""
+class Settling(NamedTuple):
+    """That a user's authenticators were reset, so that some things stay closed to them.
+
+    Attributes:
+        subject: whose.
+        until: when they open (epoch seconds); of several resets the latest counts.
+    """
+
+    subject: str
+    until: int
+
+
+Row = AuditRow | NoticeRow | Settling
+"""What is told with a change, in its transaction. A `Settling` goes with a change of an account only."""

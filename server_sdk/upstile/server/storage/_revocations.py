@@ -161,6 +161,8 @@ class Revocations:
                     self._spared.get(entry.name, _NOT_SPARED), (entry.below, entry.expires_at)
                 )
                 return
+            if entry.kind == "settling":  # which tokens themselves say
+                return
             user = User(self._issuer, entry.name)
             logins, proofs, until = self._ended.get(user, _NOTHING_ENDED)
             if entry.kind == "logins":

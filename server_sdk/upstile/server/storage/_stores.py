@@ -151,6 +151,13 @@ class DurableStore(Store, Protocol):
         """
         ...
 
+    async def settled_at(self, user: User, now: float) -> int | None:
+        """Until when (epoch seconds) some things stay closed to a user after a reset; `None` where nothing does.
+
+        Whoever reads the account first and this next knows of every reset that the account does.
+        """
+        ...
+
     async def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """This issuer's authenticators whose id is greater, at most `limit`, in the order of their ids.
 

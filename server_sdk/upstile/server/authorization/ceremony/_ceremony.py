@@ -31,6 +31,7 @@ class Ceremony:
         asked_at: when the person was asked last (epoch seconds).
         id: random; what the audit knows it by, its token included.
         instance: the correlation id that the app says the challenge had; for the audit alone.
+        settled_at: until when (epoch seconds) some things stay closed to the user after a reset.
     """
 
     login: BaseLogin
@@ -54,6 +55,7 @@ class Ceremony:
     asked_at: float = 0
     id: str = ""
     instance: str | None = None
+    settled_at: int | None = None
 
     @property
     def base(self) -> BaseFactors:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 
 from upstile.protocol import AUTHENTICATORS_SCOPE, StartRequest
+from upstile.server._changed import changed
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse
 from upstile.server.audit import Events, SecurityEvent, in_words, learn
@@ -14,6 +15,7 @@ from upstile.server.authorization.ceremony._ceremony import Ceremony
 from upstile.server.authorization.ceremony._steps import Asked, Steps, slow_down, unmet
 from upstile.server.authorization.ceremony._subject import Subject, Subjects, check_login, refused
 from upstile.server.authorization.user._budgets import Side, count_start, left, side_of
+from upstile.server.authorization.user._cooling import CoolingOff
 from upstile.server.authorization.user._ends import caught_up
 from upstile.server.authorization.user._logins import BaseLogin
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
@@ -65,6 +67,7 @@ class Starts:
         restore_cancels: ends a way back by mail when a known key comes with a sign-in at another issuer.
         storage: the users' authenticators, and what is counted.
         names: makes the keys of what is counted.
+        cooling: knows until when some things stay closed after a reset.
         events: is told.
     """
 
@@ -79,6 +82,7 @@ class Starts:
         restore_cancels: RestoreCancels,
         storage: Storage,
         names: Names,
+        cooling: CoolingOff,
         events: Events,
     ) -> None:
         self._resources = resources
@@ -89,6 +93,7 @@ class Starts:
         self._restore_cancels = restore_cancels
         self._storage = storage
         self._names = names
+        self._cooling = cooling
         self._events = events
 
     async def handle(self, start: StartRequest, possession: Possession, now: float) -> HttpResponse:
@@ -108,11 +113,13 @@ class Starts:
         )
         token = subject.token
         account = await self._storage.durable.account(User(self._issuer, token.subject))
+        settled_at = await self._cooling.until(account.user, now)  # after the account: of its reset, or a later one
         learn(user=account.user)
         keys = self._names("login", token.sid or ""), self._names("user", token.subject)
         count = _Count(*keys, account, possession, subject, now)
         user, login, side = count.read(await self._storage.one_time.get_many(keys, now))
         ceremony = self._ceremony(start, subject, login, app.scopes, possession.jkt, account.proofs, now)
+        ceremony = changed(ceremony, settled_at=settled_at)
         learn(ceremony=ceremony.id, requirement=in_words(ceremony.acr_values, ceremony.max_age))
         plans = self._steps.plan(ceremony, self._steps.held(account), user, side, now)
         asked = self._steps.ask(ceremony, plans, left(user, login, side), now)

@@ -21,7 +21,7 @@ from upstile.server.authorization.user._ends import Ends, TokenEnded
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem, slow_down
-from upstile.server.storage import Account, AuthenticatorRecord, DecideAccount, DurableStore, Row, User
+from upstile.server.storage import Account, AuthenticatorRecord, DecideAccount, DurableStore, Row, Rows, User, no_rows
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -104,22 +104,23 @@ class Changes:
         now: float,
         event: SecurityEvent | None = None,
         bar: Bar | None = None,
+        also: Rows[T] = no_rows,
     ) -> T:
-        """Change the account; `event` is written with it where something was changed, or nothing is.
+        """Change the account; `event` is written with it where something was changed, or nothing is; and `also`.
 
         Where the caller was held to a `bar`, and another one holds by then, they are held to that. This comes to an
         end: whatever lowers a bar ends all tokens but the one that did it.
         """
 
         def rows(result: T) -> Sequence[Row]:
-            return self._events.rows(event) if event is not None and result else ()
+            return (*(self._events.rows(event) if event is not None and result else ()), *also(result))
 
         try:
             judged = decide if bar is None else self._rights.under(bar, decide, now)
             return await self._ends.change(call.token, judged, now, rows)
         except BarMoved as moved:
             await self._rights.reached(call, moved.bar, now)
-            return await self.change(call, decide, now, event, moved.bar)
+            return await self.change(call, decide, now, event, moved.bar, also)
         except TokenEnded as error:
             raise self._guard.refusals.invalid_token(call.scheme, "revoked", call.token) from error
 

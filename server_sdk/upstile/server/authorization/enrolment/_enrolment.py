@@ -19,7 +19,7 @@ from upstile.server.authorization.enrolment._changes import (
     wire_name,
 )
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
-from upstile.server.authorization.methods import Method
+from upstile.server.authorization.methods import Confirmed, Method
 from upstile.server.authorization.user._account import (
     activated,
     discarded,
@@ -32,10 +32,11 @@ from upstile.server.authorization.user._account import (
     unchanged,
 )
 from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._cooling import CoolingOff
 from upstile.server.authorization.user._restore import is_begun_to_restore
 from upstile.server.resource._guarded_call import GuardedCall
 from upstile.server.resource._refusal import problem
-from upstile.server.storage import AuthenticatorRecord
+from upstile.server.storage import Account, AuthenticatorRecord
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Enrolment:
         rights: decides what they may.
         methods: what can be enrolled.
         closings: opens what wrong answers closed.
+        cooling: closes some things for a while after a reset.
         events: is told.
     """
 
@@ -58,6 +60,7 @@ class Enrolment:
         rights: EnrolmentRights,
         methods: tuple[Method, ...],
         closings: Closings,
+        cooling: CoolingOff,
         events: Events,
     ) -> None:
         self._changes = changes
@@ -65,6 +68,7 @@ class Enrolment:
         self._methods = {method.traits.key: method for method in methods}
         self._everybodys = {m.traits.key: everybodys(m.traits) for m in methods if not m.traits.enrolled}
         self._closings = closings
+        self._cooling = cooling
         self._events = events
 
     async def show(self, request: HttpRequest, _: Path, now: float) -> HttpResponse:
@@ -166,12 +170,7 @@ class Enrolment:
         confirmed = await method.confirm(user, pending, response, now)
         try:
             if confirmed is not None:
-                active = await self._changes.change(
-                    call,
-                    lambda account: activated(account, record.id, confirmed, now, self._rights.is_still_first),
-                    now,
-                    event,
-                )
+                active = await self._activated(call, record, confirmed, event, now)
                 if active is not None:
                     return active
         except CredentialTaken:
@@ -179,6 +178,26 @@ class Enrolment:
         if confirmed is not None or not method.traits.guessable or is_last:  # its proof served: another try begins anew
             await self._changes.change(call, lambda account: discarded(account, record.id), now)
         raise problem("verification-failed", 400)
+
+    async def _activated(
+        self, call: GuardedCall, record: AuthenticatorRecord, confirmed: Confirmed, event: SecurityEvent, now: float
+    ) -> AuthenticatorRecord | None:
+        """The authenticator in use, if it may be; where that is the end of a reset, some things stay closed."""
+
+        def decide(account: Account) -> tuple[Account, tuple[AuthenticatorRecord, bool] | None]:
+            after, active = activated(account, record.id, confirmed, now, self._rights.is_still_first)
+            return after, None if active is None else (active, after.proofs > account.proofs)
+
+        begun = self._cooling.begun(user_of(call), now, call.token.client_id)
+        done = await self._changes.change(
+            call, decide, now, event, also=lambda done: begun.rows if done is not None and done[1] else ()
+        )
+        if done is None:
+            return None
+        active, is_reset = done
+        if is_reset:
+            await self._cooling.tell(begun)
+        return active
 
 
 def entry(record: AuthenticatorRecord, now: float) -> Authenticator:

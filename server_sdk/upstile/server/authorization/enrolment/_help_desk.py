@@ -19,6 +19,7 @@ from upstile.server.authorization._spoken_code import new_code
 from upstile.server.authorization.enrolment._enrolment_rights import enrolment_code_for
 from upstile.server.authorization.user._account import at_least, disabled, signed_out, unchanged
 from upstile.server.authorization.user._closing import Closings
+from upstile.server.authorization.user._cooling import CoolingOff
 from upstile.server.authorization.user._ends import Ends
 from upstile.server.authorization.user._user_state import UserState
 from upstile.server.storage import Account, AuthenticatorRecord, Names, Record, Revocations, Storage, User
@@ -61,6 +62,7 @@ class HelpDesk:
         revocations: what has ended.
         ends: makes ends known.
         closings: open what wrong answers closed.
+        cooling: closes some things for a while after a reset.
         events: is told.
         users: knows who exists; `None`: nobody does, and a user who was never seen is only told of.
         clock: the time in epoch seconds.
@@ -75,6 +77,7 @@ class HelpDesk:
         revocations: Revocations,
         ends: Ends,
         closings: Closings,
+        cooling: CoolingOff,
         events: Events,
         users: Users | None,
         clock: Callable[[], float],
@@ -85,6 +88,7 @@ class HelpDesk:
         self._revocations = revocations
         self._ends = ends
         self._closings = closings
+        self._cooling = cooling
         self._events = events
         self._users = users
         self._clock = clock
@@ -115,10 +119,14 @@ class HelpDesk:
         """Take all that a user has enrolled out of use, and end what came of it: sign-ins, tokens, known keys."""
         found = await self._look(subject)
         event = self._event("authenticator-disabled", subject, by, reason)
-        rows = self._events.rows(event)
-        account = await self._storage.durable.change_account(self._user(subject), disabled, lambda _: rows)
+        rows, begun = self._events.rows(event), self._cooling.begun(self._user(subject), self._clock())
+        account = await self._storage.durable.change_account(
+            self._user(subject), disabled, lambda after: (*rows, *(begun.rows if after.authenticators else ()))
+        )
         await self._ends.spread(account, self._clock(), gone=None)
         await self._events.tell(event, written=True)
+        if account.authenticators:
+            await self._cooling.tell(begun)
         return _status(*found)
 
     async def end_sessions(self, subject: str, *, by: str | None = None, reason: str | None = None) -> UserStatus:
@@ -170,7 +178,7 @@ class HelpDesk:
         """
         found, user, now = await self._look(subject), self._user(subject), self._clock()
         event = self._event("user-forgotten", subject, by, reason)
-        rows = self._events.rows(event)  # the one that stays
+        rows = (*self._events.rows(event), *self._cooling.unannounced(user, now))  # what stays
         forgotten = await self._storage.durable.forget_account(user, rows, audited=self._audited(subject))
         account, _ = at_least(forgotten, *self._revocations.first_good(user))
         until, key = now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, self._names("user", subject)

@@ -26,7 +26,7 @@ class TokenMint:
 
     def base(self, login: BaseLogin, *, resource: str, scope: frozenset[str], now: float) -> TokenResponse:
         """The token of a base login; it names no acr, so every step-up route challenges it."""
-        claims = self._claims(login, login.client_id, resource, scope, login.jkt, now)
+        claims = self._claims(login, login.client_id, resource, scope, login.jkt, now, login.settled_at)
         claims |= {"jti": login.jti, "exp": login.expires_at, "amr": list(login.amr), "auth_time": login.auth_time}
         return self._response(claims)
 
@@ -41,7 +41,8 @@ class TokenMint:
             now: epoch seconds.
         """
         login = ceremony.login
-        claims = self._claims(login, ceremony.client_id, ceremony.resource, ceremony.scope, ceremony.jkt, now)
+        asked = ceremony.client_id, ceremony.resource, ceremony.scope, ceremony.jkt
+        claims = self._claims(login, *asked, now, ceremony.settled_at)
         claims |= {
             "jti": jti,
             "exp": int(now) + life,
@@ -55,7 +56,14 @@ class TokenMint:
         return self._response(claims)
 
     def _claims(
-        self, login: BaseLogin, client_id: str, resource: str, scope: frozenset[str], jkt: str | None, now: float
+        self,
+        login: BaseLogin,
+        client_id: str,
+        resource: str,
+        scope: frozenset[str],
+        jkt: str | None,
+        now: float,
+        settled_at: int | None,
     ) -> dict[str, Any]:
         claims: dict[str, Any] = {
             "iss": self._issuer,
@@ -68,6 +76,8 @@ class TokenMint:
         }
         if jkt is not None:
             claims["cnf"] = {"jkt": jkt}
+        if settled_at is not None:
+            claims["settled_at"] = settled_at
         return claims
 
     def _response(self, claims: dict[str, Any]) -> TokenResponse:

@@ -106,7 +106,8 @@ def activated(
 
     What other beginners have pending goes, but for what an enrolment code let begin: from now on a beginning may ask
     for more than theirs was asked for. What a mailed code let begin takes the place of all others: these are out of
-    use, and all sign-ins and tokens have ended.
+    use, and all sign-ins and tokens have ended. What an enrolment code let begin after a reset ends all proofs: they
+    are of before. So it is a reset where the generation of proofs goes up.
     """
     record = find(account, id, now)
     if record is None or record.state != "pending":
@@ -131,6 +132,8 @@ def activated(
         return _with(rest, [*rest.authenticators, active]), active
     who = _beginner_of(record)
     stay = [other for other in account.authenticators if other.id == id or _stays(other, who)]
+    if who != record.begun_by and any(other.state == "disabled" for other in account.authenticators):
+        account = replace(account, proofs=account.proofs + 1)
     return _replaced(_with(account, stay), active), active
 
 

@@ -20,6 +20,7 @@ class BaseLogin:
         jkt: the key that its token is bound to.
         account: what the user calls the account, such as the e-mail address.
         expires_at: epoch seconds.
+        settled_at: until when (epoch seconds) some things stay closed to the user after a reset.
     """
 
     sid: str
@@ -31,6 +32,7 @@ class BaseLogin:
     jkt: str | None = None
     account: str | None = None
     expires_at: int
+    settled_at: int | None = None
 
     @property
     def factors(self) -> BaseFactors:

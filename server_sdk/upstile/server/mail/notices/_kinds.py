@@ -21,6 +21,7 @@ MAILS: dict[EventKind, str] = {
     "restore-cancelled": "change",
     "restore-code-sent": "change",
     "account-restored": "change",
+    "cooling-off-begun": "cooling_off",
     "sessions-ended": "change",
     "user-unlocked": "change",
 }

@@ -13,6 +13,8 @@ from upstile.server.storage import ClaimedNotice, User
 Address = Callable[[User], Awaitable[tuple[str, str | None] | None] | tuple[str, str | None] | None]
 """Where a user gets mails, and in which language (RFC 5646); `None` for nobody. A plain function is called in a thread,
 a coroutine function on the application's event loop. What it raises is tried again later."""
+_COUNTS = frozenset({"recovery-code-used", "recovery-codes-low"})
+"""The kinds whose detail is a number of codes; of others a number is a time."""
 PATIENCE = 10.0
 """Seconds for which an address is waited for."""
 
@@ -71,7 +73,8 @@ class Letters:
             "method": claimed.method,
             "address": address,
             "place": None if place is None or address is None else place(address),
-            "left": int(detail) if detail.isdecimal() else None,
+            "left": int(detail) if detail.isdecimal() and claimed.kind in _COUNTS else None,
+            "until": int(detail) if detail.isdecimal() and claimed.kind not in _COUNTS else None,
         }
 
     async def _looked_up(self, user: User, loop: asyncio.AbstractEventLoop | None) -> tuple[str, str | None] | None:

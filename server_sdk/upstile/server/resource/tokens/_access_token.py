@@ -19,6 +19,7 @@ class AccessToken(NamedTuple):
         jkt: the thumbprint of the key that it is bound to, or `None` for a bearer token.
         single_use: it serves one call (upstile profile §4).
         authorization_details: what it approves (RFC 9396).
+        settled_at: until when (epoch seconds) what asks for settled authenticators stays closed to the user.
     """
 
     issuer: str
@@ -36,3 +37,4 @@ class AccessToken(NamedTuple):
     jkt: str | None
     single_use: bool
     authorization_details: tuple[object, ...]
+    settled_at: float | None = None

@@ -98,6 +98,7 @@ class ClaimsReader:
             jkt=_confirmation(get("cnf")),
             single_use=issuer.marks_single_use and get("single_use", False) is not False,
             authorization_details=tuple(details),  # pyright: ignore[reportUnknownArgumentType]
+            settled_at=_time(claims, "settled_at") if issuer.tells_resets and "settled_at" in claims else None,
         )
 
 
@@ -105,6 +106,7 @@ def _usual_reader(issuer: Issuer, audience: frozenset[str], leeway: int, profile
     """One closure for a profile: whatever it does not take, or would refuse, it leaves to the careful reading."""
     validated = SchemaValidator(_schema(profile)).validate_json
     identifier, marks, satisfied_by = issuer.identifier, issuer.marks_single_use, issuer.satisfied_by
+    tells_resets = issuer.tells_resets
     tells, acr, jti, auth_time = profile.is_access_token, profile.acr, profile.jti, profile.auth_time
     aud, client_id, scope, is_list = profile.audience, profile.client_id[0], profile.scope, profile.scope_is_list
 
@@ -117,11 +119,9 @@ def _usual_reader(issuer: Issuer, audience: frozenset[str], leeway: int, profile
             names = get(acr) if isinstance(acr, str) else tuple(acr(claims))
         except _UNREADABLE:
             return None
-        audiences = claims[aud]
+        audiences = (named,) if isinstance(named := claims[aud], str) else named
         if claims["iss"] != identifier or "authorization_details" in claims or get("nbf", 0) > now + leeway:
             return None
-        if isinstance(audiences, str):
-            audiences = (audiences,)
         if audience.isdisjoint(audiences):
             return None
         return AccessToken(  # in the order of its fields: keywords would cost what reading two claims costs
@@ -140,6 +140,7 @@ def _usual_reader(issuer: Issuer, audience: frozenset[str], leeway: int, profile
             claims["cnf"]["jkt"] if get("cnf") else None,
             marks and get("single_use", False) is not False,
             (),
+            get("settled_at") if tells_resets else None,
         )
 
     return usual
@@ -161,6 +162,7 @@ def _schema(profile: TokenProfile) -> core_schema.TypedDictSchema:
         "nbf": time,
         "cnf": core_schema.nullable_schema(bound),
         "single_use": anything,
+        "settled_at": time,
         "authorization_details": anything,
     }
     if profile.auth_time is not None:

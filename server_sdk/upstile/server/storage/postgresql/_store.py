@@ -194,6 +194,10 @@ class PostgresStore:
         ledger = self._own().ledger
         return explained(lambda: ledger.with_notices(work))
 
+    async def settled_at(self, user: User, now: float) -> int | None:
+        """Until when some things stay closed to a user after a reset."""
+        return await self._in_thread(lambda ledger: ledger.settled_at(user, now))
+
     async def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""
         return await self._in_thread(lambda ledger: ledger.audited(user))

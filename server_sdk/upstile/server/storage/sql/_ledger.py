@@ -88,7 +88,9 @@ class SqlLedger:
             if after is not before:
                 write_account(connection, found, after)
             self._note(connection, before, after, spared)
-            _append(connection, rows(result))
+            told = rows(result)
+            _log.settling(connection, told, after)
+            _append(connection, told)
             return result
 
         return write(self._engine, work, lock_number("account", *user))
@@ -104,10 +106,15 @@ class SqlLedger:
             _audit.forget(connection, audited or user)
             if self._has(connection, WITH_NOTICES):
                 _notices.forget(connection, user)
+            _log.settling(connection, rows, after)
             _append(connection, rows)
             return after
 
         return write(self._engine, work, lock_number("account", *user))
+
+    def settled_at(self, user: User, now: float) -> int | None:
+        """Until when some things stay closed to a user after a reset."""
+        return read(self._engine, lambda connection: _log.settled_at(connection, user, now))
 
     def authenticators_after(self, id: str, limit: int) -> list[tuple[User, AuthenticatorRecord]]:
         """The next authenticators of this issuer, in the order of their ids."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from upstile.server.storage._records import GRACE, Account, Revocation
+from upstile.server.storage._records import GRACE, Account, Revocation, Row, Settling, User
 from upstile.server.storage._transactions import LOG_LOCK, take_lock
 from upstile.server.storage.schema import _tables as tables
 
@@ -23,6 +23,25 @@ def ended(before: Account, after: Account, expires_at: int, spared: str | None =
             entries.append(Revocation(kind="spared", name=spared, below=after.proofs, expires_at=expires_at))
         entries.append(Revocation(kind="proofs", name=name, below=after.proofs, expires_at=expires_at))
     return entries
+
+
+def settling(connection: sa.Connection, rows: Sequence[Row], after: Account) -> None:
+    """Note that a user was reset. Each reset ends a generation of proofs, which names the entry."""
+    entries = [
+        Revocation(kind="settling", name=row.subject, below=after.proofs, expires_at=row.until)
+        for row in rows
+        if isinstance(row, Settling)
+    ]
+    append(connection, after.user.issuer, entries)
+
+
+def settled_at(connection: sa.Connection, user: User, now: float) -> int | None:
+    """The latest time of those that the log has for a user, if it is still to come."""
+    query = sa.select(sa.func.max(_log.expires_at)).where(
+        _log.issuer == user.issuer, _log.kind == "settling", _log.name == user.subject, _log.expires_at > now
+    )
+    latest: int | None = connection.execute(query).scalar_one()
+    return latest
 
 
 def not_before(connection: sa.Connection, account: Account) -> Account:

@@ -188,6 +188,10 @@ class SqliteStore:
         """Do some work with the queue of notices. For a thread: it waits."""
         return self._here().ledger.with_notices(work)
 
+    async def settled_at(self, user: User, now: float) -> int | None:
+        """Until when some things stay closed to a user after a reset."""
+        return await asyncio.to_thread(self._here().ledger.settled_at, user, now)
+
     async def audited(self, user: User) -> list[AuditRow]:
         """What the audit table says of a user, the oldest first."""
         return await asyncio.to_thread(self._here().ledger.audited, user)
