@@ -80,6 +80,25 @@ class RestoreResponse(Message):
     sent_in: WholeNumber | None = None
     expires_in: WholeNumber | None = None
 
+    @property
+    def sentences(self) -> str:
+        """What to tell the person who asked."""
+        if self.state == "sent":
+            good = "" if self.expires_in is None else f" It is good for {_in_words(self.expires_in)}."
+            return f"The code was sent by mail.{good} Set up a new way to confirm with it: all others end then."
+        wait = "later" if self.sent_in is None else f"in {_in_words(self.sent_in)}"
+        return (
+            f"You get the code {wait}: come back then, sign in again and ask once more. All your addresses were told."
+            " Whoever can still confirm, or signs in on a device that is known, stops it."
+        )
+
+
+def _in_words(seconds: int) -> str:
+    """How long that is, rounded up: `24 hours`."""
+    size, unit = (3600, "hour") if seconds > 5400 else (60, "minute")
+    count = max(1, -(-seconds // size))
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
 
 class VerifyRequest(Message):
     """The proof that the new authenticator works."""

@@ -1,5 +1,6 @@
 """`upstile authenticators remove`: what cannot be done is refused before anybody is asked."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,3 +97,26 @@ def test_what_cannot_be_added_is_told_before_anything_is_sent(
 def test_what_is_no_set_of_codes_is_not_replaced(shell: Shell, server: respx.MockRouter) -> None:
     _has(server, phone="active")
     assert "is no set of recovery codes" in shell.run("authenticators", "regenerate", "phone").sentence(1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ({"state": "waiting", "sent_in": 86_400}, "You get the code in 24 hours: "),
+        ({"state": "waiting", "sent_in": 3_601}, "You get the code in 61 minutes: "),
+        ({"state": "waiting"}, "You get the code later: "),
+        ({"state": "sent", "expires_in": 60}, "The code was sent by mail. It is good for 1 minute. "),
+        ({"state": "sent"}, "Run `upstile authenticators add totp --enrolment-code`, then sign in again."),
+    ],
+)
+def test_the_command_says_how_far_a_way_back_by_mail_is(
+    shell: Shell, server: respx.MockRouter, reply: dict[str, Any], said: str
+) -> None:
+    entry = {"id": "m", "method": "otp", "name": "my mail", "created": 1, "state": "active", "channel": "email"}
+    server.get(LIST).respond(json={"authenticators": [entry]})
+    server.post(f"{LIST}/m/restore").respond(202, json={"id": "m", **reply})
+    asked = ("authenticators", "restore", "my mail", "--yes")
+    done = shell.run(*asked)
+    assert (done.code, done.out) == (0, "")
+    assert said in " ".join(done.error.split())
+    assert json.loads(shell.run(*asked, "--json").out) == {"id": "m", **reply}

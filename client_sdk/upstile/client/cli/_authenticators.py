@@ -134,6 +134,30 @@ def remove(here: Here, which: Which, yes: Yes = False) -> None:
     _done(here, f'"{_clean(one.name)}" is removed.', one)
 
 
+def restore(here: Here, which: Which, yes: Yes = False) -> None:
+    """Ask for a code by mail, if you have lost everything that you confirm with. You get it a day later.
+
+    NAME is an address that codes are mailed to. Sign in right before, and again a day later; then the same command has
+    the code mailed. Set up a new authenticator with it: `upstile authenticators add totp --enrolment-code`.
+
+    \b
+    Example:
+      upstile authenticators restore "my mail"
+    """
+    with here.client() as client:
+        one = _found(client, which)
+        if one.channel != "email":
+            step = "See the addresses with `upstile authenticators list`: their kind is otp."
+            raise Ending(f'"{_clean(one.name)}" is no address that a code can be mailed to', step, code=PROBLEM)
+        _be_sure(here, yes, "Have you lost everything that you confirm with? All your addresses are told that you ask.")
+        asked = client.authenticators.restore(one.id)
+    here.note(asked.sentences)
+    if asked.state == "sent":
+        here.note("Run `upstile authenticators add totp --enrolment-code`, then sign in again.")
+    if here.options.as_json:
+        here.show("", asked.to_members())
+
+
 def _method(kind: str, to: str | None) -> "Method":
     from upstile.client import ConfigurationError, Otp, RecoveryCode, Totp, WebAuthn
 

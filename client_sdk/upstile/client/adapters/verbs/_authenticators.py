@@ -23,6 +23,7 @@ from upstile.protocol import (
     MalformedMessage,
     Message,
     Problem,
+    RestoreResponse,
 )
 
 M = TypeVar("M", bound=Message)
@@ -98,6 +99,22 @@ class Authenticators:
         """Remove one; the last one stays."""
         _content(self._send("DELETE", id))
 
+    def restore(self, id: str) -> RestoreResponse:
+        """Ask for the way back of who lost every way to confirm: a code by mail, a day later.
+
+        All destinations of the user are told. After a day, and for two more, the same call after a new sign-in mails
+        the code: `enroll(Totp(), "new phone", enrolment_code=code)`. Then all that was enrolled before is out of use,
+        and the person signs in again. Whoever can still confirm, or signs in on a known device, stops it. The reply's
+        `sentences` are for the person. Nobody is asked for anything.
+
+        Args:
+            id: an entry of `list()`, of codes by mail.
+
+        Raises:
+            CeremonyFailed: the server has no such way, the sign-in is older than ten minutes, or it is too soon.
+        """
+        return self._call(RestoreResponse, "POST", id, "restore")
+
     def _may_ask(self, method: Method) -> None:
         refuse_dead_lock(self._client.step_up_auth.session.prompter)
         check_may_add(self._client.step_up_auth, method)
@@ -160,6 +177,10 @@ class AsyncAuthenticators:
     async def remove(self, id: str) -> None:
         """Remove one; the last one stays."""
         _content(await self._send("DELETE", id))
+
+    async def restore(self, id: str) -> RestoreResponse:
+        """Ask for a code by mail after everything was lost, as `Authenticators.restore`."""
+        return await self._call(RestoreResponse, "POST", id, "restore")
 
     async def _may_ask(self, method: Method) -> None:
         check_may_add(self._client.step_up_auth, method)
