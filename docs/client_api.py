@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from docs.troubleshooting import page_with
+from docs.generated import page_with
 from upstile import client
 from upstile.client import Client, StepUpAuth, UpstileError
 

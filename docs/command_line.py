@@ -5,6 +5,7 @@ from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 
+from docs.generated import page_with
 from upstile import client
 from upstile.client import ConfigurationError, StepUpError
 from upstile.client.cli._command import command
@@ -13,7 +14,7 @@ from upstile.client.cli._ending import CODES, MEANINGS, PROBLEM
 PAGE = Path(__file__).parent / "cli.md"
 BEGIN, END = "<!-- reference: made from the help -->", "<!-- reference: end -->"
 _COMMANDS = ["", "login", "logout", "status", "request", "step-up", "authenticators"]
-_OF_AUTHENTICATORS = ["list", "add", "regenerate", "rename", "open", "remove"]
+_OF_AUTHENTICATORS = ["list", "add", "regenerate", "rename", "open", "remove", "restore"]
 
 
 def commands() -> list[str]:
@@ -40,7 +41,7 @@ def reference() -> str:
     exits = "\n".join(f"| {code} | {meaning} | {_errors(code)} |" for code, meaning in MEANINGS.items())
     helps = "\n\n".join(f"### `{f'upstile {name}'.strip()}`\n```\n{help_of(name)}\n```" for name in commands())
     head = "| code | meaning | `error.code` of the SDK |\n|---|---|---|"
-    return f"## Exit codes\n\n{head}\n{exits}\n\n## The commands\n\n{helps}\n"
+    return f"{BEGIN}\n## Exit codes\n\n{head}\n{exits}\n\n## The commands\n\n{helps}\n{END}"
 
 
 def _errors(exit_code: int) -> str:
@@ -49,13 +50,6 @@ def _errors(exit_code: int) -> str:
     kinds = [kind for kind in public if isinstance(kind, type) and issubclass(kind, StepUpError | ConfigurationError)]
     codes = [kind.code for kind in kinds if kind is not StepUpError and CODES.get(kind.code, PROBLEM) == exit_code]
     return ", ".join(f"`{code}`" for code in sorted(codes))
-
-
-def page_with(part: str, page: str) -> str:
-    """The page, with the part between its marks replaced."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{part}{END}{after}"
 
 
 if __name__ == "__main__":

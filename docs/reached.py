@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request
 from fido2.ctap import CtapDevice
 
-from docs.troubleshooting import page_with
+from docs.generated import page_with
 from examples.bank.person import AuthenticatorApp
 from examples.bank.serving import serving
 from upstile.client import Client, Method, NoMethodAvailable, Occasion, Otp, Password, RecoveryCode, Totp, Way, WebAuthn

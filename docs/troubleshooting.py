@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 from types import ModuleType
 
+from docs.generated import page_with
 from upstile.server._words import CASES, WORDS, Words
 
 ROOT = Path(__file__).parents[1]
@@ -97,13 +98,6 @@ def server_part() -> str:
     errors = "\n".join(f"### {area}\n{_area(area)}" for area in areas)
     start = f"## Errors of start, stores and command\n{_ERRORS}\n{errors}"
     return f"{BEGIN}\n## Refusals\n{_REFUSALS}\n{refusals}\n{start}\n{END}"
-
-
-def page_with(part: str, page: str) -> str:
-    """The page with a part replaced; its first and its last line say where."""
-    begin, end = part[: part.index("\n")], part[part.rindex("\n") + 1 :]
-    before, _, rest = page.partition(begin)
-    return before + part + rest.partition(end)[2]
 
 
 _REFUSALS = """

@@ -1,7 +1,7 @@
 """`docs/methods.md` says what each set of methods reaches, as the client and a server find out."""
 
+from docs.generated import page_with
 from docs.reached import PAGE, table
-from docs.troubleshooting import page_with
 
 
 def test_the_page_is_what_the_command_writes() -> None:

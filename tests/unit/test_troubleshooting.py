@@ -3,7 +3,8 @@
 import ast
 from pathlib import Path
 
-from docs.troubleshooting import ERRORS, PAGE, SERVER, messages, page_with, rows, server_part
+from docs.generated import page_with
+from docs.troubleshooting import ERRORS, PAGE, SERVER, messages, rows, server_part
 from upstile.server._words import WORDS
 
 COMMAND = "uv run python -m docs.troubleshooting"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.command_line import PAGE, commands, page_with, reference
+from docs.command_line import PAGE, commands, reference
+from docs.generated import page_with
 from support.shell import Shell, loaded, noting
 from upstile.client.cli import _ending
 

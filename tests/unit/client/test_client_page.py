@@ -3,7 +3,7 @@
 import pytest
 
 from docs.client_api import GROUPS, PAGE, api, errors_of
-from docs.troubleshooting import page_with
+from docs.generated import page_with
 from upstile import client
 from upstile.client.adapters._options import OWN
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.troubleshooting import PAGE, page_with
+from docs.generated import page_with
+from docs.troubleshooting import PAGE
 from docs.troubleshooting_client import client_part, kinds, rows_of
 from support.desk import Desk
 from support.words import protocol_words_in
