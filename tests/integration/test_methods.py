@@ -13,9 +13,8 @@ from support.own_app import OwnApp, own_app
 from support.own_methods import context
 from support.wire_driver import new_key, problem_of, with_passkey
 from upstile.server import ConfigurationError
-from upstile.server.authorization.ceremony import _answer
-from upstile.server.authorization.methods import Method, configured
-from upstile.server.methods import Totp, WebAuthn
+from upstile.server.authorization.methods import Method, _in_time, configured
+from upstile.server.methods import AuthenticatorRecord, Confirmed, Enrolled, Totp, User, Wanted, WebAuthn
 
 pytestmark = pytest.mark.anyio
 NUMBER = "12345678"
@@ -121,7 +120,7 @@ async def test_a_check_that_breaks_is_no_free_guess(tmp_path: Path, monkeypatch:
             raise ConnectionError("the service is away")
         return await _service(number, challenge, answer)
 
-    monkeypatch.setattr(_answer, "VERIFY_WITHIN", 0.05)
+    monkeypatch.setattr(_in_time, "WITHIN", 0.05)
     async with own_app(tmp_path, methods=[ChallengeCard(fragile)]) as app:
         await app.sign_in()
         await _enroll_card(app)
@@ -134,6 +133,62 @@ async def test_a_check_that_breaks_is_no_free_guess(tmp_path: Path, monkeypatch:
         broken = False  # five were counted
         locked = await app.start(authn_methods_supported="card")
         assert locked.reply.json()["error"] in {"temporarily_locked", "invalid_grant"}
+
+
+class FragileCard(ChallengeCard):
+    """Breaks, or hangs, while it is set up.
+
+    Attributes:
+        when: at which verb; nowhere by default.
+    """
+
+    when = ""
+    how = ""
+
+    async def enroll(self, wanted: Wanted) -> Enrolled:
+        await self._breaks("enroll")
+        return await super().enroll(wanted)
+
+    async def confirm(self, user: User, record: AuthenticatorRecord, response: str, now: float) -> Confirmed | None:
+        await self._breaks("confirm")
+        return await super().confirm(user, record, response, now)
+
+    async def _breaks(self, verb: str) -> None:
+        if self.when == verb and self.how == "hangs":
+            await asyncio.Event().wait()
+        if self.when == verb:
+            raise ConnectionError("the service says: secret 1234")
+
+
+@pytest.mark.parametrize("how", ["raises", "hangs"])
+async def test_a_method_that_breaks_while_it_is_set_up_costs_nothing_but_a_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    monkeypatch.setattr(_in_time, "WITHIN", 0.05)
+    card = FragileCard(_service)
+    card.how = how
+    async with own_app(tmp_path, methods=[card]) as app:
+        code = await app.server.enrolment_code("ada")
+        await app.sign_in()
+        body = {"method": "card", "name": "card", "destination": "12345678", "enrolment_code": code}
+        card.when = "enroll"
+        async with asyncio.timeout(3):
+            begun = await app.call("POST", "/stepup/authenticators", json=body)
+        assert (begun.status_code, problem_of(begun)) == (503, "temporarily-unavailable")
+        assert int(begun.headers["retry-after"]) > 0
+        assert (await app.call("GET", "/stepup/authenticators")).json()["authenticators"] == []
+        card.when = "confirm"
+        begun = await app.call("POST", "/stepup/authenticators", json=body)  # the code is still good
+        assert begun.status_code == 201, begun.text
+        path = f"/stepup/authenticators/{begun.json()['id']}/verify"
+        right = {"otp": _says(NUMBER, begun.json()["options"]["challenge"])}
+        for _ in range(4):
+            async with asyncio.timeout(3):
+                broken = await app.call("POST", path, json=right)
+            assert problem_of(broken) == "temporarily-unavailable"
+        card.when = ""
+        assert (await app.call("POST", path, json=right)).json()["state"] == "active"  # the fifth, and last
+        assert "secret 1234" not in caplog.text
 
 
 def _twice() -> Sequence[Any]:

@@ -12,7 +12,7 @@ import pytest
 from support.mailbox import Mailbox, enroll, start
 from support.own_app import OwnApp, own_app
 from support.wire_driver import Started, new_key, problem_of
-from upstile.server.authorization.ceremony import _answer
+from upstile.server.authorization.methods import _in_time
 from upstile.server.methods import Check, EmailCode, Password, Totp
 
 pytestmark = pytest.mark.anyio
@@ -152,7 +152,7 @@ async def test_a_check_that_breaks_is_503_and_no_free_guess(
             raise ConnectionError(f"no reply to https://directory.example/check?user={user}&password={password}")
         return object()
 
-    monkeypatch.setattr(_answer, "VERIFY_WITHIN", 0.05)
+    monkeypatch.setattr(_in_time, "WITHIN", 0.05)
     async with own_app(tmp_path, methods=[Password(check)]) as app:
         await app.sign_in()
         for _ in range(5):

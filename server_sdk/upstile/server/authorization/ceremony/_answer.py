@@ -4,16 +4,13 @@ Two transactions: `_claim` before anything is checked, `_outcome` after. A node 
 and what it would have written is written by nobody: after ten seconds the identical form is judged again, uncounted.
 """
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any
 
 from upstile.protocol import AnswerRequest, CodeResponse, MalformedMessage
-from upstile.server._errors import AuthorizationError, ConfigurationError, StorageUnavailable
-from upstile.server._hook import kind_and_place
+from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpResponse, json_response
 from upstile.server.audit import EventKind, Events, in_words, learn
 from upstile.server.authorization._lives import CLAIM_LIFE
@@ -35,15 +32,13 @@ from upstile.server.authorization.ceremony._sessions import Session, open_reply
 from upstile.server.authorization.ceremony._steps import Steps, temporarily_locked
 from upstile.server.authorization.ceremony._subject import Subjects
 from upstile.server.authorization.methods import Method, Sends, Verified
+from upstile.server.authorization.methods._in_time import MethodFailed, in_time
 from upstile.server.authorization.tokens._codes import issued
 from upstile.server.authorization.user._budgets import LAST_TRY, TRIES, whole_seconds
 from upstile.server.authorization.user._closing import Closings
 from upstile.server.authorization.user._restore_cancels import RestoreCancels
 from upstile.server.storage import AuthenticatorRecord, Found, Kept, Names, OneTimeKey, Storage, User
 
-VERIFY_WITHIN = 5.0
-"""Seconds that a method may take to judge an answer: less than a claim holds."""
-_log = logging.getLogger("upstile.server")
 _LOOKS = 2
 """Times that an answer is held against the authenticators: of two that race, the later one sees what the first did."""
 
@@ -187,7 +182,7 @@ class Answers:
         state, authenticators = answer.ceremony.offered[method.traits.key], claimed.authenticators
         for _ in range(_LOOKS):
             verdict = method.verify(answer.response, state, user, authenticators, claimed.claim.judged_at)
-            verified = await _in_time(verdict, method.traits.name)
+            verified = await _judged(verdict, method.traits.name)
             if verified is None or await self._is_refused_copy(answer, verified, now):
                 break
             try:
@@ -264,20 +259,15 @@ class Answers:
         return frozenset(record.id for record in claimed.authenticators if failures.get(record.id, 0) >= LAST_TRY)
 
 
-async def _in_time(verdict: Awaitable[Verified | None], method: str) -> Verified | None:
+async def _judged(verdict: Awaitable[Verified | None], method: str) -> Verified | None:
     """What a method says, if it says it in time.
 
     Raises:
         AuthorizationError: it breaks or hangs. The try stays counted: what breaks the check must be no free guess.
     """
     try:
-        async with asyncio.timeout(VERIFY_WITHIN):
-            return await verdict
-    except (StorageUnavailable, ConfigurationError):  # what everything stands on
-        raise
-    except Exception as error:
-        # NOTE: not what the error says: that may quote the password, as some HTTP libraries quote URLs.
-        _log.error("the method %s failed to judge an answer: %s", method, kind_and_place(error))
+        return await in_time(verdict, method, "judge an answer")
+    except MethodFailed as error:
         raise temporarily_unavailable("the answer could not be judged", int(CLAIM_LIFE)) from error
 
 

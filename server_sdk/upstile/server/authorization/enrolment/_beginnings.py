@@ -18,6 +18,7 @@ from upstile.server.authorization.enrolment._changes import (
     invalid,
     not_found,
     read,
+    said_in_time,
     user_of,
 )
 from upstile.server.authorization.enrolment._enrolment_rights import Bar, EnrolmentRights, first_enrolment
@@ -132,7 +133,7 @@ class Beginnings:
         self._changes.count(call, now)
         id, who = token_urlsafe(12), beginner_of(call)
         wanted = Wanted(user=user_of(call), id=id, account=await self._rights.account(call, now))
-        enrolled = await method.enroll(wanted)
+        enrolled = await said_in_time(method.enroll(wanted), method, "enrol")
         event = self._changes.event("recovery-codes-regenerated", call, record, now)
 
         def decide(account: Account) -> tuple[Account, AuthenticatorRecord | None]:
@@ -207,7 +208,8 @@ async def _enrolled(methods: Sequence[Method], wanted: Wanted) -> tuple[Method, 
     for method in methods:
         own = tuple(active_of(method, wanted.existing))
         try:
-            return method, await method.enroll(replace(wanted, existing=own))
+            begun = method.enroll(replace(wanted, existing=own))
+            return method, await said_in_time(begun, method, "enrol", verdicts=(MalformedMessage,))
         except MalformedMessage as error:
             refused = str(error)
     raise invalid(refused)

@@ -1,12 +1,12 @@
 """What every request of the authenticators endpoint does: who asks is known, and may; what is changed is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 from upstile.protocol import MalformedMessage, Message, Requirement
 from upstile.server._allowance import Allowance
 from upstile.server._errors import Rejection
-from upstile.server._http import HttpRequest
+from upstile.server._http import RETRY_AFTER, HttpRequest
 from upstile.server.audit import EventKind, Events, SecurityEvent, learn
 from upstile.server.authorization.enrolment._enrolment_rights import (
     Bar,
@@ -15,6 +15,8 @@ from upstile.server.authorization.enrolment._enrolment_rights import (
     EnrolmentRights,
     first_enrolment,
 )
+from upstile.server.authorization.methods import Method
+from upstile.server.authorization.methods._in_time import MethodFailed, in_time
 from upstile.server.authorization.user._account import beginner, find, is_begun_by, live
 from upstile.server.authorization.user._elsewhere import Elsewhere, NoLogin
 from upstile.server.authorization.user._ends import Ends, TokenEnded
@@ -167,6 +169,16 @@ def read(model: type[M], request: HttpRequest) -> M:
         return model.from_json(request.body)
     except MalformedMessage as error:
         raise invalid(str(error)) from error
+
+
+async def said_in_time(
+    waiting: Awaitable[T], method: Method, doing: str, *, verdicts: tuple[type[Exception], ...] = ()
+) -> T:
+    """What a method says to a beginning or a first proof. Raises `Rejection` (503) where it breaks or hangs."""
+    try:
+        return await in_time(waiting, method.traits.name, doing, verdicts=verdicts)
+    except MethodFailed as error:
+        raise problem("temporarily-unavailable", 503, retry_after=RETRY_AFTER) from error
 
 
 def invalid(why: str) -> Rejection:

@@ -15,6 +15,7 @@ from upstile.server.authorization.enrolment._changes import (
     invalid,
     not_found,
     read,
+    said_in_time,
     user_of,
     wire_name,
 )
@@ -167,7 +168,7 @@ class Enrolment:
         if counted is None:
             raise not_found()
         pending, is_last = counted
-        confirmed = await method.confirm(user, pending, response, now)
+        confirmed = await said_in_time(method.confirm(user, pending, response, now), method, "judge a first proof")
         try:
             if confirmed is not None:
                 active = await self._activated(call, record, confirmed, event, now)

@@ -254,7 +254,7 @@ class Method(Protocol):
         ...
 
     async def enroll(self, wanted: Wanted) -> Enrolled:
-        """Begin to enrol.
+        """Begin to enrol, within a few seconds: an error that it raises, or more time, is answered with 503.
 
         Raises:
             MalformedMessage: what was asked for makes no sense, such as the destination.
@@ -270,5 +270,8 @@ class Method(Protocol):
         ...
 
     async def confirm(self, user: User, record: AuthenticatorRecord, response: Any, now: float) -> Confirmed | None:
-        """Judge the first proof of a pending authenticator; `None` if it is wrong."""
+        """Judge the first proof of a pending authenticator; `None` if it is wrong.
+
+        It has as long as `verify`, and what it raises counts the try too.
+        """
         ...
