@@ -2,7 +2,7 @@
 
 from upstile.server.audit._addresses import Addresses
 from upstile.server.audit._circumstances import learn, whereabouts
-from upstile.server.audit._event import SecurityEvent, stored_subject
+from upstile.server.audit._event import SecurityEvent, place_of, stored_subject
 from upstile.server.audit._events import Events
 from upstile.server.audit._json_lines import JsonLines
 from upstile.server.audit._kinds import KINDS, EventKind, Outcome
@@ -21,6 +21,7 @@ __all__ = [
     "SecurityEvent",
     "in_words",
     "learn",
+    "place_of",
     "refused_call",
     "stored_subject",
     "whereabouts",

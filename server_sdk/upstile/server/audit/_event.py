@@ -31,6 +31,7 @@ class SecurityEvent:
         reason: why something was refused or changed: an error code, or what the help desk wrote.
         detail: the sentence for developers that went with a refusal.
         by: who changed it, where that is not the user.
+        told: the mail addresses that were told of it already, as `place_of` has them.
         verified: whether a good token stands behind it. Where none does, it is for the log and the counters only: who
             has none must not fill the table.
     """
@@ -48,6 +49,7 @@ class SecurityEvent:
     reason: str | None = None
     detail: str | None = None
     by: str | None = None
+    told: tuple[str, ...] = ()
     verified: bool = True
 
     @property
@@ -88,11 +90,22 @@ class SecurityEvent:
         if not subject or len(subject) > LONGEST or not _is_text(subject):
             return None
         row = self.row()
-        return NoticeRow(issuer, subject, self.kind, self.at, row.client_id, row.method, row.address, row.detail)
+        detail = " ".join(self.told)[:LONGEST] if self.told else row.detail
+        return NoticeRow(issuer, subject, self.kind, self.at, row.client_id, row.method, row.address, detail)
 
     def fields(self) -> dict[str, Any]:
         """What the log says, by name: the row without what is not known."""
         return {name: value for name, value in self.row()._asdict().items() if value is not None}
+
+
+def place_of(user: User, address: str) -> str:
+    """A user's mail address, so that two can be compared and none is read.
+
+    Args:
+        user: whose.
+        address: with its domain in ASCII.
+    """
+    return sha256("\0".join((*user, address)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def stored_subject(subject: str) -> str:

@@ -1,18 +1,20 @@
 """Asking for a code by mail after everything was lost: a day later, and not unnoticed (docs/decisions/0020)."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Literal
 
 from upstile.protocol import RestoreResponse
 from upstile.server._http import HttpRequest, HttpResponse, json_response
-from upstile.server.audit import Events, whereabouts
+from upstile.server.audit import Events, place_of, whereabouts
 from upstile.server.authorization._lives import ENROLMENT_CODE_LIFE
 from upstile.server.authorization._spoken_code import new_code
 from upstile.server.authorization.enrolment._changes import Changes, Path, invalid, user_of
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
 from upstile.server.authorization.enrolment._first_codes import FirstCodes
-from upstile.server.authorization.methods import Method, Order, Restores
+from upstile.server.authorization.methods import Mails, Method, Order, Restores
 from upstile.server.authorization.user._account import live
 from upstile.server.authorization.user._restore import Stage, asked, code_sent, stage_of
 from upstile.server.resource._guarded_call import GuardedCall
@@ -78,10 +80,18 @@ class Restoring:
         told = await asyncio.gather(*(self._reach[order.record.method].tell(order, None) for order in orders))
         if not all(told):
             raise await self._first_codes.given_back(call, record, now)
-        event = self._changes.event("restore-asked", call, record, now)
+        event = replace(self._changes.event("restore-asked", call, record, now), told=self._mailed(orders))
         by = call.token.jkt or ""  # which `fresh` asks for
         if await self._changes.change(call, lambda found: asked(found, record.id, by, now), now, event):
             await self._events.tell(event, written=True)
+
+    def _mailed(self, orders: Sequence[Order]) -> tuple[str, ...]:
+        """The mail addresses that were told."""
+        writers = ((order, self._reach[order.record.method]) for order in orders)
+        mailed = (
+            (order.user, it.mailed_to(order.user, order.record)) for order, it in writers if isinstance(it, Mails)
+        )
+        return tuple(place_of(user, address) for user, address in mailed if address is not None)
 
     async def _send(self, call: GuardedCall, record: AuthenticatorRecord, method: Restores, now: float) -> None:
         """Mail a code, then remember it: one that nobody remembers is good for nothing."""

@@ -6,6 +6,7 @@ from upstile.server.authorization.methods._context import MethodContext, Secrets
 from upstile.server.authorization.methods._method import (
     Confirmed,
     Enrolled,
+    Mails,
     Method,
     Offered,
     Order,
@@ -30,6 +31,7 @@ __all__ = [
     "Deliver",
     "EmailCode",
     "Enrolled",
+    "Mails",
     "Method",
     "MethodContext",
     "Offered",

@@ -195,6 +195,15 @@ class Restores(Protocol):
         ...
 
 
+@runtime_checkable
+class Mails(Protocol):
+    """What a method can do besides if it sends mails: then `notices=` say nothing twice at one address."""
+
+    def mailed_to(self, user: User, record: AuthenticatorRecord) -> str | None:
+        """The address that `tell` writes to, its domain in ASCII; `None` where that is no mail."""
+        ...
+
+
 class Method(Protocol):
     """One way to prove who one is."""
 

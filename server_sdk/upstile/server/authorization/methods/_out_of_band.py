@@ -125,14 +125,19 @@ class OutOfBandCode:
         lasts = RESTORE_DELAY if code is None else ENROLMENT_CODE_LIFE
         return await handed_over(self._deliver, self._message(order, code or "", lasts))
 
+    def mailed_to(self, user: User, record: AuthenticatorRecord) -> str | None:
+        """The address, where codes go by mail."""
+        return self._destination(user, record) if self._channel == "email" else None
+
+    def _destination(self, user: User, record: AuthenticatorRecord) -> str:
+        return self._context.secrets.open(record.data["destination"], user, record.id, "destination").decode()
+
     def _message(self, order: Order, code: str, expires_in: int) -> CodeMessage:
-        record, user = order.record, order.user
-        address = self._context.secrets.open(record.data["destination"], user, record.id, "destination").decode()
         return CodeMessage(
             channel=self._channel,
-            destination=address,
+            destination=self._destination(order.user, order.record),
             code=code,
-            user=user,
+            user=order.user,
             account=order.account,
             service=self._context.name,
             app=order.app,

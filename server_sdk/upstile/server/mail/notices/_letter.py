@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any
 
+from upstile.server.audit import place_of
+from upstile.server.mail._address import read_address
 from upstile.server.mail._mail import Mail
 from upstile.server.mail._texts import Texts
 from upstile.server.mail.notices._kinds import MAILS
@@ -15,6 +17,8 @@ Address = Callable[[User], Awaitable[tuple[str, str | None] | None] | tuple[str,
 a coroutine function on the application's event loop. What it raises is tried again later."""
 _COUNTS = frozenset({"recovery-code-used", "recovery-codes-low"})
 """The kinds whose detail is a number of codes; of others a number is a time."""
+_TOLD = frozenset({"restore-asked"})
+"""The kinds that mail destinations are told of by the ceremony itself; their detail says which."""
 PATIENCE = 10.0
 """Seconds for which an address is waited for."""
 
@@ -58,6 +62,8 @@ class Letters:
         if found is None:
             return None
         to, language = found
+        if claimed.kind in _TOLD and _is_told(user, to, claimed.detail or ""):
+            return None
         made = self._texts.render(MAILS[claimed.kind], language, self._facts(claimed))  # type: ignore[index]
         return Mail(to=to, subject=made.subject, text=made.text, html=made.html, language=made.language, id=claimed.id)
 
@@ -84,6 +90,11 @@ class Letters:
         if loop is None or not loop.is_running():
             return await found
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaited(found), loop))
+
+
+def _is_told(user: User, to: str, told: str) -> bool:
+    """Whether the same words went to this address already."""
+    return place_of(user, read_address(to).spec) in told.split()
 
 
 async def _awaited(
