@@ -1,7 +1,7 @@
 """What `check` looks at: clocks that differ, issuers that are away, what was left at its default."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,4 +113,7 @@ def test_calls_that_change_something_without_a_guard_are_to_be_looked_at() -> No
         "POST /notes declares an optional one",
     ]
     assert asked(recent) == "mfa of the last 300 seconds, scope pay, “Confirm this transfer”"
+    assert asked(replace(recent, settled=True)) == (
+        "mfa of the last 300 seconds, scope pay, not soon after a reset, “Confirm this transfer”"
+    )
     assert [finding.level for finding in inspect_calls(None)] == ["wrong"]

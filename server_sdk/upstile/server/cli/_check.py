@@ -76,4 +76,5 @@ def _call(call: DeclaredCall) -> dict[str, Any]:
 
 
 def _requirements(found: Iterable[Requirement]) -> list[dict[str, Any]]:
-    return [{"acr": it.acr, "max_age": it.max_age, "scope": it.scope, "reason": it.reason} for it in found]
+    names = ("acr", "max_age", "scope", "reason", "settled")
+    return [{name: getattr(it, name) for name in names} for it in found]

@@ -38,6 +38,8 @@ def asked(requirement: Requirement) -> str:
     words = [str(requirement) if requirement.authenticates else "a token"]
     if requirement.scope:
         words.append(f"scope {' '.join(requirement.scope)}")
+    if requirement.settled:
+        words.append("not soon after a reset")
     if requirement.reason is not None:
         words.append(f"“{requirement.reason}”")
     return ", ".join(words)
