@@ -22,9 +22,9 @@ from benchmarks.tokens import URL, Tokens
 from upstile.protocol import base64url_decode, create_proof, es256_jwk, jwk_thumbprint, token_hash
 from upstile.server import AccessToken, Requirement
 from upstile.server._http import HttpRequest
-from upstile.server.deployment._replay import ReplaySet
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._refusal import Refusals
+from upstile.server.resource._replay import ReplaySet
 from upstile.server.storage import Names, Revocations
 from upstile.server.storage._records import Revocation
 from upstile.server.storage.sqlite import SqliteStore

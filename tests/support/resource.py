@@ -13,11 +13,11 @@ from upstile.protocol import Requirement, create_proof, es256_jwk, jwk_thumbprin
 from upstile.server import AccessToken, Rejection
 from upstile.server._errors import StorageUnavailable
 from upstile.server._http import HttpRequest
-from upstile.server.deployment._replay import ReplaySet
 from upstile.server.resource._admission import Admission
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._refusal import Refusals
+from upstile.server.resource._replay import ReplaySet
 from upstile.server.resource.tokens._jwt import SignedTokens
 from upstile.server.resource.tokens._keys import VerificationKeys
 from upstile.server.storage._names import Names

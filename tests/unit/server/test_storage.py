@@ -16,7 +16,7 @@ from support.wire_driver import enrolled_app
 from upstile.protocol import DPoPProof
 from upstile.server import StorageUnavailable
 from upstile.server.authorization.methods._totp import totp_code
-from upstile.server.deployment._replay import MEMORY, ReplaySet
+from upstile.server.resource._replay import MEMORY, ReplaySet
 
 NOW = 1_800_000_000.0
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "rfc6238.json").read_text())

@@ -8,7 +8,7 @@ from support.resource import BOUND, NOW, Resource, bearer, bound_call, finished,
 from upstile.protocol import Requirement
 from upstile.server import Rejection
 from upstile.server._http import HttpRequest
-from upstile.server.deployment._replay import MEMORY
+from upstile.server.resource._replay import MEMORY
 from upstile.server.storage._records import OneTimeKey
 
 ANY = Requirement()

@@ -6,7 +6,7 @@ from upstile.protocol import InvalidProof, verify_proof
 from upstile.server._errors import AuthorizationError
 from upstile.server._http import HttpRequest
 from upstile.server._public_url import PublicUrl
-from upstile.server.deployment._replay import MEMORY, ReplaySet
+from upstile.server.resource._replay import MEMORY, ReplaySet
 from upstile.server.storage import Found, Kept, Names, OneTimeKey, Record
 
 

@@ -9,11 +9,11 @@ from upstile.server._route import document_route
 from upstile.server.audit import Events
 from upstile.server.deployment._deployment import Deployment
 from upstile.server.deployment._documents import path_of, resource_metadata
-from upstile.server.deployment._replay import ReplaySet
 from upstile.server.deployment._settings import BaseUrl
 from upstile.server.resource._external import External
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._refusal import Refusals
+from upstile.server.resource._replay import ReplaySet
 from upstile.server.resource._revocation_list import NothingRevoked
 from upstile.server.resource.tokens._issuers import together
 from upstile.server.storage import Names, Storage

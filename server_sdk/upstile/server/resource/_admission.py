@@ -10,8 +10,8 @@ from upstile.protocol import InvalidProof, Requirement, base64url_encode, verify
 from upstile.server._errors import StorageUnavailable
 from upstile.server._http import HttpRequest, RawHeaders
 from upstile.server._public_url import PublicUrl
-from upstile.server.deployment._replay import ReplaySet
 from upstile.server.resource._evaluate import Satisfied, evaluate
+from upstile.server.resource._replay import ReplaySet
 from upstile.server.resource._revocation_list import RevocationList
 from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.resource.tokens._verifier import Verifier

@@ -16,12 +16,12 @@ from upstile.protocol import DPoPProof, Requirement
 from upstile.server._errors import ConfigurationError, IssuerUnavailable, Rejection, StorageUnavailable
 from upstile.server._http import HttpRequest
 from upstile.server._public_url import PublicUrl
-from upstile.server.deployment._replay import MEMORY, ReplaySet
 from upstile.server.resource._admission import Admission
 from upstile.server.resource._evaluate import Cause, Challenge, Satisfied, Unmet, evaluate
 from upstile.server.resource._guarded_call import GuardedCall, yes
 from upstile.server.resource._presented import credentials_of, proof_of
 from upstile.server.resource._refusal import Refusals
+from upstile.server.resource._replay import MEMORY, ReplaySet
 from upstile.server.resource._revocation_list import RevocationList
 from upstile.server.resource._single_use import used_by_one_call
 from upstile.server.resource.tokens._access_token import AccessToken
