@@ -50,13 +50,7 @@ def parts_of(settings: Settings) -> Parts:
     """Make them."""
     url, storage, methods = settings.url, settings.storage, _methods(settings)
     reachable = offered_with([method.potential(user_verification=True, now=0) for method in methods])
-    issuer = Issuer(
-        identifier=url,
-        satisfies=SATISFIES,
-        acr_values_supported=reachable,
-        marks_single_use=True,
-        tells_resets=settings.cooling_off is not None,
-    )
+    issuer = _issuer(settings, reachable)
     signing = SigningKeys(storage.durable, settings.seal, url, rotate_after=settings.rotate_keys_after)
     verifier = SignedTokens(issuer=issuer, audience=frozenset({url}), keys=signing.verification, look=signing.look)
     names, replays = Names(url), ReplaySet()
@@ -71,12 +65,7 @@ def parts_of(settings: Settings) -> Parts:
         signing=signing,
         names=names,
         revocations=revocations,
-        possession=ProofOfPossession(
-            url=url,
-            names=names,
-            replays=replays if settings.replay == "node" else None,
-            required=settings.dpop_required,
-        ),
+        possession=_possession(settings, names, replays),
         methods=methods,
         closings=Closings(storage=storage, names=names),
         cooling=CoolingOff(settings.cooling_off, storage.durable, settings.events),
@@ -91,6 +80,21 @@ def parts_of(settings: Settings) -> Parts:
             names=names,
             replay=settings.replay,
         ),
+    )
+
+
+def _possession(settings: Settings, names: Names, replays: ReplaySet) -> ProofOfPossession:
+    noted = replays if settings.replay == "node" else None
+    return ProofOfPossession(url=settings.url, names=names, replays=noted, required=settings.dpop_required)
+
+
+def _issuer(settings: Settings, reachable: tuple[str, ...]) -> Issuer:
+    return Issuer(
+        identifier=settings.url,
+        satisfies=SATISFIES,
+        acr_values_supported=reachable,
+        marks_single_use=True,
+        tells_resets=settings.cooling_off is not None,
     )
 
 
