@@ -138,6 +138,8 @@ class Deployment:
             await asyncio.to_thread(keeper.stop)
         for each in self.external:
             await each.aclose()
+        if self.authority is not None:
+            self.authority.revocations.closed()
         for store in self.storage.stores if self.storage else ():
             await store.aclose()
 
