@@ -99,10 +99,8 @@ class StepUpVerbs(HelpDeskVerbs):
             check_positive("audit_kept_for", audit_kept_for)
         kept = None
         if storage is not None:
-            where = read_storage(storage)
-            check_memory(where, base)
             kept = stores(
-                where,
+                check_memory(read_storage(storage), base),
                 None if one_time is None else read_one_time(one_time),
                 base.url,
                 None,
@@ -200,8 +198,7 @@ class StepUpVerbs(HelpDeskVerbs):
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
         base = check_url(url, allow_insecure_loopback=allow_insecure_loopback)
-        where = read_storage(storage)
-        check_memory(where, base)
+        where = check_memory(read_storage(storage), base)
         seal = find_seal(secret_keys, key_file(where) if base.is_loopback else None, forgets=where.kind == "memory")
         party = rp_id or base.host
         origins = (base.origin, *webauthn_origins)

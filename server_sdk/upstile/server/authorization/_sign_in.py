@@ -37,6 +37,9 @@ class SignIn:
         restore_cancels: ends a way back by mail when a known key signs in.
         life: seconds that a base login lasts.
         elsewhere: the issuer at which all users sign in instead, if there is one.
+
+    Attributes:
+        apps: the registered apps.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class SignIn:
         elsewhere: str | None = None,
     ) -> None:
         self._issuer = issuer
-        self._apps = apps
+        self.apps = apps
         self._mint = mint
         self._storage = storage
         self._names = names
@@ -99,7 +102,7 @@ class SignIn:
         check_subject(subject)
         check_amr(amr)
         signed_in_at = _checked_time(auth_time, now)
-        client = self._apps.only() if client_id is None else self._apps.get(client_id)
+        client = self.apps.only() if client_id is None else self.apps.get(client_id)
         account = await self._account(User(self._issuer, subject))
         login = BaseLogin(
             sid=_sid(account),

@@ -188,6 +188,11 @@ class Deployment:
         offered = ", ".join(name for issuer in self.verifier.issuers for name in issuer.acr_values_supported or ())
         raise ConfigurationError(f"acr={acr} can never be reached: this server offers {offered}")
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it serves this machine alone, by its configured address: development, and tests."""
+        return self.url.startswith("http:")
+
     def refused(self, rejection: Rejection, request: HttpRequest, route: str | None) -> None:
         """Tell of a call that was answered with a refusal.
 

@@ -71,7 +71,7 @@ def check_url(url: str, *, allow_insecure_loopback: bool) -> BaseUrl:
     return BaseUrl(url=origin + path, host=host, origin=origin, path=path)
 
 
-def check_memory(storage: StorageUrl, origin: BaseUrl) -> None:
+def check_memory(storage: StorageUrl, origin: BaseUrl) -> StorageUrl:
     """Check that what forgets everything is for tests.
 
     Raises:
@@ -82,6 +82,7 @@ def check_memory(storage: StorageUrl, origin: BaseUrl) -> None:
             "storage=':memory:' is for tests: it forgets every authenticator, and each process has its own. Name a"
             " file or a database; or, in a test, write url='http://localhost:8000' and allow_insecure_loopback=True"
         )
+    return storage
 
 
 def check_choice(option: str, value: C, choices: Sequence[C]) -> C:

@@ -74,6 +74,8 @@ def _other(response: Any, error: str | None) -> list[str]:
 
 
 def _beginning(body: bytes) -> str:
+    if b"_token" in body:
+        return "(not shown: it holds a token)"
     text = body[: _LONGEST_BODY + 1].decode("utf-8", "replace")
     return text if len(body) <= _LONGEST_BODY else f"{text[:_LONGEST_BODY]}…"
 
