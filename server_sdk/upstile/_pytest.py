@@ -145,7 +145,5 @@ def _deployment_of(server: Any) -> Any:
 
     if not isinstance(server, StepUpVerbs):
         kind = type(server).__name__
-        raise ConfigurationError(
-            f"the fixture upstile_server must return your StepUp object, not one of the type {kind}"
-        )
+        raise ConfigurationError(f"the fixture upstile_server must return your StepUp object, not a {kind}")
     return deployment_of(server)

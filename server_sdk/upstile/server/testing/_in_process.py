@@ -73,7 +73,7 @@ def in_process(app: App) -> Generator[InProcess]:
         Exception: what the start of the application raised.
     """
     loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever, name="upstile in_process", daemon=True)
+    thread = Thread(target=_run, args=(loop,), name="upstile in_process", daemon=True)
     thread.start()
     life = _Lifespan(app)
     try:
@@ -85,8 +85,15 @@ def in_process(app: App) -> Generator[InProcess]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run an event loop until it is stopped, and put away what it has."""
+    try:
+        loop.run_forever()
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
         loop.close()
 
 
