@@ -10,8 +10,8 @@ LAZY = """
 import sys
 
 def test_nothing_of_upstile_is_loaded_but_the_plugin():
-    ours = sorted(name for name in sys.modules if name.startswith("upstile."))
-    assert ours == ["upstile._pytest"]
+    ours = sorted(name for name in sys.modules if name.startswith("upstile"))
+    assert ours == ["upstile_pytest"]
     assert not {"fastapi", "httpx", "sqlalchemy", "cryptography", "pydantic"} & {*sys.modules}
 """
 UNDEFINED = """
@@ -119,7 +119,7 @@ def test_what_the_start_raises_is_raised_and_what_a_handler_raises(upstile_api):
 
 
 def test_it_is_registered_once() -> None:
-    assert [point.value for point in entry_points(group="pytest11") if point.name == "upstile"] == ["upstile._pytest"]
+    assert [point.value for point in entry_points(group="pytest11") if point.name == "upstile"] == ["upstile_pytest"]
 
 
 def test_a_project_that_does_not_use_it_loads_nothing(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_authenticator_app_and_the_application_in_process(tmp_path: Path) ->
 def _run(folder: Path, code: str) -> str:
     (folder / "test_it.py").write_text(code)
     support = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "upstile._pytest"]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "upstile_pytest"]
     command += ["-p", "anyio.pytest_plugin", "-o", f"pythonpath={support}", "test_it.py"]
     alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, env=alone, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603

@@ -1,28 +1,26 @@
 """Every block of docs/testing.md runs: as a folder of files, in a pytest of its own."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from support.guide_files import write_files
+
 GUIDE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
-FILE = re.compile(r"<!-- file: (?P<file>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
 TESTS = 11
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The files of the guide; blocks of one name are one file, in their order."""
-    for match in FILE.finditer(GUIDE):
-        with (tmp_path / match["file"]).open("a") as file:
-            file.write(("\n\n" if file.tell() else "") + match["code"])
+    write_files(GUIDE, tmp_path)
     return tmp_path
 
 
-def test_every_block_is_in_a_file() -> None:
-    assert len(FILE.findall(GUIDE)) == GUIDE.count("```python")
+def test_every_block_is_in_a_file(tmp_path: Path) -> None:
+    assert write_files(GUIDE, tmp_path) == GUIDE.count("```python")
 
 
 def test_the_guide_s_tests_pass_in_an_empty_folder(folder: Path) -> None:
