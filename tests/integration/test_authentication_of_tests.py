@@ -1,6 +1,6 @@
 """`authentication(...)` stands in for a guard in tests, and nowhere else."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -44,7 +44,8 @@ def test_it_says_what_it_was_made_of() -> None:
     assert (made.subject, made.client_id, made.amr, made.auth_time) == ("ada", "cli", ("hwk",), 90.0)
     assert (made.acr, made.scope) == (frozenset({"phr", "mfa"}), frozenset({"a", "b"}))
     made.require(acr="mfa", max_age=10, scope="a")
-    for more in ({"max_age": 9}, {"acr": "phrh"}, {"scope": "c"}, {"max_age": 0}):
+    asked: list[dict[str, Any]] = [{"max_age": 9}, {"acr": "phrh"}, {"scope": "c"}, {"max_age": 0}]
+    for more in asked:
         with pytest.raises(Rejection):
             made.require(**more)
     authentication("ada", single_use=True).require(max_age=0)

@@ -174,4 +174,5 @@ def test_who_and_which_app_must_be_clear(server: StepUp) -> None:
 
 def test_it_tells_nobody_the_token(server: StepUp) -> None:
     made = token_for(server, "ada", acr="mfa")
-    assert repr(made) == f"Credentials(DPoP, {URL})"
+    assert made.token not in repr(made)
+    assert str(made) == f"<DPoP credentials for {URL}: hand them to auth=, or send their headers(method, path)>"

@@ -59,4 +59,5 @@ class Credentials:
         return request
 
     def __repr__(self) -> str:
-        return f"Credentials({'Bearer' if self._key is None else 'DPoP'}, {self._url})"
+        scheme = "Bearer" if self._key is None else "DPoP"
+        return f"<{scheme} credentials for {self._url}: hand them to auth=, or send their headers(method, path)>"
