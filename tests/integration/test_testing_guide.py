@@ -9,7 +9,7 @@ import pytest
 from support.guide_files import write_files
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
-TESTS = 11
+TESTS = 12
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def test_its_tests_see_a_guard_that_asks_for_something_else(folder: Path, file: 
     done = _pytest(folder, "test_orders.py", "test_time.py")
     assert done.returncode == 1
     assert "this is not the challenge that was expected" in done.stdout
+    assert "_challenged.py" not in done.stdout, "the traceback shows code that is not the test's"
 
 
 def _pytest(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

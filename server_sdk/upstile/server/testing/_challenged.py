@@ -30,6 +30,7 @@ def assert_challenged(
     Raises:
         AssertionError: it is something else; the message says what was expected and what came.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test
     expected = Requirement(acr=() if acr is None else acr, max_age=max_age, scope=() if scope is None else scope)
     wanted = f"401 with a challenge for {_words(expected) or 'a step-up'}"
     challenges = readable_challenges(_lines(response.headers))

@@ -15,6 +15,7 @@ from upstile.server.authorization._acr import MFA, PHR
 from upstile.server.authorization._lives import LONGEST_TOKEN_LIFE
 from upstile.server.authorization._possession import Possession
 from upstile.server.deployment._authority import Authority
+from upstile.server.deployment._deployment import Deployment
 from upstile.server.deployment._help_desk import deployment_of
 from upstile.server.storage import User
 from upstile.server.testing._credentials import Credentials
@@ -63,7 +64,7 @@ def token_for(
     """
     deployment = deployment_of(server)
     authority = deployment.own
-    _check(authority, acr, age)
+    _check(deployment, acr, age)
     key = ec.generate_private_key(ec.SECP256R1()) if _is_bound(authority, bound) else None
     jkt = None if key is None else jwk_thumbprint(es256_jwk(key.public_key()))
 
@@ -83,15 +84,15 @@ def token_for(
         proofs = (await authority.storage.durable.account(User(authority.issuer.identifier, subject))).proofs
         return _elevated(authority, claims, proofs, acr=acr, scope=scope, amr=amr, single_use=single_use)
 
-    return Credentials(_run(made), url=authority.issuer.identifier, key=key, clock=authority.clock)
+    return Credentials(_run(made), url=deployment.url, key=key, clock=authority.clock)
 
 
-def _check(authority: Authority, acr: str | None, age: float) -> None:
-    url, offered = authority.issuer.identifier, authority.issuer.acr_values_supported or ()
-    if not url.startswith("http:"):
+def _check(deployment: Deployment, acr: str | None, age: float) -> None:
+    offered = deployment.own.issuer.acr_values_supported or ()
+    if not deployment.is_loopback:
         raise ConfigurationError(
-            f"token_for makes no tokens of {url}: they would be good where people work. In the tests, build the server"
-            " with url='http://localhost:8000', storage=':memory:' and allow_insecure_loopback=True"
+            f"token_for makes no tokens of {deployment.url}: they would be good where people work. In the tests, build"
+            " the server with url='http://localhost:8000', storage=':memory:' and allow_insecure_loopback=True"
         )
     if acr is not None and acr not in offered:
         raise ConfigurationError(f"acr={acr!r}: this server gives {' or '.join(offered)}")
