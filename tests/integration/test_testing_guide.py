@@ -30,12 +30,13 @@ def test_the_guide_s_tests_pass_in_an_empty_folder(folder: Path) -> None:
     assert {path.suffix for path in folder.iterdir()} <= {".py", ""}, "a test left a file"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("file", "right", "wrong"),
     [
         ("orders.py", "Depends(RECENT_MFA)", "Depends(server.require())"),
-        pytest.param("security.py", "max_age=300", "max_age=400", marks=pytest.mark.long),
-        pytest.param("security.py", 'acr="mfa"', 'acr="phr"', marks=pytest.mark.long),
+        ("security.py", "max_age=300", "max_age=400"),
+        ("security.py", 'acr="mfa"', 'acr="phr"'),
     ],
 )
 def test_its_tests_see_a_guard_that_asks_for_something_else(folder: Path, file: str, right: str, wrong: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -35,10 +35,12 @@ def server(server_and_client: tuple[StepUp, TestClient]) -> StepUp:
     return server_and_client[0]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(server_and_client: tuple[StepUp, TestClient]) -> TestClient:
-    """A client of it."""
-    return server_and_client[1]
+    """A client of it that sends nothing of itself."""
+    client = server_and_client[1]
+    cast(Any, client).auth = None  # as it is before anybody sets it
+    return client
 
 
 def test_one_token_serves_many_calls_each_with_a_proof_of_its_own(server: StepUp, client: TestClient) -> None:
