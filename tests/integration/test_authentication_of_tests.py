@@ -60,6 +60,17 @@ def test_an_application_of_an_https_address_does_not_start_with_a_guard_that_is_
         pass
 
 
+def test_nor_with_one_that_is_optional() -> None:
+    server = StepUp.embedded(
+        url="https://api.example.com", storage="sqlite:////nowhere/x.db", clients=[App("cli")], secret_keys=[new_key()]
+    )
+    app, optional = FastAPI(), server.optional()
+    server.install(app)
+    app.dependency_overrides[optional] = lambda: authentication("ada")
+    with pytest.raises(ConfigurationError, match="replaces the guard"), TestClient(app):
+        pass
+
+
 def test_nor_with_one_below_it() -> None:
     below = _application("http://localhost:8000")
     above = FastAPI()

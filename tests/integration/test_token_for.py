@@ -125,6 +125,14 @@ def test_a_reset_ends_it(server: StepUp, client: TestClient) -> None:
     assert client.post("/orders/book", auth=token_for(server, "ada", acr="mfa")).status_code == 200
 
 
+def test_an_api_below_a_path_takes_it() -> None:
+    app, server = shop(url=f"{URL}/api")
+    with TestClient(app, root_path="/api") as client:
+        made = token_for(server, "ada", acr="mfa")
+        assert client.post("/api/orders/book", auth=made).status_code == 200
+        assert client.post("/api/orders/book", headers=made.headers("POST", "/orders/book")).status_code == 401
+
+
 def test_no_token_is_made_of_an_https_address_and_its_storage_stays_closed(tmp_path: Path) -> None:
     file = tmp_path / "shop.db"
     _, server = shop(url="https://api.example.com", storage=f"sqlite:///{file}", secret_keys=[new_key()])

@@ -22,7 +22,7 @@ from upstile.server.deployment._deployment import Deployment
 from upstile.server.fastapi._guard import Guarded, guards
 from upstile.server.fastapi._mounts import note_place
 from upstile.server.fastapi._no_store import NoStore
-from upstile.server.fastapi._optional import is_optional
+from upstile.server.fastapi._optional import OptionalGuard, is_optional
 from upstile.server.fastapi._routes import declared_routes, mounted_in
 from upstile.server.fastapi._starlette import EmbeddedRoutes, answer, head, route_of
 
@@ -114,7 +114,8 @@ def check_overrides(app: Starlette, deployment: Deployment) -> None:
         return
     for each in applications(app):
         overrides: dict[Any, Any] = getattr(each, "dependency_overrides", {})
-        for guard in (key for key in overrides if isinstance(key, Guarded)):
+        for key in (key for key in overrides if isinstance(key, Guarded | OptionalGuard)):
+            guard = key.guarded if isinstance(key, OptionalGuard) else key
             raise ConfigurationError(
                 f"dependency_overrides replaces the guard for {guard.requirement}: that is for tests, whose deployment"
                 " has url='http://localhost:8000' and allow_insecure_loopback=True"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from secrets import token_urlsafe
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -31,6 +32,8 @@ class Credentials:
     ) -> None:
         self.token = token
         self._url = url
+        parts = urlsplit(url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._key = key
         self._clock = clock
 
@@ -40,13 +43,14 @@ class Credentials:
         Args:
             method: such as `POST`; that of a websocket's handshake is `GET`.
             path: such as `/transfers/7`, as it goes over the wire; a query may stand behind it.
+                Where the server's `url` has a path and the application a root path, it begins with that.
         """
         if self._key is None:
             return {"Authorization": f"Bearer {self.token}"}
         proof = create_proof(
             self._key,
             htm=method,
-            htu=self._url + path.partition("?")[0],
+            htu=self._origin + path.partition("?")[0],
             now=self._clock(),
             jti=token_urlsafe(16),
             access_token=self.token,
