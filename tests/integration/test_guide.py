@@ -4,43 +4,45 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import Depends
+from fastapi.testclient import TestClient
 
-from support.own_app import OwnApp, own_app
-from support.wire_driver import URL, SettableClock, error_of, problem_of
+from support.own_app import own_app
+from support.wire_driver import problem_of
 from upstile.server import Authentication
 from upstile.server.fastapi import StepUp
+from upstile.server.testing import assert_challenged, token_for
 
-pytestmark = pytest.mark.anyio
 GUIDE = Path(__file__).parents[2] / "docs" / "guards.md"
 
 
-async def test_the_guide_s_application_asks_for_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guide_s_application_asks_for_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL))
     module: dict[str, Any] = {"__name__": "guide"}
     exec(compile(code, str(GUIDE), "exec"), module)  # noqa: S102
     api, server = module["app"], module["server"]
     assert isinstance(server, StepUp)
-    async with api.router.lifespan_context(api):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url=URL) as http:
-            app = OwnApp(http, SettableClock(), api=api, server=server, bound=False)
-            app.token = (await server.start_session("ada", amr=["pwd"], client_id="bank-cli")).access_token
-            assert problem_of(await app.call("POST", "/transfers")) == "insufficient-user-authentication"
-            for _ in range(2):
-                lacking = await app.call("GET", "/reports")
-                assert (lacking.status_code, error_of(lacking)) == (403, "insufficient_scope")
-            asked = await app.call("GET", "/audit/log")
-            assert (asked.status_code, 'scope="admin"' in asked.headers["www-authenticate"]) == (401, True)
-            app.token = (await server.start_session("ada", amr=["pwd"], client_id="back-office")).access_token
-            assert (await app.call("GET", "/reports")).json() == "ada"
-        said = api.openapi()["paths"]
-        assert said["/reports"]["get"]["security"] == [{"StepUp": ["admin"]}]
-        assert said["/transfers"]["post"]["security"] == [{"StepUp": ["payments"]}]
+    with TestClient(api) as client:
+        cli, office = (token_for(server, "ada", client_id=name) for name in ("bank-cli", "back-office"))
+        assert_challenged(client.post("/transfers", auth=cli), acr="mfa", max_age=300)
+        for _ in range(2):
+            lacking = client.get("/reports", auth=cli)
+            assert lacking.status_code == 403
+            assert 'error="insufficient_scope"' in lacking.headers["www-authenticate"]
+        assert_challenged(client.get("/audit/log", auth=cli), acr="mfa", max_age=300, scope="admin")
+        assert client.get("/reports", auth=office).json() == "ada"
+        confirmed = token_for(server, "ada", acr="mfa", client_id="bank-cli")
+        assert client.post("/transfers", auth=confirmed).json() == "ada"
+        with client.websocket_connect("/prices", headers=cli.headers("GET", "/prices")) as prices:
+            assert prices.receive_text() == "hello ada"
+    said = api.openapi()["paths"]
+    assert said["/reports"]["get"]["security"] == [{"StepUp": ["admin"]}]
+    assert said["/transfers"]["post"]["security"] == [{"StepUp": ["payments"]}]
 
 
+@pytest.mark.anyio
 async def test_a_422_after_the_guard_costs_a_token_for_one_call_and_in_the_handler_it_does_not(tmp_path: Path) -> None:
     async with own_app(tmp_path) as app:
         once, later = app.server.require(max_age=0), app.server.require(once_in_handler=True)

@@ -15,6 +15,7 @@ OTHERS = [path for folder in ("tests", "examples", "benchmarks") for path in (RO
 PACKAGES = [
     *("upstile.protocol", "upstile.client", "upstile.client.testing"),
     *("upstile.server", "upstile.server.issuers", "upstile.server.mail", "upstile.server.methods"),
+    "upstile.server.testing",
 ]
 IMPURE = {"httpx", "jwt", "asyncio", "socket", "threading", "time", "random", "secrets", "os", "fastapi", "starlette"}
 HTTP = {"httpx", "httpx2", "requests", "aiohttp", "urllib3", "httpcore"}

@@ -21,6 +21,7 @@ from upstile.server.deployment._settings import (
     check_choice,
     check_cooling_off,
     check_login_life,
+    check_memory,
     check_name,
     check_positive,
     check_url,
@@ -72,8 +73,9 @@ class StepUpVerbs(HelpDeskVerbs):
                 the resource identifier, and what DPoP proofs are compared with.
             verifier: a `JWTVerifier` or an `IntrospectionVerifier` of `upstile.server.issuers`, or several, each for
                 another issuer: the `iss` of a token chooses.
-            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several. Needed
-                for `max_age=0`, which has to remember what was used; with it, refused calls are kept in a table.
+            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several, or in
+                tests `:memory:`. Needed for `max_age=0`, which has to remember what was used; with it, refused calls
+                are kept in a table.
             one_time: `redis://host:6379` keeps what is short-lived there.
             name: what the API is called in its metadata; the host by default.
             dpop: `off` takes bearer tokens only.
@@ -99,7 +101,7 @@ class StepUpVerbs(HelpDeskVerbs):
         kept = None
         if storage is not None:
             kept = stores(
-                read_storage(storage),
+                check_memory(read_storage(storage), base),
                 None if one_time is None else read_one_time(one_time),
                 base.url,
                 None,
@@ -157,7 +159,9 @@ class StepUpVerbs(HelpDeskVerbs):
         Args:
             url: the public base URL of this API, such as `https://api.example.com` or `https://example.com/api`. It is
                 issuer and resource identifier, and what DPoP proofs are compared with.
-            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several.
+            storage: `sqlite:///path/to/file.db` for one machine, `postgresql://user@host/database` for several. In
+                tests `:memory:`: it and its keys are of one process, gone when the application stops, and good with
+                `http://localhost` only.
             clients: the apps that may run ceremonies.
             methods: the ways to confirm, of `upstile.server.methods`; by default `[WebAuthn(), Totp()]`. The strongest
                 are offered first, and of equally strong ones those that stand first here.
@@ -199,8 +203,8 @@ class StepUpVerbs(HelpDeskVerbs):
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
         base = check_url(url, allow_insecure_loopback=allow_insecure_loopback)
-        where = read_storage(storage)
-        seal = find_seal(secret_keys, key_file(where) if base.url.startswith("http:") else None)
+        where = check_memory(read_storage(storage), base)
+        seal = find_seal(secret_keys, key_file(where) if base.is_loopback else None, forgets=where.kind == "memory")
         party, origins = rp_id or base.host, (base.origin, *webauthn_origins)
         check_webauthn_origins(party, origins)
         if audit_kept_for is not None:

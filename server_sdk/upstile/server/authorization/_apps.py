@@ -65,6 +65,11 @@ class Apps:
         """
         if len(self._apps) > 1:
             raise ConfigurationError("several clients are registered: pass client_id=")
+        return self.first
+
+    @property
+    def first(self) -> App:
+        """The one that was registered first."""
         return next(iter(self._apps.values()))
 
     @property

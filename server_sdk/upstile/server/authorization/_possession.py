@@ -42,13 +42,16 @@ class ProofOfPossession:
         names: makes the key under which the deployment remembers a proof.
         replays: the proofs seen by this node, where that is all that is remembered; else `None`.
         required: whether a request without a proof is refused.
+
+    Attributes:
+        required: the same.
     """
 
     def __init__(self, *, url: str, names: Names, replays: ReplaySet | None, required: bool) -> None:
         self._public = PublicUrl(url)
         self._names = names
         self._replays = replays
-        self._required = required
+        self.required = required
 
     def of(self, request: HttpRequest, now: float) -> Possession:
         """The key of the request's proof.
@@ -57,7 +60,7 @@ class ProofOfPossession:
             AuthorizationError: `invalid_dpop_proof`.
         """
         lines = request.lines(b"dpop")
-        if not lines and not self._required:
+        if not lines and not self.required:
             return Possession()
         if len(lines) != 1:
             raise _refused("exactly one DPoP header is needed")

@@ -39,6 +39,9 @@ class SignIn:
         cooling: knows until when some things stay closed after a reset.
         life: seconds that a base login lasts.
         elsewhere: the issuer at which all users sign in instead, if there is one.
+
+    Attributes:
+        apps: the registered apps.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class SignIn:
         elsewhere: str | None = None,
     ) -> None:
         self._issuer = issuer
-        self._apps = apps
+        self.apps = apps
         self._mint = mint
         self._storage = storage
         self._names = names
@@ -103,7 +106,7 @@ class SignIn:
         check_subject(subject)
         check_amr(amr)
         signed_in_at = _checked_time(auth_time, now)
-        client = self._apps.only() if client_id is None else self._apps.get(client_id)
+        client = self.apps.only() if client_id is None else self.apps.get(client_id)
         account = await self._account(User(self._issuer, subject))
         login = BaseLogin(
             sid=_sid(account),

@@ -138,6 +138,8 @@ class Deployment:
             await asyncio.to_thread(keeper.stop)
         for each in self.external:
             await each.aclose()
+        if self.authority is not None:
+            self.authority.revocations.closed()
         for store in self.storage.stores if self.storage else ():
             await store.aclose()
 
@@ -187,6 +189,11 @@ class Deployment:
             return
         offered = ", ".join(name for issuer in self.verifier.issuers for name in issuer.acr_values_supported or ())
         raise ConfigurationError(f"acr={acr} can never be reached: this server offers {offered}")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it serves this machine alone, by its configured address: development, and tests."""
+        return self.url.startswith("http:")
 
     def refused(self, rejection: Rejection, request: HttpRequest, route: str | None) -> None:
         """Tell of a call that was answered with a refusal.

@@ -84,3 +84,8 @@ class HelpDeskVerbs:
             UnknownUser: the application knows no such user.
         """
         return await (await self._deployment.running()).help_desk.forget_user(subject, by=by, reason=reason)
+
+
+def deployment_of(verbs: HelpDeskVerbs) -> Deployment:
+    """What they stand on, for our own modules."""
+    return verbs._deployment  # pyright: ignore[reportPrivateUsage] - this module's own

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from upstile.protocol import has_dot_segments, hides_something, normalized_htu
 from upstile.server._errors import ConfigurationError
 from upstile.server.authorization._lives import LOGIN_LIFE
+from upstile.server.storage._url import StorageUrl
 
 C = TypeVar("C", bound=str)
 AUDIT_KEPT_FOR = 180 * 24 * 3600.0
@@ -38,6 +39,11 @@ class BaseUrl:
     origin: str
     path: str
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine's, and so no address of production."""
+        return self.url.startswith("http:")
+
 
 def check_url(url: str, *, allow_insecure_loopback: bool) -> BaseUrl:
     """Check the configured public URL.
@@ -65,6 +71,20 @@ def check_url(url: str, *, allow_insecure_loopback: bool) -> BaseUrl:
         raise ConfigurationError(f"url={url!r} must be https")
     origin, path = normalized_htu(f"{parts.scheme}://{parts.netloc}").removesuffix("/"), parts.path.removesuffix("/")
     return BaseUrl(url=origin + path, host=host, origin=origin, path=path)
+
+
+def check_memory(storage: StorageUrl, origin: BaseUrl) -> StorageUrl:
+    """Check that what forgets everything is for tests.
+
+    Raises:
+        ConfigurationError: others than this machine are to use it.
+    """
+    if storage.kind == "memory" and not origin.is_loopback:
+        raise ConfigurationError(
+            "storage=':memory:' is for tests: it forgets every authenticator, and each process has its own. Name a"
+            " file or a database; or, in a test, write url='http://localhost:8000' and allow_insecure_loopback=True"
+        )
+    return storage
 
 
 def check_choice(option: str, value: C, choices: Sequence[C]) -> C:

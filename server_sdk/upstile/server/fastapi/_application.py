@@ -22,7 +22,7 @@ from upstile.server.deployment._deployment import Deployment
 from upstile.server.fastapi._guard import Guarded, guards
 from upstile.server.fastapi._mounts import note_place
 from upstile.server.fastapi._no_store import NoStore
-from upstile.server.fastapi._optional import is_optional
+from upstile.server.fastapi._optional import OptionalGuard, is_optional
 from upstile.server.fastapi._routes import declared_routes, mounted_in
 from upstile.server.fastapi._starlette import EmbeddedRoutes, answer, head, route_of
 
@@ -104,6 +104,24 @@ def check_guards(app: Starlette) -> None:
                 raise ConfigurationError(f"{route}: {error}") from error
 
 
+def check_overrides(app: Starlette, deployment: Deployment) -> None:
+    """Check that no guard is replaced (`app.dependency_overrides`), as tests do, where people work.
+
+    Raises:
+        ConfigurationError: one is, and the configured address is not this machine's.
+    """
+    if deployment.is_loopback:
+        return
+    for each in applications(app):
+        overrides: dict[Any, Any] = getattr(each, "dependency_overrides", {})
+        for key in (key for key in overrides if isinstance(key, Guarded | OptionalGuard)):
+            guard = key.guarded if isinstance(key, OptionalGuard) else key
+            raise ConfigurationError(
+                f"dependency_overrides replaces the guard for {guard.requirement}: that is for tests, whose deployment"
+                " has url='http://localhost:8000' and allow_insecure_loopback=True"
+            )
+
+
 def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
     """Check that nothing before the embedded server's entry answers in its place.
 
@@ -124,11 +142,12 @@ def look_at(app: Starlette, entry: EmbeddedRoutes, deployment: Deployment) -> No
     """At `install`, and again when the application starts: what was added or mounted in between is known then.
 
     Raises:
-        ConfigurationError: a guard could never let anybody in, or something stands before our entry.
+        ConfigurationError: a guard could never let anybody in, or is replaced, or something stands before our entry.
     """
     note_places(app)
     answer_errors(app, handlers(deployment))
     check_guards(app)
+    check_overrides(app, deployment)
     check_first(app, entry)
     say_scopes(app)
 

@@ -1,5 +1,6 @@
 """Connections as this package needs them: one kind for SQLite, one for PostgreSQL."""
 
+import os
 import sqlite3
 import time
 from typing import Any
@@ -20,9 +21,12 @@ def sqlite_engine(path: str) -> sa.Engine:
     """Connections that keep what they committed even when the machine loses power (`synchronous=FULL`).
 
     Args:
-        path: the file; it is made when it is missing.
+        path: the file; it is made when it is missing. Or what `in_memory` knows.
     """
-    url = sa.URL.create("sqlite", database=path)
+    if in_memory(path):
+        url = sa.URL.create("sqlite", database=path.partition("?")[0], query={"uri": "true", "vfs": "memdb"})
+    else:
+        url = sa.URL.create("sqlite", database=path)
     # Python begins transactions by itself only before INSERT, UPDATE and DELETE, which is too late for a decision that
     # is read first, and for DDL. So that is off, and BEGIN is said below.
     connect_args = {"isolation_level": None, "timeout": WAIT}
@@ -63,9 +67,16 @@ def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
     connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_LIMIT}")
 
 
+def in_memory(path: str | os.PathLike[str]) -> bool:
+    """Whether this names memory and no file: only that is an SQLite URI, as paths come here absolute."""
+    return os.fspath(path).startswith("file:")
+
+
 def use_wal(connection: sqlite3.Connection) -> None:
     """Turn on write-ahead logging. SQLite does not wait for others here, so we do."""
     until = time.monotonic() + WAIT
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("memory",):
+        return  # nothing outlives it that a log could mend
     while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         try:
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()

@@ -8,7 +8,7 @@ from upstile.server.keys._seal import Seal
 from upstile.server.storage._stores import OneTimeStore, Storage, TwoStores
 from upstile.server.storage._url import StorageUrl
 from upstile.server.storage.schema import no_secret_keys, resealing
-from upstile.server.storage.sqlite import SqliteStore
+from upstile.server.storage.sqlite import MemoryStore, SqliteStore
 
 
 def stores(
@@ -36,6 +36,10 @@ def stores(
     Raises:
         ConfigurationError: a URL cannot be used, or a driver is not installed.
     """
+    if durable.kind == "memory":
+        if one_time is not None:
+            raise ConfigurationError("storage=':memory:' has everything in it: leave one_time= out")
+        return MemoryStore(issuer, clock=clock, shared=shared, audit_kept_for=audit_kept_for)
     reseal = no_secret_keys if seal is None else resealing(seal.version_1_keys, seal)
     if durable.kind == "sqlite":
         whole = SqliteStore(

@@ -63,13 +63,14 @@ class Revocations:
         self._elapsed = elapsed
         self._elsewhere = frozenset(elsewhere)
         self._lock = Lock()
+        self._pruned_at = elapsed()
+        self._read_at: float | None = None
+        self._anew = False
+        self._last = 0
         self._dead: dict[str, int] = {}
         self._ended: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._spared: dict[str, tuple[int, int]] = {}
         self._signed_out: dict[str, int] = {}
-        self._last = 0
-        self._read_at: float | None = None
-        self._pruned_at = elapsed()
 
     @property
     def usable(self) -> bool:
@@ -134,6 +135,11 @@ class Revocations:
         self._lock = Lock()
         self._read_at = None
 
+    def closed(self) -> None:
+        """Be unusable until the whole log was read again: the store that is opened next may be another one."""
+        self._read_at = None
+        self._anew = True
+
     def look(self, now: float) -> None:
         """Read what is newer. For a thread: it may wait.
 
@@ -141,6 +147,9 @@ class Revocations:
             StorageUnavailable: the store cannot be read.
         """
         began = self._elapsed()
+        if self._anew:
+            self._know_nothing()
+            self._anew = False
         for entry in self._store.revocations_after(self._last, now):
             self._apply(entry)
             if entry.kind == "logins":
@@ -150,6 +159,11 @@ class Revocations:
         if began - self._pruned_at >= _PRUNE_EVERY:
             self._pruned_at = began
             self._prune(now)
+
+    def _know_nothing(self) -> None:
+        with self._lock:
+            self._last, self._dead, self._ended, self._spared = 0, {}, {}, {}
+            self._signed_out = {}
 
     def _apply(self, entry: Revocation) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from typing import Literal
 from upstile.server._errors import ConfigurationError
 
 _SQLITE = "sqlite:///"
+_MEMORY = ":memory:"
 _scheme = re.compile(r"(?P<name>[a-z][a-z0-9.-]*)(?:\+(?P<driver>[a-z0-9._-]+))?:", re.IGNORECASE)
 _option = re.compile(r"[A-Za-z0-9_.-]+")
 _CHOICES = {
@@ -24,19 +25,22 @@ class StorageUrl:
 
     Attributes:
         kind: which store.
-        address: for SQLite a path, as it is; otherwise a URL, with a password perhaps, for the library that connects.
+        address: for SQLite a path, as it is; for what is in memory none; otherwise a URL, with a password perhaps, for
+            the library that connects.
     """
 
-    kind: Literal["sqlite", "postgresql", "redis"]
+    kind: Literal["memory", "sqlite", "postgresql", "redis"]
     address: str = field(repr=False)
 
 
 def read_storage(text: str) -> StorageUrl:
-    """Read `storage=`: `sqlite:///path`, or `postgresql://…` with the options that libpq knows.
+    """Read `storage=`: `sqlite:///path`, `postgresql://…` with the options that libpq knows, or for tests `:memory:`.
 
     Raises:
         ConfigurationError: anything else; the message says what to write.
     """
+    if text == _MEMORY:
+        return StorageUrl("memory", "")
     scheme = _read_scheme("storage", text)
     if scheme in ("redis", "rediss", "unix"):
         raise ConfigurationError(
@@ -103,6 +107,7 @@ def _sqlite_path(text: str) -> str:
         )
     if path in ("", ":memory:", "/:memory:"):
         raise ConfigurationError(
-            "storage='sqlite:///' without a file would forget every authenticator: name one, as in sqlite:///bank.db"
+            "storage='sqlite:///' without a file would forget every authenticator: name one, as in sqlite:///bank.db,"
+            " or in tests say storage=':memory:'"
         )
     return path

@@ -9,7 +9,7 @@ from pathlib import Path
 from upstile.server._errors import ConfigurationError, StorageUnavailable
 from upstile.server.storage import schema
 from upstile.server.storage._audit import WaitingRows
-from upstile.server.storage._engine import sqlite_engine, use_wal
+from upstile.server.storage._engine import in_memory, sqlite_engine, use_wal
 from upstile.server.storage.sql import SqlLedger
 from upstile.server.storage.sqlite._issuer import check_issuer
 from upstile.server.storage.sqlite._patience import PATIENCE, waited
@@ -18,6 +18,8 @@ from upstile.server.storage.sqlite._tidying import LOG_LIMIT, Tidying
 
 _TIDYING_WAITS = 1.0
 """Seconds that tidying waits for a writer; a second later it is called again."""
+_MEMORY_WAITS = 1.0
+"""Seconds that the event loop waits for another thread of a test, where readers and writers exclude each other."""
 
 _CACHE = 16 * 1024 * 1024
 """Bytes of the file that a connection remembers at most; SQLite's own 2 MB are less than some thousand step-ups."""
@@ -39,7 +41,7 @@ class Opened:
         self.process = os.getpid()
         self._engine = sqlite_engine(str(path))
         self.ledger = SqlLedger(self._engine, issuer, clock=clock, waiting=waiting, audit_kept_for=audit_kept_for)
-        self.phases = Phases(_connect(path, waits=0), waiting)
+        self.phases = Phases(_connect(path, waits=_MEMORY_WAITS if in_memory(path) else 0), waiting)
         self.tidying = Tidying(_connect(path, waits=_TIDYING_WAITS), path, self.phases)
 
     def close(self) -> None:
@@ -117,7 +119,9 @@ def _upgrade(path: Path, issuer: str, reseal: schema.Reseal) -> None:
 
 def _connect(path: Path, *, waits: float) -> sqlite3.Connection:
     """A connection that loses nothing when a process is killed, and may lose the newest when the machine is."""
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=in_memory(path)
+    )
     try:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")  # the thread that tidies does it: it costs an fsync

@@ -230,7 +230,7 @@ class SqliteStore:
         with self._lock():
             self._disown()
             if self._opened is None:
-                check_files(self._path, allow_group=self._allow_group)
+                self._make_ready()
                 self._opened = open_file(
                     self._path,
                     self._issuer,
@@ -246,9 +246,15 @@ class SqliteStore:
         with self._lock():
             self._disown()
             if self._opened is not None:
-                self._waiting.close(self._opened.ledger.append)
-                self._opened.close()
+                self._let_go(self._opened)
                 self._opened = None
+
+    def _make_ready(self) -> None:
+        check_files(self._path, allow_group=self._allow_group)
+
+    def _let_go(self, opened: Opened) -> None:
+        self._waiting.close(opened.ledger.append)
+        opened.close()
 
     def _disown(self) -> None:
         if self._opened is not None and self._opened.process != os.getpid():
