@@ -48,6 +48,21 @@ def test_the_address_is_shown_in_full_and_goes_when_the_browser_has_come_back(pe
     assert person.sees() == ""
 
 
+def test_a_sign_in_is_headed_as_one(person: TkPerson) -> None:
+    issuer, urls, seen = FalseIssuer(), list[str](), list[str]()
+
+    def look(who: TkPerson) -> None:
+        seen.append(f"{who.dialogue().title()}: {who.sees()}")
+        issuer.opens(urls[0])
+
+    browser = Browser(opens=urls.append)
+    with issuer.client(token=None, browser=browser, prompter=TkPrompter(person.root)) as client:
+        signed_in = person.plays([(OPENED, look)], client.sign_in)
+    assert signed_in is not None
+    assert signed_in.subject == "ada"
+    assert seen[0].startswith("Sign in: Sign in\n")
+
+
 def test_the_address_can_be_marked_and_copied_and_not_changed(person: TkPerson) -> None:
     prompter, cancel, found = TkPrompter(person.root), Event(), list[str]()
 
