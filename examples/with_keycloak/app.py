@@ -23,4 +23,4 @@ def pay(api: str = API, issuer: str = ISSUER, **options: Any) -> httpx.Response:
 
 if __name__ == "__main__":
     reply = pay(*sys.argv[1:])
-    print(reply.status_code, reply.json())  # noqa: T201
+    print(reply.status_code, reply.json())

@@ -30,7 +30,7 @@ def main() -> None:
     with subprocess.Popen(command, cwd=PROVIDER, stdout=subprocess.PIPE, text=True) as provider:  # noqa: S603
         try:
             issuer = provider.stdout.readline().strip() if provider.stdout else ""
-            print(f"python -m examples.with_keycloak.app {API} {issuer}")  # noqa: T201
+            print(f"python -m examples.with_keycloak.app {API} {issuer}")
             uvicorn.run(create_app(url=API, verifier=verifier(issuer)), host="127.0.0.1", port=8000)
         finally:
             provider.terminate()

@@ -31,10 +31,10 @@ def reader(profile: TokenProfile) -> ClaimsReader:
 
 def test_keycloak_marks_its_confirmation_and_both_ways_to_read_it_find_the_key() -> None:
     claims = {**CLAIMS, "cnf": AS_26_7_HAS_IT}
-    usual = reader(keycloak())._usual(json.dumps(claims).encode(), NOW, "h.p")
+    usual = reader(keycloak())._usual(json.dumps(claims).encode(), NOW, b"h.p")
     assert usual is not None
     assert usual.jkt == "a thumbprint"
-    assert reader(keycloak()).read_members(claims, NOW, "h.p") == usual
+    assert reader(keycloak()).read_members(claims, NOW, b"h.p") == usual
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_keycloak_marks_its_confirmation_and_both_ways_to_read_it_find_the_key()
 )
 def test_what_might_ask_for_another_proof_is_refused(profile: TokenProfile, cnf: object) -> None:
     with pytest.raises(InvalidToken, match=r"another confirmation|not an access token"):
-        reader(profile).read(json.dumps({**CLAIMS, "cnf": cnf}).encode(), NOW, "h.p")
+        reader(profile).read(json.dumps({**CLAIMS, "cnf": cnf}).encode(), NOW, b"h.p")
