@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parents[1] / "tests"))
 from support.screenshots import picture_of  # noqa: E402
 from support.virtual_screen import virtual_screen  # noqa: E402
 from support.ways import APP, KEY, MAIL  # noqa: E402
-from upstile.client import Occasion, Requirement, StepUpCancelled  # noqa: E402
+from upstile.client import Occasion, Requirement, StepUpCancelled, Way  # noqa: E402
 from upstile.client.tk import TkPrompter  # noqa: E402
 
 OCCASION = Occasion(
@@ -65,6 +65,27 @@ def show_recovery_codes(prompter: TkPrompter) -> None:
     prompter.show_codes(codes, Event())
 
 
+BROWSER = Way(id="browser", method="browser", words="your browser")
+PAGE = (
+    "https://login.example.com/realms/bank/protocol/openid-connect/auth?client_id=pay-desktop"
+    "&request_uri=urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3A6esc_11ACC5bwc014ltc14eY22c"
+)
+
+
+def go_on_in_the_browser(prompter: TkPrompter) -> None:
+    """The person is at the login page of an identity provider."""
+    prompter.begin(OCCASION, BROWSER, [], Event())
+    prompter.opens_with(lambda: True)
+    prompter.show_page(PAGE, opened=True)
+
+
+def ask_for_the_last_address(prompter: TkPrompter) -> None:
+    """The browser runs on another machine."""
+    prompter.begin(OCCASION, BROWSER, [], Event())
+    prompter.show_page(PAGE, opened=False)
+    prompter.pasted(Event())
+
+
 def main(folder: Path = HERE) -> None:
     """One picture of each page in each look."""
     with virtual_screen() as screen:
@@ -77,7 +98,13 @@ def main(folder: Path = HERE) -> None:
         root.destroy()
 
 
-PAGES = (ask_for_a_code, offer_methods, ask_for_a_touch, enrol_an_app, ask_for_a_mail, show_recovery_codes)
+PAGES = (
+    *(ask_for_a_code, offer_methods, ask_for_a_touch, enrol_an_app, ask_for_a_mail, show_recovery_codes),
+    *(go_on_in_the_browser, ask_for_the_last_address),
+)
+
+
+_TYPED: dict[Callable[[TkPrompter], None], str] = {ask_for_the_last_address: "http://127.0.0.1:51"}
 
 
 def _picture(root: tk.Tk, screen: str, work: Callable[[TkPrompter], None], dark: bool, file: Path) -> None:
@@ -89,7 +116,7 @@ def _picture(root: tk.Tk, screen: str, work: Callable[[TkPrompter], None], dark:
         for widget in [window, *_below(window)]:
             if isinstance(widget, tk.Entry):
                 widget.focus_force()
-                widget.insert(0, "4921")
+                widget.insert(0, _TYPED.get(work, "4921"))
         root.update()
         picture_of(screen, window).save(file, optimize=True)
         prompter.close()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
@@ -26,10 +27,14 @@ _FLAGS = (
 
 
 class Tab:
-    """One page of the browser, as its person sees and uses it."""
+    """One page of the browser, as its person sees and uses it.
+
+    Attributes:
+        in_use: is held by whoever uses it in a thread of their own.
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
-        self._connection, self._numbers = connection, count(1)
+        self._connection, self._numbers, self.in_use = connection, count(1), Lock()
         self._session: str | None = None
         target = self.does("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.does("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]

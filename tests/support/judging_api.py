@@ -24,6 +24,7 @@ class JudgingApi:
     Attributes:
         issuer: whose tokens it takes.
         url: where it is.
+        audience: what its tokens name it, if that is not where it is.
         bound: whether it says that it takes tokens that are bound to a key.
         calls: the claims of the tokens that came; `None` for a call without one.
         dead: the identifiers of tokens that are not taken any more.
@@ -32,6 +33,7 @@ class JudgingApi:
 
     issuer: str
     url: str = ""
+    audience: str | None = None
     bound: bool = True
     calls: list[dict[str, Any] | None] = field(default_factory=list[dict[str, Any] | None])
     dead: set[str] = field(default_factory=set[str])
@@ -64,10 +66,16 @@ class JudgingApi:
 
     def _claims(self, token: str) -> dict[str, Any]:
         if self.keys is None:
-            self.keys = jwt.PyJWKSet.from_dict(httpx.get(f"{self.issuer}/jwks").json())
+            metadata = httpx.get(f"{self.issuer}/.well-known/openid-configuration").json()
+            self.keys = jwt.PyJWKSet.from_dict(httpx.get(metadata["jwks_uri"]).json())
         key = self.keys[jwt.get_unverified_header(token)["kid"]]
         claims: dict[str, Any] = jwt.decode(
-            token, key, algorithms=["ES256"], audience=self.url, issuer=self.issuer, options={"require": ["exp"]}
+            token,
+            key,
+            algorithms=["ES256", "RS256"],
+            audience=self.audience or self.url,
+            issuer=self.issuer,
+            options={"require": ["exp"]},
         )
         return claims
 
@@ -106,9 +114,9 @@ def _handler(api: JudgingApi) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def judging_api(issuer: str, *, bound: bool = True) -> Generator[JudgingApi]:
+def judging_api(issuer: str, *, bound: bool = True, audience: str | None = None) -> Generator[JudgingApi]:
     """Run one."""
-    api = JudgingApi(issuer, bound=bound)
+    api = JudgingApi(issuer, bound=bound, audience=audience)
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(api)) as server:
         api.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

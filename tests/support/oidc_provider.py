@@ -24,7 +24,8 @@ def oidc_provider(**asked: Any) -> Generator[str]:
     """Run one; yields its issuer.
 
     Args:
-        asked: `policy="stock"` or `"check"`, `par`, `claims`, `dpop`, `nonces`, `life` (seconds of a token), `port`.
+        asked: `policy="stock"` or `"check"`, `par`, `claims`, `dpop`, `nonces`, `life` (seconds of a token),
+            `client` (what the app is called), `port`.
     """
     command = [node(SCRIPTS), "oidc_provider.mjs", json.dumps(asked)]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}

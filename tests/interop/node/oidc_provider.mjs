@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import Provider, { errors, interactionPolicy } from "oidc-provider";
 
-const asked = { policy: "check", par: true, claims: true, dpop: true, nonces: false, life: 300, port: 0, format: "jwt", ...JSON.parse(process.argv[2] ?? "{}") };
+const asked = { policy: "check", par: true, claims: true, dpop: true, nonces: false, life: 300, port: 0, format: "jwt", client: "cli", ...JSON.parse(process.argv[2] ?? "{}") };
 const ACRS = ["pwd", "mfa", "phr"];
 const reached = (had, wanted) => ACRS.indexOf(had) >= ACRS.indexOf(wanted);
 
@@ -32,7 +32,7 @@ const provider = new Provider(issuer, {
   jwks: { keys: [key] },
   clients: [
     {
-      client_id: "cli",
+      client_id: asked.client,
       application_type: "native",
       token_endpoint_auth_method: "none",
       redirect_uris: ["http://127.0.0.1/callback"],

@@ -1,7 +1,7 @@
 """What a prompter may be able to do besides what every one must; it is asked for only where it is there."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event, get_ident
 from typing import Literal, Protocol, runtime_checkable
 
@@ -102,6 +102,15 @@ class ShowsPages(Protocol):
 
 
 @runtime_checkable
+class OpensPages(Protocol):
+    """Can offer to open the page once more."""
+
+    def opens_with(self, opens: Callable[[], bool]) -> None:
+        """Take what opens the page that is shown next; it says whether a browser was started."""
+        ...
+
+
+@runtime_checkable
 class Pastes(Protocol):
     """Can ask for the address that a browser on another machine ended at."""
 
@@ -161,10 +170,19 @@ def enrolling(prompter: Prompter, method: str) -> None:
         prompter.enrolling(method)
 
 
-def show_page(prompter: Prompter, url: str, *, opened: bool) -> bool:
-    """Show the address of a page; returns whether the prompter can."""
+def show_page(prompter: Prompter, url: str, *, opened: bool, opens: Callable[[], bool] | None = None) -> bool:
+    """Show the address of a page; returns whether the prompter can.
+
+    Args:
+        prompter: shows it.
+        url: the address.
+        opened: whether a browser was started with it.
+        opens: opens it once more; `None` where the app lets no browser be opened.
+    """
     if not isinstance(prompter, ShowsPages) or missing(prompter, "page") is not None:
         return False
+    if opens is not None and isinstance(prompter, OpensPages):
+        prompter.opens_with(opens)
     prompter.show_page(url, opened)
     return True
 

@@ -166,13 +166,13 @@ class TerminalPrompter:
 
     def show_page(self, url: str, opened: bool) -> None:
         """Show where to go on, on a row of its own and in one piece, for it is clicked or copied."""
-        self._tell("This page was opened in your browser:" if opened else "Open this page in your browser:")
+        self._tell(shown("page-opened" if opened else "page-to-open"))
         self._say(f"\n{url}\n")
         self._tell("Go on there; this waits for you. Ctrl-C gives up.")
 
     def pasted(self, cancel: Event) -> str:
         """Ask for the address that the browser ended at."""
-        return self._ask("  If it runs elsewhere, paste the address that it ends at: ", cancel, hidden=False)
+        return self._ask(f"  {shown('paste-address')}: ", cancel, hidden=False)
 
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Lock, get_ident
+from threading import Event, Lock, Thread, get_ident
 
 from upstile.client._errors import StepUpCancelled
 from upstile.client.prompts._abilities import refuse_dead_lock
 from upstile.client.prompts._prompter import Occasion, Way
 from upstile.client.prompts._tk_dialogue import Answer, Reply, TkDialogue
 from upstile.client.prompts._tk_look import DARK, LIGHT, Look, is_dark
+from upstile.client.prompts._tk_page import PageElsewhere
 from upstile.client.words import said
 
 _log = logging.getLogger("upstile.client")
@@ -40,6 +41,7 @@ class TkPrompter:
         self._closed = Event()
         self._lock = Lock()
         self._cancel: Event | None = None
+        self._opens: Callable[[], bool] | None = None
         self._dialogue = TkDialogue(parent, partial(_look, parent, dark), self._give_up)
         self._timer = parent.after(_INBOX, self._read_inbox)
         parent.bind("<Destroy>", self._on_destroy, add=True)
@@ -95,6 +97,20 @@ class TkPrompter:
             cancel.set()
             raise
 
+    def opens_with(self, opens: Callable[[], bool]) -> None:
+        """The next page can be opened once more."""
+        self._opens = opens
+
+    def show_page(self, url: str, opened: bool) -> None:
+        """Show an address, to be copied or opened once more, until the browser has come back or the person gives up."""
+        opens, self._opens = self._opens, None
+        page = PageElsewhere(url=url, opened=opened, again=None if opens is None else partial(self._open, opens))
+        self._later(lambda: self._dialogue.show_page(page))
+
+    def pasted(self, cancel: Event) -> str:
+        """Ask for the address that the browser ended at, below that of the page."""
+        return self._asked(self._dialogue.ask_address, cancel, away=self._dialogue.wait)
+
     def rejected(self, attempts_left: int) -> None:
         """Say that the answer was wrong."""
         self._later(lambda: self._dialogue.rejected(attempts_left))
@@ -136,8 +152,17 @@ class TkPrompter:
             self._parent.after_cancel(self._timer)
         self._dialogue.destroy()
 
-    def _asked(self, ask: Callable[[Reply], None], cancel: Event) -> str:
-        """Have Tk ask, and wait for the answer, here and not there."""
+    def _open(self, opens: Callable[[], bool], told: Callable[[bool], None]) -> None:
+        """Open a page in a thread of its own: whatever does that is the app's, and may take its time."""
+
+        def work() -> None:
+            started = opens()
+            self._later(lambda: told(started))
+
+        Thread(target=work, name="upstile browser", daemon=True).start()
+
+    def _asked(self, ask: Callable[[Reply], None], cancel: Event, *, away: Callable[[], None] | None = None) -> str:
+        """Have Tk ask, and wait for the answer, here and not there; `away` takes away what is no longer asked."""
         refuse_dead_lock(self)
         given, answers = Event(), list[Answer]()
 
@@ -148,7 +173,7 @@ class TkPrompter:
         self._later(lambda: ask(reply))
         while not given.wait(_POLL):
             if cancel.is_set() or self._closed.is_set():
-                self._later(self._dialogue.hide)
+                self._later(away or self._dialogue.hide)
                 raise StepUpCancelled(**said("cancelled"))
         answer = answers[0]
         if answer is None:

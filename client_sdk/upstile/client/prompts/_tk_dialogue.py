@@ -3,12 +3,12 @@
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from math import ceil
 from time import monotonic
 
 from upstile.client._text import harmless
 from upstile.client.prompts._prompter import Occasion, Way
-from upstile.client.prompts._tk_look import WIDTH, Look, place_above
+from upstile.client.prompts._tk_look import WIDTH, Look, place_above, pulse, until
+from upstile.client.prompts._tk_page import PageElsewhere
 from upstile.client.prompts._tk_shown_once import put_codes, put_key_uri
 from upstile.client.prompts._wishes import AnotherWay, SendAgain
 from upstile.client.words import added, codes_left, shown, wrong
@@ -18,10 +18,8 @@ Answer = str | AnotherWay | SendAgain | None
 Reply = Callable[[Answer], None]
 """Takes it."""
 
-_PULSE = 600
 _FAREWELL = 8000
 """Milliseconds for which the last page stays, where there is something to read on it."""
-_TICK = 200
 _CHOSEN = "upstile_chosen"  # by its name in Tcl: a StringVar calls Tk in whatever thread frees it
 
 
@@ -41,7 +39,8 @@ class TkDialogue:
         self._give_up = give_up
         self._reply: Reply | None = None
         self._occasion: Occasion | None = None
-        self._adding: str | None = None
+        self._head: str | None = None
+        self._elsewhere: PageElsewhere | None = None
         self._warning = self._notice = ""
         self._next_code_at: float | None = None
         self._again_at: float | None = None
@@ -66,7 +65,7 @@ class TkDialogue:
             reply(answer)
 
         if not others:
-            self.say("One moment …")
+            self.wait()
             chosen(way.id)
             return
         page = self._new_page(chosen)
@@ -85,7 +84,7 @@ class TkDialogue:
         entry = self._look.entry(page, hidden=hidden)
         entry.bind("<Return>", lambda event: self._go_on(entry.get()))
         self._wishes(may_send=not hidden)
-        self._buttons("Confirm" if self._adding is None else "Continue" if hidden else "Add", entry.get)
+        self._buttons("Confirm" if self._head is None else "Continue" if hidden else "Add", entry.get)
         self._show()
         entry.focus_set()
 
@@ -95,13 +94,13 @@ class TkDialogue:
         line = self._look.label(page, f"●  {text}" if pulsing else text)
         line.pack(fill="x", pady=(10, 0))
         if pulsing:
-            self._pulse(line)
+            pulse(line, self._look.palette)
         self._buttons(None, str, away="Close" if closes else "Cancel")
         self._show()
 
     def enrolling(self, method: str) -> None:
         """What follows adds an authenticator."""
-        self._adding, self._method = f"Add {added(method)}", method
+        self._head, self._method = f"Add {added(method)}", method
 
     def show_key_uri(self, uri: str, reply: Reply) -> None:
         """Show a key URI until the person has added it."""
@@ -116,6 +115,28 @@ class TkDialogue:
         put_codes(self._new_page(reply), self._look, codes)
         self._buttons(shown("have-saved"), lambda: "saved")
         self._show()
+
+    def show_page(self, elsewhere: PageElsewhere) -> None:
+        """Show the address of a page in a browser, for as long as the person is there."""
+        if self._occasion is None:  # nothing is confirmed
+            self._head = "Sign in"
+        self._elsewhere = elsewhere
+        self.ask_address(None)
+
+    def ask_address(self, reply: Reply | None) -> None:
+        """Ask below it for the address that the browser ended at, where there is a reply."""
+        page = self._new_page(reply)
+        entry = self._elsewhere.put(page, self._look, asks=reply is not None) if self._elsewhere else None
+        if entry is None:
+            self._buttons(None, str)
+        else:
+            entry.bind("<Return>", lambda event: self._go_on(entry.get()))
+            self._buttons("Continue", entry.get)
+        self._show()
+
+    def wait(self) -> None:
+        """Something goes on that needs nobody."""
+        self.say("One moment …")
 
     def rejected(self, attempts_left: int) -> None:
         """The next page says that the answer was wrong."""
@@ -152,7 +173,9 @@ class TkDialogue:
 
     def hide(self) -> None:
         """Nothing is asked any more."""
-        self._reply = self._occasion = self._adding = self._next_code_at = self._again_at = self._method = None
+        self._reply = self._occasion = self._head = self._elsewhere = self._next_code_at = self._again_at = (
+            self._method
+        ) = None
         self._others = self._parting = False
         self._warning = self._notice = self._farewell = ""
         with suppress(tk.TclError):
@@ -179,7 +202,7 @@ class TkDialogue:
 
     def _go_on(self, answer: Answer) -> None:
         self._answer(answer)
-        self.say("One moment …")
+        self.wait()
 
     def _new_page(self, reply: Reply | None) -> tk.Frame:
         self._answer(None)  # a question that nobody answers any more
@@ -193,7 +216,7 @@ class TkDialogue:
         page.pack(fill="both", expand=True)
         tk.Frame(page, width=WIDTH, bg=page["background"]).pack()  # pages differ in height only
         occasion, muted = self._occasion, self._look.palette.muted
-        self._look.label(page, self._adding or "Confirm it is you", kind="head").pack(fill="x")
+        self._look.label(page, self._head or "Confirm it is you", kind="head").pack(fill="x")
         if occasion is not None:
             asks = f"{occasion.server} asks {occasion.app} to confirm it is you."
             self._look.label(page, asks, kind="small", colour=muted).pack(fill="x", pady=(2, 10))
@@ -229,7 +252,7 @@ class TkDialogue:
             again = self._look.button(row, "", main=False)
             again.configure(command=lambda: self._go_on(SendAgain()))
             again.pack(side="left")
-            self._until(at, lambda left: _can_be_sent(again, left))
+            until(self._page, at, lambda left: _can_be_sent(again, left))
 
     def _buttons(self, go_on: str | None, answer: Callable[[], str], *, away: str = "Cancel") -> None:
         row = tk.Frame(self._page, bg=self._look.palette.ground)
@@ -244,7 +267,7 @@ class TkDialogue:
 
     def _show(self) -> None:
         window, occasion = self._window, self._occasion
-        head = self._adding or "Confirm it is you"
+        head = self._head or "Confirm it is you"
         window.title(f"{occasion.app}: {head[0].lower()}{head[1:]}" if occasion else head)
         if window.state() == "withdrawn":
             place_above(window, self._parent.winfo_toplevel())
@@ -257,31 +280,9 @@ class TkDialogue:
             return
         line = self._look.label(self._page, "", colour=self._look.palette.muted)
         line.pack(fill="x", pady=(8, 0))
-        self._until(at, lambda left: line.configure(text=shown("used", seconds=left) if left > 0 else shown("next")))
-
-    def _until(self, at: float, say: Callable[[int], object]) -> None:
-        """Say how many seconds are left, again and again until there are none, or the page has gone."""
-        page = self._page
-
-        def tick() -> None:
-            left = ceil(at - monotonic())
-            with suppress(tk.TclError):
-                say(left)
-                if left > 0:
-                    page.after(_TICK, tick)
-
-        tick()
-
-    def _pulse(self, line: tk.Label) -> None:
-        colours = [self._look.palette.text, self._look.palette.accent]
-
-        def tick() -> None:
-            with suppress(tk.TclError):
-                colours.reverse()
-                line.configure(fg=colours[0])
-                line.after(_PULSE, tick)
-
-        line.after(_PULSE, tick)
+        until(
+            self._page, at, lambda left: line.configure(text=shown("used", seconds=left) if left > 0 else shown("next"))
+        )
 
 
 def _can_be_sent(again: tk.Button, left: int) -> None:

@@ -1,7 +1,11 @@
 """How the Tk dialogue looks: two palettes, and the plain widgets in them. Only its own widgets are styled."""
 
 import tkinter as tk
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
+from time import monotonic
 from tkinter import font
 
 
@@ -39,6 +43,8 @@ DARK = Palette(
     on_accent="#10141c",
     warning="#ff9a85",
 )
+_PULSE = 600
+_TICK = 200
 WIDTH = 400
 """Pixels that a text may be wide before it breaks."""
 
@@ -50,6 +56,32 @@ def is_dark(parent: tk.Misc) -> bool:
     except tk.TclError:
         return False
     return red * 0.299 + green * 0.587 + blue * 0.114 < 0x8000
+
+
+def pulse(line: tk.Label, palette: Palette) -> None:
+    """Have words pulse, until they go."""
+    colours = [palette.text, palette.accent]
+
+    def tick() -> None:
+        with suppress(tk.TclError):
+            colours.reverse()
+            line.configure(fg=colours[0])
+            line.after(_PULSE, tick)
+
+    line.after(_PULSE, tick)
+
+
+def until(page: tk.Misc, at: float, say: Callable[[int], object]) -> None:
+    """Say how many seconds are left to `at` (monotonic), again and again until there are none, or the page has gone."""
+
+    def tick() -> None:
+        left = ceil(at - monotonic())
+        with suppress(tk.TclError):
+            say(left)
+            if left > 0:
+                page.after(_TICK, tick)
+
+    tick()
 
 
 def place_above(window: tk.Toplevel, owner: tk.Misc) -> None:

@@ -42,16 +42,17 @@ def put_codes(page: tk.Frame, look: Look, codes: Sequence[str]) -> None:
     told = look.label(page, "", kind="small", colour=look.palette.muted)
     told.pack(fill="x", pady=(4, 0))
     copy = look.button(row, shown("copy"), main=False)
-    copy.configure(command=lambda: told.configure(text=_copied(page, text)))
+    copy.configure(command=lambda: told.configure(text=copied(page, f"{text}\n")))
     copy.pack(side="left")
     save = look.button(row, shown("save-file"), main=False)
     save.configure(command=lambda: told.configure(text=_saved(page, text) or told["text"]))
     save.pack(side="left", padx=(8, 0))
 
 
-def _copied(page: tk.Frame, text: str) -> str:
+def copied(page: tk.Frame, text: str) -> str:
+    """Put a text where it can be pasted from; returns what is said then."""
     page.clipboard_clear()
-    page.clipboard_append(f"{text}\n")
+    page.clipboard_append(text)
     return shown("copied")
 
 

@@ -24,9 +24,10 @@ def rfc9068() -> TokenProfile:
 def keycloak() -> TokenProfile:
     """Keycloak, with its default header type and with `at+jwt`.
 
-    Run against tokens that Keycloak 26.5 signed. The payload's own `typ` tells access tokens (`Bearer`, `DPoP`) from
-    ID tokens, refresh tokens and logout tokens. A client without the scopes `basic` and `acr` has tokens without `sub`,
-    `auth_time` and `acr`; lightweight access tokens have none of them either, and need `IntrospectionVerifier`.
+    Run against Keycloak 26.7, and against tokens that 26.5 signed. The payload's own `typ` tells access tokens
+    (`Bearer`, `DPoP`) from ID tokens, refresh tokens and logout tokens. A client without the scopes `basic` and `acr`
+    has tokens without `sub`, `auth_time` and `acr`; lightweight access tokens have none of them either, and need
+    `IntrospectionVerifier`.
     """
     return TokenProfile(
         types=("jwt", AT_JWT),
@@ -34,6 +35,7 @@ def keycloak() -> TokenProfile:
         reads=("typ", "cnf"),
         client_id=("azp", "client_id"),
         other_audiences=("account",),
+        cnf_marks={"kc-jkt-type": "DPoP"},  # beside `jkt`, from 26.7 on
         hints={
             "sub": "give the client the scope basic, or use IntrospectionVerifier for lightweight tokens",
             "aud": "give the client an audience mapper for this API",

@@ -8,12 +8,12 @@ from upstile.server._errors import ConfigurationError
 from upstile.server.authorization._acr import SATISFIES
 from upstile.server.authorization._lives import LONGEST_TOKEN_LIFE
 from upstile.server.authorization._sign_in import check_subject
-from upstile.server.deployment._replay import ReplaySet
 from upstile.server.resource._authentication import Authentication
 from upstile.server.resource._guard import Guard
 from upstile.server.resource._guarded_call import GuardedCall, yes
 from upstile.server.resource._issuer import Issuer
 from upstile.server.resource._refusal import Refusals
+from upstile.server.resource._replay import ReplaySet
 from upstile.server.resource._revocation_list import NothingRevoked
 from upstile.server.resource.tokens._access_token import AccessToken
 from upstile.server.resource.tokens._verifier import InvalidToken, Known

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from upstile.client._errors import NoMethodAvailable
 from upstile.client.authority._authority import Authority
@@ -81,8 +82,10 @@ class Trip:
         )
 
     def _show(self, url: str) -> None:
-        opened = open_page(url, self.settings)
-        shown = show_page(self.moment.prompter, url, opened=opened)
+        opens = partial(open_page, url, self.settings)
+        opened = opens()
+        again = opens if self.settings.opens else None
+        shown = show_page(self.moment.prompter, url, opened=opened, opens=again)
         if not opened and not shown:
             raise NoMethodAvailable(**said("no-browser"))
 

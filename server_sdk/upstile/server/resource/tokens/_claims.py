@@ -5,7 +5,7 @@ and says what is wrong.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -95,7 +95,7 @@ class ClaimsReader:
             expires_at=_time(claims, "exp"),
             jti=digest.hex() if profile.jti is None else _needed(claims, profile.jti, profile),
             sid=_text(claims, "sid"),
-            jkt=_confirmation(get("cnf")),
+            jkt=_confirmation(get("cnf"), profile.cnf_marks),
             single_use=issuer.marks_single_use and get("single_use", False) is not False,
             authorization_details=tuple(details),  # pyright: ignore[reportUnknownArgumentType]
             settled_at=_time(claims, "settled_at") if issuer.tells_resets and "settled_at" in claims else None,
@@ -151,7 +151,10 @@ def _schema(profile: TokenProfile) -> core_schema.TypedDictSchema:
     time = core_schema.int_schema(ge=0, lt=_END_OF_TIME, strict=True)
     texts = core_schema.tuple_schema([text], variadic_item_index=0, strict=True)
     anything = core_schema.any_schema()
-    bound = core_schema.typed_dict_schema({"jkt": field(text)}, extra_behavior="forbid", strict=True)
+    marks = {
+        name: field(core_schema.literal_schema([value]), required=False) for name, value in profile.cnf_marks.items()
+    }
+    bound = core_schema.typed_dict_schema({"jkt": field(text), **marks}, extra_behavior="forbid", strict=True)
     needed = ["iss", "sub", profile.client_id[0], *([] if profile.jti is None else [profile.jti])]
     either = core_schema.union_schema([text, texts], mode="left_to_right")
     must = {profile.audience: either} | dict.fromkeys(needed, text) | {"iat": time, "exp": time}
@@ -278,10 +281,13 @@ def _time(claims: dict[str, Any], name: str) -> float:
     raise InvalidToken(f"the claim {name} is missing or not a time")
 
 
-def _confirmation(cnf: Any) -> str | None:
+def _confirmation(cnf: Any, marks: Mapping[str, str]) -> str | None:
     """The key that the token is bound to; a confirmation that we cannot check makes the token unacceptable."""
     if cnf is None:
         return None
-    if isinstance(cnf, dict) and set(cnf) == {"jkt"} and isinstance(cnf["jkt"], str):  # pyright: ignore[reportUnknownArgumentType]
-        return cnf["jkt"]
+    if isinstance(cnf, dict):
+        rest: dict[str, Any] = {**cnf}
+        jkt = rest.pop("jkt", None)
+        if isinstance(jkt, str) and all((name, value) in marks.items() for name, value in rest.items()):
+            return jkt
     raise InvalidToken("the claim cnf holds another confirmation than jkt")

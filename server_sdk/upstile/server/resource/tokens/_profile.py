@@ -1,7 +1,7 @@
 """How an issuer writes its access tokens: what a reader of their claims has to be told (RFC 9068, and what differs)."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from upstile.server._errors import ConfigurationError
@@ -35,6 +35,8 @@ class TokenProfile:
         audience: the claim that says whom the token is for; Amazon Cognito has none but `client_id`.
         other_audiences: audiences that are in tokens besides the API's and do not count, because nobody there would use
             a token for the API: the issuer itself. `/userinfo` stands for that path at the issuer.
+        cnf_marks: members of `cnf` that may stand beside `jkt`, and the one value that each may have. They ask for no
+            proof. Any other member may, so a token that has one is refused.
         hints: what to change at the issuer where a claim is missing, by the claim's name.
 
     Raises:
@@ -61,6 +63,7 @@ class TokenProfile:
     jti: str | None = "jti"
     audience: str = "aud"
     other_audiences: tuple[str, ...] = ()
+    cnf_marks: Mapping[str, str] = field(default_factory=dict[str, str])
     hints: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
