@@ -81,7 +81,12 @@ def test_a_service_with_its_own_jwts_goes_on_and_its_app_steps_up(
         assert capsys.readouterr().out == "ada: buy milk\n{'deleted by': 'ada'}\n"
         assert len(person.asked) == 2  # the first code of the new authenticator, and that of the step-up
         assert web.get("/notes", headers=own).json() == []
-        assert module["app"].openapi()["paths"]["/notes"]["get"]["security"] == [{}, {"StepUp": []}, {"HTTPBearer": []}]
+        assert module["app"].openapi()["paths"]["/notes"]["get"]["security"] == [
+            {},
+            {"bearer": []},
+            {"dpop": []},
+            {"HTTPBearer": []},
+        ]
 
 
 def test_who_has_neither_token_does_not_get_into_the_service_with_jwts(person: Person) -> None:

@@ -34,7 +34,11 @@ async def test_a_dependency_of_the_author_s_may_ask_it_and_scopes_count(tmp_path
         for path in ("/around", "/handed", "/declared"):
             assert error_of(await app.call("POST", path)) == "insufficient_scope"
             assert (await app.http.post(path, headers={"Authorization": "Bearer opaque"})).status_code == 200
-        assert app.api.openapi()["paths"]["/declared"]["post"]["security"] == [{}, {"StepUp": ["admin"]}]
+        assert app.api.openapi()["paths"]["/declared"]["post"]["security"] == [
+            {},
+            {"bearer": ["admin"]},
+            {"dpop": ["admin"]},
+        ]
 
 
 def _says(dependency: Any) -> Any:
@@ -55,10 +59,10 @@ async def test_openapi_says_where_a_credential_is_optional(tmp_path: Path) -> No
         said = {
             path: each["post"].get("security") for path, each in app.api.openapi()["paths"].items() if "post" in each
         }
-        assert said["/alone"] == [{}, {"StepUp": ["payments"]}]
-        assert said["/own"] == [{}, {"StepUp": ["payments"]}, {"Own": []}]
-        assert said["/both"] == [{"StepUp": ["payments"]}]
-        assert said["/insists"] == [{"StepUp": ["payments"]}, {"Insists": []}]
+        assert said["/alone"] == [{}, {"bearer": ["payments"]}, {"dpop": ["payments"]}]
+        assert said["/own"] == [{}, {"bearer": ["payments"]}, {"dpop": ["payments"]}, {"Own": []}]
+        assert said["/both"] == [{"bearer": ["payments"]}, {"dpop": ["payments"]}]
+        assert said["/insists"] == [{"bearer": ["payments"]}, {"dpop": ["payments"]}, {"Insists": []}]
         assert said["/login"] is None
         calls = {call.path: (len(call.requirements), len(call.optional)) for call in app.server.calls()}
         alone, both = {"/alone": (0, 1), "/own": (0, 1), "/insists": (0, 1)}, {"/both": (1, 1)}

@@ -191,11 +191,14 @@ async def test_openapi_names_the_scopes_that_are_asked_for(tmp_path: Path) -> No
         for _ in range(2):
             assert {path: _scopes_said(app, path) for path in app.openapi()["paths"]} == {
                 "/free": None,
-                "/any": [{"StepUp": []}],
-                "/own": [{"StepUp": ["payments"]}],
-                "/in/{both}": [{"StepUp": ["admin", "payments"]}],
+                "/any": [{"bearer": []}, {"dpop": []}],
+                "/own": [{"bearer": ["payments"]}, {"dpop": ["payments"]}],
+                "/in/{both}": [{"bearer": ["admin", "payments"]}, {"dpop": ["admin", "payments"]}],
             }
-        assert below.openapi()["paths"]["/below"]["post"]["security"] == [{"StepUp": ["payments", "audit"]}]
+        assert below.openapi()["paths"]["/below"]["post"]["security"] == [
+            {"bearer": ["payments", "audit"]},
+            {"dpop": ["payments", "audit"]},
+        ]
 
 
 async def _tokens(app: OwnApp, folder: Path) -> tuple[str, str]:

@@ -1,9 +1,8 @@
 """What `install` does to an application, and to those below it: answers, the checks of its routes, OpenAPI."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -22,11 +21,10 @@ from upstile.server.deployment._deployment import Deployment
 from upstile.server.fastapi._guard import Guarded, guards
 from upstile.server.fastapi._mounts import note_place
 from upstile.server.fastapi._no_store import NoStore
-from upstile.server.fastapi._optional import OptionalGuard, is_optional
+from upstile.server.fastapi._openapi import document_guards
+from upstile.server.fastapi._optional import OptionalGuard
 from upstile.server.fastapi._routes import declared_routes, mounted_in
 from upstile.server.fastapi._starlette import EmbeddedRoutes, answer, head, route_of
-
-_SAID = "says_scopes_of_guards"
 
 
 def applications(app: Starlette) -> Iterator[Starlette]:
@@ -98,7 +96,7 @@ def check_guards(app: Starlette) -> None:
     for each in applications(app):
         for route in declared_routes(each):
             try:
-                for _ in guards(route.dependant):
+                for _ in guards(route):
                     pass
             except ConfigurationError as error:
                 raise ConfigurationError(f"{route}: {error}") from error
@@ -138,8 +136,13 @@ def check_first(app: Starlette, entry: EmbeddedRoutes) -> None:
                 raise ConfigurationError(f"{route!r} stands first and hides {what}: add it after server.install(app)")
 
 
-def look_at(app: Starlette, entry: EmbeddedRoutes, deployment: Deployment) -> None:
+def look_at(app: Starlette, entry: EmbeddedRoutes | None, deployment: Deployment) -> None:
     """At `install`, and again when the application starts: what was added or mounted in between is known then.
+
+    Args:
+        app: the application.
+        entry: what stands first in its router, if anything of ours does.
+        deployment: the deployment.
 
     Raises:
         ConfigurationError: a guard could never let anybody in, or is replaced, or something stands before our entry.
@@ -148,8 +151,10 @@ def look_at(app: Starlette, entry: EmbeddedRoutes, deployment: Deployment) -> No
     answer_errors(app, handlers(deployment))
     check_guards(app)
     check_overrides(app, deployment)
-    check_first(app, entry)
-    say_scopes(app)
+    if entry is not None:
+        check_first(app, entry)
+    for each in applications(app):
+        document_guards(each)
 
 
 def keep_from_caches(app: Starlette) -> None:
@@ -160,44 +165,6 @@ def keep_from_caches(app: Starlette) -> None:
     stack, outermost = app.middleware_stack or app.build_middleware_stack(), app.user_middleware[0]
     if cast(object, outermost.cls) is not NoStore and not isinstance(stack, NoStore):
         app.middleware_stack = NoStore(stack)
-
-
-def say_scopes(app: Starlette) -> None:
-    """Let the OpenAPI document of an application, and of those below it, name all scopes that its guards ask for."""
-    for each in applications(app):
-        if isinstance(each, FastAPI) and not hasattr(each.openapi, _SAID):
-            each.openapi = _saying_scopes(each, each.openapi)  # type: ignore[method-assign]
-
-
-def _saying_scopes(app: FastAPI, made: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    said: dict[str, Any] = {}
-
-    def openapi() -> dict[str, Any]:
-        nonlocal said
-        document = made()
-        if document is not said:  # FastAPI makes it once
-            for route in declared_routes(app):
-                scopes = list(
-                    dict.fromkeys(name for guard in guards(route.dependant) for name in guard.requirement.scope)
-                )
-                for method in route.methods:
-                    operation = document.get("paths", {}).get(route.path, {}).get(method.lower(), {})
-                    _say(operation, scopes, optional=is_optional(route.dependant))
-            said = document
-        return document
-
-    setattr(openapi, _SAID, True)
-    return openapi
-
-
-def _say(operation: dict[str, Any], scopes: list[str], *, optional: bool) -> None:
-    ways: list[dict[str, Any]] = [{}] if optional and operation.get("security") else []
-    for way in operation.get("security", ()):
-        told = {name: scopes if name == Guarded.scheme_name else named for name, named in way.items()}
-        if told not in ways:  # before FastAPI 0.123 each guard of a route is a way of its own
-            ways.append(told)
-    if ways:
-        operation["security"] = ways
 
 
 def _request(method: str, path: str) -> Scope:

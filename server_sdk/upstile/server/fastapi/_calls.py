@@ -4,24 +4,33 @@ from collections.abc import Iterator
 
 from starlette.applications import Starlette
 
+from upstile.protocol import Requirement
 from upstile.server.fastapi._guard import guards
 from upstile.server.fastapi._optional import optional_guards
+from upstile.server.fastapi._protect import Doors, doors_before, doors_of
 from upstile.server.fastapi._routes import declared_routes, mounted_in
 from upstile.server.inspection._call import DeclaredCall
 
 
-def declared_calls(app: Starlette, before: str = "") -> Iterator[DeclaredCall]:
+def declared_calls(app: Starlette, before: str = "", around: Doors | None = None) -> Iterator[DeclaredCall]:
     """The routes of an application that FastAPI resolves dependencies for, then those of what is mounted in it.
 
     Args:
         app: an application.
         before: the template of what it is mounted below itself.
+        around: the doors around what it is mounted in.
     """
+    doors = [*(around or ()), *doors_of(app)]
     for route in declared_routes(app):
         lenient = optional_guards(route.dependant)
-        asked = tuple(guard.requirement for guard in guards(route.dependant) if guard not in lenient)
-        optional = tuple(guard.requirement for guard in lenient)
-        yield DeclaredCall(before + route.path, route.methods, asked, optional)
+        asked = tuple(guard.requirement for guard in guards(route) if guard not in lenient)
+        optional, path = tuple(guard.requirement for guard in lenient), before + route.path
+        methods = dict[tuple[Requirement, ...], tuple[str, ...]]()
+        for method in route.methods or ("WEBSOCKET",):
+            first = tuple(guard.requirement for guard in doors_before(doors, method, path))
+            methods[first] = (*methods.get(first, ()), *({method} & {*route.methods}))
+        for first, named in methods.items():
+            yield DeclaredCall(path, named, (*first, *asked), optional)
     for template, below in mounted_in(app):
         if below is not None:
-            yield from declared_calls(below, before + template)
+            yield from declared_calls(below, before + template, doors)

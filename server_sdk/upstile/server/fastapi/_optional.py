@@ -44,12 +44,12 @@ class OptionalGuard(SecurityBase):
 
 def optional_guards(dependant: Any) -> list[Guarded]:
     """What the optional guards of a route judge by, each with the scopes that are named where it is used."""
-    return [call.guarded.with_scopes(scopes) for call, scopes in uses(dependant) if isinstance(call, OptionalGuard)]
+    return [call.guarded.with_scopes(scopes) for call, scopes, _ in uses(dependant) if isinstance(call, OptionalGuard)]
 
 
 def is_optional(dependant: Any) -> bool:
     """Whether a route may be called without a credential: a guard of it is optional, and nothing beside it insists."""
-    schemes = [call for call, _ in uses(dependant) if isinstance(call, SecurityBase)]
+    schemes = [call for call, _, _ in uses(dependant) if isinstance(call, SecurityBase)]
     return any(isinstance(scheme, OptionalGuard) for scheme in schemes) and not any(map(_insists, schemes))
 
 

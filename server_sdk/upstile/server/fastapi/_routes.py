@@ -7,6 +7,8 @@ by hand need. It differs by version: up to 0.122 a dependant keeps `security_sco
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction, unwrap
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,6 +19,8 @@ from starlette.applications import Starlette
 from upstile.server._errors import ConfigurationError
 
 _contexts: Callable[[Sequence[Any]], Iterator[Any]] | None = getattr(fastapi.routing, "iter_route_contexts", None)
+_making: ContextVar[Any] | None = getattr(fastapi.routing, "_effective_route_context_var", None)
+"""The context of an included route while FastAPI asks the route for its handler."""
 
 
 class Declared(NamedTuple):
@@ -26,11 +30,13 @@ class Declared(NamedTuple):
         path: its template.
         methods: in upper case; none for a websocket.
         dependant: what FastAPI resolves for it.
+        endpoint: its handler.
     """
 
     path: str
     methods: tuple[str, ...]
     dependant: Any
+    endpoint: Any
 
     def __str__(self) -> str:
         return f"{','.join(self.methods) or 'websocket'} {self.path}"
@@ -42,10 +48,12 @@ class Use(NamedTuple):
     Attributes:
         call: what FastAPI calls.
         scopes: those that `Security` names at it and around it.
+        name: of the parameter that gets what it returns, if there is one.
     """
 
     call: Any
     scopes: tuple[str, ...]
+    name: str | None
 
 
 def declared_routes(app: Starlette) -> Iterator[Declared]:
@@ -54,7 +62,8 @@ def declared_routes(app: Starlette) -> Iterator[Declared]:
         dependant = getattr(route, "dependant", None)
         if dependant is not None:
             path = getattr(route, "path_format", None) or getattr(route, "path", None) or "/"
-            yield Declared(path, tuple(sorted(getattr(route, "methods", None) or ())), dependant)
+            methods = tuple(sorted(getattr(route, "methods", None) or ()))
+            yield Declared(path, methods, dependant, getattr(route, "endpoint", None))
 
 
 class Mounted(NamedTuple):
@@ -87,20 +96,24 @@ def mounted_in(app: Starlette) -> Iterator[Mounted]:
             waiting.extend((template, inner) for inner in _routes(below))
 
 
-def uses(dependant: Any, overrides: Mapping[Any, Any] = MappingProxyType({})) -> Iterator[Use]:
+def uses(
+    dependant: Any, overrides: Mapping[Any, Any] = MappingProxyType({}), around: tuple[str, ...] = ()
+) -> Iterator[Use]:
     """All dependencies of a route, however deep.
 
     Args:
         dependant: what the route declares.
         overrides: what is called in place of what, as FastAPI's `dependency_overrides`.
+        around: scopes that `Security` names around an override, which its own dependant does not know.
     """
     for dependency in dependant.dependencies:
-        call, below = dependency.call, dependency
+        call, below, named = dependency.call, dependency, (*around, *_scopes(dependency))
+        inherited = around
         if call in overrides:
-            call = overrides[call]
+            call, inherited = overrides[call], named
             below = get_dependant(path=dependency.path or "/", call=call)
-        yield Use(call, _scopes(dependency))
-        yield from uses(below, overrides)
+        yield Use(call, named, dependency.name)
+        yield from uses(below, overrides, inherited)
 
 
 def dependant_of(route: Any, fastapi_scope: Mapping[str, Any] | None) -> Any:
@@ -130,6 +143,12 @@ def scopes_around(scope: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for use in uses(dependant, overrides) for name in use.scopes))
 
 
+def in_the_making(route: Any) -> Any:
+    """What holds the dependant of the handler that a route is asked for: an included route's context, or the route."""
+    context = None if _making is None else _making.get()
+    return context if context is not None and context.original_route is route else route
+
+
 def _resolved(route: Any, fastapi_scope: Mapping[str, Any] | None) -> Any:
     """What FastAPI goes by for the call under way: the context of an included route, or the route."""
     context = (fastapi_scope or {}).get("effective_route_context")
@@ -151,3 +170,50 @@ def _scopes(dependant: Any) -> tuple[str, ...]:
     if hasattr(dependant, "security_scopes"):
         return tuple(dependant.security_scopes or ())
     raise ConfigurationError("this version of FastAPI keeps scopes where upstile does not find them: use another one")
+
+
+def made_for(holder: Any, dependant: Any, make: Callable[[], Any]) -> Any:
+    """The handler that FastAPI makes where a route declares something else than it does.
+
+    Args:
+        holder: what `in_the_making` found.
+        dependant: what the handler is to resolve.
+        make: asks FastAPI for the handler.
+
+    Raises:
+        ConfigurationError: the handler resolves something else all the same.
+    """
+    kept, holder.dependant = holder.dependant, dependant
+    try:
+        handler = make()
+    finally:
+        holder.dependant = kept
+    if not _closes_over(handler, dependant):
+        raise ConfigurationError(
+            "this version of FastAPI makes handlers in another way than upstile knows: use another one"
+        )
+    return handler
+
+
+def is_generator(call: Any) -> bool:
+    """Whether a handler is a generator, whose items are the response."""
+    return any(isgeneratorfunction(each) or isasyncgenfunction(each) for each in _meant(call))
+
+
+def is_coroutine(call: Any) -> bool:
+    """Whether a handler is to be awaited; others run in a thread."""
+    return any(iscoroutinefunction(each) for each in _meant(call))
+
+
+def _meant(call: Any) -> tuple[Any, ...]:
+    inner: Any = unwrap(getattr(call, "func", call))  # a partial's
+    return call, inner, getattr(call, "__call__", None), getattr(inner, "__call__", None)  # noqa: B004
+
+
+def _closes_over(function: Any, thing: object, depth: int = 5) -> bool:
+    """Whether a function has a thing in its closure, or in that of a function there."""
+    for cell in getattr(function, "__closure__", None) or ():
+        found = cell.cell_contents
+        if found is thing or (depth and isfunction(found) and _closes_over(found, thing, depth - 1)):
+            return True
+    return False

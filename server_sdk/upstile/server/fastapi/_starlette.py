@@ -59,6 +59,15 @@ class EmbeddedRoutes(BaseRoute):
             return self._matches(scope, path)
         return _NONE
 
+    def answers(self, scope: Scope) -> bool:
+        """Whether a request is the embedded server's, by a method that it has."""
+        match, found = self.matches(scope)
+        return match is Match.FULL and scope["method"] in _methods(found[_FOUND].endpoints)
+
+    def is_of(self, prepare: Callable[[], Awaitable[None]]) -> bool:
+        """Whether these are the paths of the deployment that is opened by this."""
+        return self._prepare == prepare
+
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         """None of the paths has a name: the documents say where they are."""
         raise NoMatchFound(name, path_params)

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp
 
 from upstile.protocol import TokenResponse
 from upstile.server import ConfigurationError, Rejection
@@ -15,17 +17,20 @@ from upstile.server.deployment._embedded import PREFIX
 from upstile.server.deployment._termination import on_termination
 from upstile.server.fastapi._application import keep_from_caches, look_at
 from upstile.server.fastapi._calls import declared_calls
+from upstile.server.fastapi._door import authentication_of
 from upstile.server.fastapi._guard import Guarded
 from upstile.server.fastapi._no_store import NoStore, token_goes_out
 from upstile.server.fastapi._optional import OptionalGuard
+from upstile.server.fastapi._protect import Protected
+from upstile.server.fastapi._route_class import GuardedRoute
 from upstile.server.fastapi._starlette import EmbeddedRoutes, head
-from upstile.server.resource._authentication import declared
+from upstile.server.resource._authentication import Authentication, declared
 
 
 class StepUp(StepUpVerbs):
     """Step-up authentication for a FastAPI application."""
 
-    def install(self, app: FastAPI) -> None:
+    def install(self, app: FastAPI, *, endpoints: bool = True) -> None:
         """Add the metadata, the authorization server's endpoints, health and the error responses to an application.
 
         The paths are one entry, the first of the router. `/stepup/health/live` says that the process answers,
@@ -36,16 +41,26 @@ class StepUp(StepUpVerbs):
         Guards in mounted applications are answered too, and OpenAPI names every scope that a guard asks for. The routes
         are checked here and, those that were added later, when the application starts.
 
+        Args:
+            app: the application.
+            endpoints: `False` for one that is mounted in another, or served beside it: its errors are answered, its
+                routes checked and documented, and the paths of the server are the other one's.
+
         Raises:
             ConfigurationError: it ran already, the application has started, or a guard asks for a scope that no client
                 may have.
         """
-        if Rejection in app.exception_handlers:
+        if Rejection in app.exception_handlers and endpoints:
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         if app.middleware_stack is not None:
             raise ConfigurationError("call install(app) before the application starts")
         self._deployment.applications.append(partial(declared_calls, app))
         deployment = self._deployment
+        if not endpoints:
+            look_at(app, None, deployment)
+            app.add_middleware(NoStore)
+            app.router.lifespan_context = self._around(app.router.lifespan_context, None)
+            return
         routes = (*deployment.routes, *deployment.health.routes(PREFIX))
         entry = EmbeddedRoutes(routes, deployment.prepare, urlsplit(deployment.url).path)
         app.router.routes.insert(0, entry)
@@ -90,6 +105,56 @@ class StepUp(StepUpVerbs):
             self._deployment.check(requirement, once_in_handler=once_in_handler),
             once_in_handler=once_in_handler,
         )
+
+    def protect(self, app: ASGIApp, requirement: Guarded, *, exempt: Iterable[str] = ()) -> Protected:
+        """A guard around a whole application, below which every call has to meet one requirement.
+
+        ```python
+        app.add_middleware(server.protect, requirement=SIGNED_IN, exempt=["POST /login", "GET /health"])
+        app.mount("/files", server.protect(StaticFiles(directory="files"), SIGNED_IN))
+        ```
+
+        A call is judged before its route is looked for and before its body is read, so `max_age=0` uses up the token of
+        a call that is then refused. Handlers read `server.authentication(request)`, guards below it go on with what it
+        found. What `install` put into the application judges for itself.
+
+        Args:
+            app: any ASGI application.
+            requirement: what `server.requirement(...)` returned.
+            exempt: the calls that need no token, each a method and the exact path as it comes over the wire, such as
+                `"GET /health"`. `"WEBSOCKET /prices"` names a websocket. Everything else is guarded: `HEAD` where `GET`
+                is exempt, another spelling of the path, and every path where the web server does not tell the raw one.
+
+        Raises:
+            ConfigurationError: an exemption is something else, or the requirement is another deployment's.
+        """
+        if requirement.deployment is not self._deployment:
+            raise ConfigurationError("protect takes a requirement of the same StepUp: server.requirement(...)")
+        return Protected(app, requirement, exempt)
+
+    def authentication(self, connection: HTTPConnection) -> Authentication:
+        """The authentication behind a call that a guard let in, for handlers that are not given it.
+
+        Args:
+            connection: the request or websocket.
+
+        Raises:
+            ConfigurationError: no guard of this `StepUp` judged the call.
+        """
+        found = authentication_of(self._deployment, connection.scope)
+        if found is None:
+            raise ConfigurationError("no guard judged this call: declare one at its route, or call server.protect")
+        return found
+
+    @property
+    def route_class(self) -> type[GuardedRoute]:
+        """The class of routes whose guards judge before the body is read: `APIRouter(route_class=server.route_class)`.
+
+        A guard is declared as ever. The routes of an application get the class by `app.router.route_class =
+        server.route_class`, before they are added. What serves once is used up last: a call that is answered with 422
+        costs no confirmation.
+        """
+        return GuardedRoute
 
     require = requirement
     """The same in place: `Depends(server.require(acr="mfa", max_age=300))`. Without arguments any token will do."""
@@ -161,7 +226,7 @@ class StepUp(StepUpVerbs):
             subject, amr=amr, request=neutral, client_id=client_id, account=account, auth_time=auth_time
         )
 
-    def _around(self, inner: Callable[[Any], Any], entry: EmbeddedRoutes) -> Callable[[Any], Any]:
+    def _around(self, inner: Callable[[Any], Any], entry: EmbeddedRoutes | None) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncGenerator[Any]:
             look_at(app, entry, self._deployment)

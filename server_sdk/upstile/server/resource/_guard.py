@@ -191,21 +191,31 @@ class Guard:
         Raises:
             Rejection: rows 3 and 4, or 503 where what serves once cannot be used up.
         """
-        if once_in_handler or requirement.max_age == 0:
-            call.asks_once = yes
-        # What serves once is used up by the first guard that it passes, whatever comes after that guard.
-        consumes = (self.judge(call, requirement, now) or call.token.single_use) and not call.consumed
+        consumes = self.consumes(call, requirement, now, once_in_handler=once_in_handler)
         if consumes or call.proof is not None:
             await self._use_up(call, requirement, now, consumes=consumes)
         if requirement.max_age == 0:
             call.served = True
 
-    def judge(self, call: GuardedCall, requirement: Requirement, now: float) -> bool:
-        """Whether the token, which suffices, has to be used up for this call.
+    def consumes(
+        self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool = False
+    ) -> bool:
+        """Judge a verified call: whether `require` has a token to use up for it. Raises `Rejection`, rows 3 and 4."""
+        if once_in_handler or requirement.max_age == 0:
+            call.asks_once = yes
+        # What serves once is used up by the first guard that it passes, whatever comes after that guard.
+        return (self.judge(call, requirement, now) or call.token.single_use) and not call.consumed
 
-        Raises:
-            Rejection: the token does not suffice.
+    async def use_up_proof(self, call: GuardedCall, requirement: Requirement, now: float) -> None:
+        """Use up the proof of a call, and leave what serves once for later. Raises `Rejection`.
+
+        NOTE: a proof cannot wait for the end of a slow body. The store remembers it from its use on, and not for ever.
         """
+        if call.proof is not None:
+            await self._use_up(call, requirement, now, consumes=False)
+
+    def judge(self, call: GuardedCall, requirement: Requirement, now: float) -> bool:
+        """Whether the token, which suffices, has to be used up for this call. Raises `Rejection`."""
         once = call.token.single_use and call.asks_once()
         verdict = evaluate(requirement, call.token, issuer=self._verifier.issuer_of(call.token), now=now, once=once)
         if isinstance(verdict, Satisfied):
