@@ -11,12 +11,14 @@ from rich.console import Console
 from benchmarks.ceremony import ceremony_rows
 from benchmarks.document import with_tables
 from benchmarks.exchanges import exchange_rows
+from benchmarks.forms import form_rows
 from benchmarks.gathering import gather_rows
 from benchmarks.guarding import guard_rows
 from benchmarks.installing import install_rows
 from benchmarks.key_ceremony import key_rows
 from benchmarks.load.rows import load_rows
 from benchmarks.memory import memory_rows
+from benchmarks.refusing import refuse_rows
 from benchmarks.serving import client_rows, server_rows
 from benchmarks.starting import start_rows
 from benchmarks.table import Row, show
@@ -32,6 +34,8 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "key": key_rows,
     "install": install_rows,
     "server": server_rows,
+    "forms": form_rows,
+    "refuse": refuse_rows,
     "client": client_rows,
     "start": start_rows,
     "gather": gather_rows,
