@@ -19,6 +19,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guards.md"
 
 def test_the_guide_s_application_asks_for_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "terms.txt").write_text("terms")
     code = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL))
     module: dict[str, Any] = {"__name__": "guide"}
     exec(compile(code, str(GUIDE), "exec"), module)  # noqa: S102
@@ -37,9 +38,14 @@ def test_the_guide_s_application_asks_for_what_it_says(tmp_path: Path, monkeypat
         assert client.post("/transfers", auth=confirmed).json() == "ada"
         with client.websocket_connect("/prices", headers=cli.headers("GET", "/prices")) as prices:
             assert prices.receive_text() == "hello ada"
+        for path, status in (("/files/x", 401), ("/files/terms.txt", 200), ("/api/health", 200), ("/api/x", 404)):
+            assert client.get(path).status_code == status
+        assert client.put("/statement").status_code == 401
+        assert_challenged(client.delete("/account", auth=cli), acr="mfa", max_age=0)
     said = api.openapi()["paths"]
-    assert said["/reports"]["get"]["security"] == [{"StepUp": ["admin"]}]
-    assert said["/transfers"]["post"]["security"] == [{"StepUp": ["payments"]}]
+    assert said["/account"]["delete"]["summary"] == "Close Account · step-up: mfa, for each call"
+    assert said["/reports"]["get"]["security"] == [{"bearer": ["admin"]}, {"dpop": ["admin"]}]
+    assert said["/transfers"]["post"]["security"] == [{"bearer": ["payments"]}, {"dpop": ["payments"]}]
 
 
 @pytest.mark.anyio
