@@ -142,8 +142,14 @@ def _walked(server: StepUp, *, with_class: bool) -> FastAPI:
     return app
 
 
-@pytest.mark.parametrize("signed_in", [False, True], ids=["nobody", "signed in"])
-@pytest.mark.parametrize("form", ["depends", "route class", "door"])
+@pytest.mark.parametrize(
+    ("form", "signed_in"),
+    [
+        ("route class", True),
+        *(pytest.param(form, True, marks=pytest.mark.long) for form in ("depends", "door")),
+        *(pytest.param(form, False, marks=pytest.mark.long) for form in ("depends", "route class", "door")),
+    ],
+)
 def test_schemathesis_finds_no_undocumented_answer(tmp_path: Path, form: str, signed_in: bool) -> None:
     """It sends good and bad; status, media type, headers and body of each answer have to be documented."""
     server = a_server(URL, tmp_path)
