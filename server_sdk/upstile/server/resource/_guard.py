@@ -197,9 +197,7 @@ class Guard:
         if requirement.max_age == 0:
             call.served = True
 
-    def consumes(
-        self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool = False
-    ) -> bool:
+    def consumes(self, call: GuardedCall, requirement: Requirement, now: float, *, once_in_handler: bool) -> bool:
         """Judge a verified call: whether `require` has a token to use up for it. Raises `Rejection`, rows 3 and 4."""
         if once_in_handler or requirement.max_age == 0:
             call.asks_once = yes
@@ -207,10 +205,8 @@ class Guard:
         return (self.judge(call, requirement, now) or call.token.single_use) and not call.consumed
 
     async def use_up_proof(self, call: GuardedCall, requirement: Requirement, now: float) -> None:
-        """Use up the proof of a call, and leave what serves once for later. Raises `Rejection`.
-
-        NOTE: a proof cannot wait for the end of a slow body. The store remembers it from its use on, and not for ever.
-        """
+        """Use up the proof of a call, and leave what serves once for later. Raises `Rejection`."""
+        # NOTE: it cannot wait for the end of a slow body: the store remembers it from its use on, and not for ever.
         if call.proof is not None:
             await self._use_up(call, requirement, now, consumes=False)
 
