@@ -27,7 +27,8 @@ def test_the_documentation_shows_the_recording_and_every_picture_in_both_looks()
         assert f"```\n{recording.read_text().rstrip()}\n```" in page
     shown = set(re.findall(r"images/([\w-]+\.(?:png|svg))", page))
     assert shown == {file.name for file in IMAGES.iterdir() if file.suffix in (".png", ".svg")}
-    assert {name.replace("-light", "-dark") for name in shown} == {name for name in shown if "-dark" in name}
+    of_both = {name for name in shown if "-light" in name or "-dark" in name}  # Swagger's page has one look
+    assert {name.replace("-light", "-dark") for name in of_both} == {name for name in shown if "-dark" in name}
 
 
 @pytest.mark.long
