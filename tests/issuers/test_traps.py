@@ -76,7 +76,7 @@ async def test_trap_weaker_reauthentication_with_a_fresh_auth_time(issuer: Issue
         assert await asked(api, recorded(password), "/recent") == WEAK  # a password alone is no second factor
         assert await asked(api, recorded(second), "/recent") == (200, "")
     page = (Path(__file__).parents[2] / "docs/issuers/keycloak.md").read_text()
-    assert "**Max Age 0 on the level whose freshness you ask for.**" in page
+    assert "**Max Age 0 on the level whose freshness you ask for**" in page
     assert "neither `max_age=300` nor `max_age=0`" in page
 
 

@@ -102,9 +102,8 @@ def is_below(base: str, url: str) -> bool:
         return False
     while path != seen:
         path, seen = unquote(path), path
-    return not any(
-        segment.partition(";")[0] in (".", "..") for segment in _SLASHES.split(_NOTHING_TO_SEE.sub("", path))
-    )
+    segments = _SLASHES.split(_NOTHING_TO_SEE.sub("", path))
+    return not any(segment.partition(";")[0] in (".", "..") for segment in segments)
 
 
 def is_private(url: str) -> bool:
