@@ -1,13 +1,15 @@
 """The log of revocations, signing keys and secrets, in every durable store."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from time import time
 
 import pytest
 
 from support.stores import ISSUER, USER, Place, authenticator, enrol
 from upstile.server import StorageUnavailable
-from upstile.server.storage._records import GRACE, Account, Revocation, Settling, SigningKeyRecord, User
+from upstile.server.storage._records import ENDS_AFTER, GRACE, Account, Revocation, Settling, SigningKeyRecord, User
 from upstile.server.storage._stores import Storage
 
 pytestmark = pytest.mark.anyio
@@ -205,6 +207,20 @@ async def test_of_several_resets_the_one_that_closes_longest_counts_until_it_is_
         assert await store.settled_at(User("https://other.example", "ada"), 0) is None
         await store.forget_account(USER)
         assert await store.settled_at(USER, END) == END + 60
+
+
+@pytest.mark.parametrize("so_far", ["runs", "is over"])
+async def test_a_reset_whose_number_came_back_closes_as_long_as_any_other(durable_place: Place, so_far: str) -> None:
+    """A forgotten user, of whom the log has nothing left but how long to wait, begins with number one again."""
+    later = int(time()) + ENDS_AFTER + int(GRACE) + 60
+    async with durable_place.opened() as storage:
+        store, until = storage.durable, later + 60 if so_far == "runs" else later - 60
+        for minutes, closed, left in [(0, until, until), (1, later + 7200, later + 7200), (2, later, later + 7200)]:
+            await store.change_account(USER, _reset, lambda _, closed=closed: [Settling(USER.subject, closed)])  # type: ignore[misc]
+            assert await store.settled_at(USER, later - 120) == left
+            await store.forget_account(USER)
+            await asyncio.to_thread(store.tidy, later + 60.0 * minutes)
+        assert len([entry for entry in _after(storage) if entry.kind == "settling"]) == 1
 
 
 async def test_a_reset_that_fails_closes_nothing(durable_place: Place) -> None:

@@ -26,13 +26,21 @@ def ended(before: Account, after: Account, expires_at: int, spared: str | None =
 
 
 def settling(connection: sa.Connection, rows: Sequence[Row], after: Account) -> None:
-    """Note that a user was reset. Each reset ends a generation of proofs, which names the entry."""
+    """Note that a user was reset. Each reset ends a generation of proofs, which names the entry.
+
+    A forgotten user may come to a number again that an entry has still: then the later end counts.
+    """
     entries = [
         Revocation(kind="settling", name=row.subject, below=after.proofs, expires_at=row.until)
         for row in rows
         if isinstance(row, Settling)
     ]
     append(connection, after.user.issuer, entries)
+    for entry in entries:
+        shorter = sa.update(tables.revocations).where(
+            *_same(after.user.issuer, entry), _log.expires_at < entry.expires_at
+        )
+        connection.execute(shorter.values(expires_at=entry.expires_at))
 
 
 def settled_at(connection: sa.Connection, user: User, now: float) -> int | None:
