@@ -110,10 +110,14 @@ async def test_a_refreshed_token_is_no_new_budget_where_the_issuer_names_no_sess
     await use_up(here, None)
 
 
-async def use_up(here: Elsewhere, sid: str | None) -> None:
+async def test_an_issuer_whose_clock_is_ahead_gives_no_new_budget_each_second(here: Elsewhere) -> None:
+    await use_up(here, None, ahead=59)
+
+
+async def use_up(here: Elsewhere, sid: str | None, *, ahead: int = 0) -> None:
     owner = await here.enrolled(sid=sid)
-    thief = here.app(sid=sid)
-    signed_in = int(here.clock())
+    signed_in = int(here.clock()) + ahead
+    thief = here.app(sid=sid, auth_time=signed_in)
     for attempt in range(5):  # each with a token of its own
         here.clock.now += 1
         thief.token = here.token(thief, sid=sid, auth_time=signed_in, jti=f"refreshed {attempt}")

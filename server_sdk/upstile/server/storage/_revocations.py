@@ -116,15 +116,20 @@ class Revocations:
         self._apply(entry)
         return new
 
-    def ended(self, account: Account, expires_at: float, spared: str | None = None) -> None:
+    def ended(
+        self, account: Account, expires_at: float, spared: str | None = None, signed_out_at: float | None = None
+    ) -> None:
         """Note at once which generations of a user are still good; the store has written it to the log.
 
         Args:
             account: with its generations as they are now.
             expires_at: when everything of earlier ones is dead anyway (epoch seconds).
             spared: the `jti` of the one elevated token that goes on.
+            signed_out_at: when all sign-ins of the user were ended, if they were (epoch seconds).
         """
         name, until = account.user.subject, int(expires_at)
+        if signed_out_at is not None:  # before the number: see `look`
+            self._note_end(name, int(signed_out_at))
         if spared is not None:
             self._apply(Revocation(kind="spared", name=spared, below=account.proofs, expires_at=until))
         self._apply(Revocation(kind="logins", name=name, below=account.logins, expires_at=until))
@@ -151,9 +156,9 @@ class Revocations:
             self._know_nothing()
             self._anew = False
         for entry in self._store.revocations_after(self._last, now):
-            self._apply(entry)
-            if entry.kind == "logins":
+            if entry.kind == "logins":  # the time before the number: who sees the number does not look again
                 self._note_end(entry.name, entry.expires_at - ENDS_AFTER)
+            self._apply(entry)
             self._last = entry.number
         self._read_at = began
         if began - self._pruned_at >= _PRUNE_EVERY:

@@ -119,7 +119,9 @@ class Subjects:
         if self._revocations.names(ceremony.subject_jti, login.sid, login.user(self._issuer)):
             raise refused("the base login has ended")
         if ceremony.subject_sealed is not None:
-            await self._in_our_terms(self._opened(ceremony, ceremony.subject_sealed), now)
+            _, again = await self._in_our_terms(self._opened(ceremony, ceremony.subject_sealed), now)
+            if again is None or _whose(again) != _whose(login):
+                raise refused("the subject token is somebody else's by now")
 
     def _opened(self, ceremony: Ceremony, sealed: str) -> str:
         place = self._place(ceremony.login.subject, ceremony.subject_jti)
@@ -127,6 +129,11 @@ class Subjects:
             return self._seal.open(base64url_decode(sealed), label=_LABEL, bound=place).decode()
         except ConfigurationError as error:  # the key was taken away meanwhile
             raise refused("the subject token cannot be read any more") from error
+
+
+def _whose(login: BaseLogin) -> tuple[str, str, str | None]:
+    """Whose sign-in it is, by which app and key: what must not change while a ceremony goes on."""
+    return login.subject, login.client_id, login.jkt
 
 
 def check_login(login: BaseLogin, user: UserState, side: Side) -> None:

@@ -3,7 +3,6 @@
 It acts on its own word, so each call says who asks (`by`) and why (`reason`); both are told with the event.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
@@ -123,7 +122,7 @@ class HelpDesk:
         account = await self._storage.durable.change_account(
             self._user(subject), disabled, lambda after: (*rows, *(begun.rows if after.authenticators else ()))
         )
-        await self._ends.spread(account, self._clock(), gone=None)
+        await self._ends.spread(account, self._clock(), gone=None, signed_out=True)
         await self._events.tell(event, written=True)
         if account.authenticators:
             await self._cooling.tell(begun)
@@ -135,7 +134,7 @@ class HelpDesk:
         event = self._event("sessions-ended", subject, by, reason)
         rows = self._events.rows(event)
         account = await self._storage.durable.change_account(self._user(subject), signed_out, lambda _: rows)
-        await self._ends.spread(account, self._clock(), gone=None)
+        await self._ends.spread(account, self._clock(), gone=None, signed_out=True)
         await self._events.tell(event, written=True)
         return _status(*found)
 
@@ -182,8 +181,7 @@ class HelpDesk:
         forgotten = await self._storage.durable.forget_account(user, rows, audited=self._audited(subject))
         account, _ = at_least(forgotten, *self._revocations.first_good(user))
         until, key = now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, self._names("user", subject)
-        self._revocations.ended(account, until)
-        await asyncio.to_thread(self._revocations.look, now)
+        self._revocations.ended(account, until, signed_out_at=now)
         nothing = UserState(first_login=account.logins, first_proof=account.proofs)
         left = nothing.record(now)._replace(expires_at=until)
         await self._storage.one_time.update_many([key], lambda _: ({key: left}, None), now)

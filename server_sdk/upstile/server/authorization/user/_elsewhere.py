@@ -72,12 +72,12 @@ class Elsewhere:
             raise NoLogin("sign-ins at its issuer do not count here")
         if token.jkt is None and there.is_for_others(token):
             raise NoLogin("an unbound subject token must be for one resource only")
-        signed_in_at = self._time(token, now)
+        subject, signed_in_at = _checked(token.subject), self._time(token, now)
         number = await self._number(token, now)
         login = BaseLogin(
-            sid=f"{number}.{_name(token, signed_in_at)}",
+            sid=f"{number}.{_name(token)}",
             jti=_digest(token.issuer, token.jti),
-            subject=_checked(token.subject),
+            subject=subject,
             client_id=self._app(there, token),
             amr=tuple(name for name in token.amr if name in there.options.trusted_amr),
             auth_time=signed_in_at,
@@ -128,14 +128,16 @@ class Elsewhere:
         )
 
 
-def _name(token: AccessToken, signed_in_at: int) -> str:
+def _name(token: AccessToken) -> str:
     """What is counted for a sign-in is counted under this: never under the token, which a refresh replaces.
+
+    Nor under a time of ours: while its issuer's clock is ahead, that would be another one each second.
 
     Its user is part of it: a `sid` that an issuer gives to two of them is no sign-in of both.
     """
     if token.sid:
         return _digest("sid", token.issuer, token.subject, token.sid)
-    return _digest("auth_time", token.issuer, token.subject, signed_in_at)
+    return _digest("auth_time", token.issuer, token.subject, int(token.auth_time or 0))
 
 
 def _digest(*parts: object) -> str:

@@ -64,11 +64,19 @@ class Ends:
             await asyncio.to_thread(self._revocations.look, now)
             before, after, result = await self._change(token, decide, rows)
         if after.proofs > before.proofs:
-            await self.spread(after, now, gone=_active(before) - _active(after), spared=token.jti)
+            signed_out = after.logins > before.logins
+            gone = _active(before) - _active(after)
+            await self.spread(after, now, gone=gone, spared=token.jti, signed_out=signed_out)
         return result
 
     async def spread(
-        self, account: Account, now: float, *, gone: Collection[str] | None, spared: str | None = None
+        self,
+        account: Account,
+        now: float,
+        *,
+        gone: Collection[str] | None,
+        spared: str | None = None,
+        signed_out: bool = False,
     ) -> None:
         """Make known which generations of a user are still good; an earlier end that a node did not finish, too.
 
@@ -77,10 +85,10 @@ class Ends:
             now: epoch seconds.
             gone: authenticators; keys that are known through one of them are forgotten. `None`: all keys.
             spared: the `jti` of the token that goes on.
+            signed_out: whether all sign-ins have ended; those at other issuers do by the time.
         """
-        self._revocations.ended(account, now + LOGIN_LIFE + LONGEST_TOKEN_LIFE, spared)
-        if gone is None:  # sign-ins at other issuers end by the time, which the log has
-            await asyncio.to_thread(self._revocations.look, now)
+        until = now + LOGIN_LIFE + LONGEST_TOKEN_LIFE
+        self._revocations.ended(account, until, spared, signed_out_at=now if signed_out else None)
         key = self._names("user", account.user.subject)
 
         def note(found: Found) -> tuple[Kept, None]:
