@@ -12,6 +12,7 @@ _http_url = re.compile(
     re.IGNORECASE,
 )
 _SLASHES = re.compile(r"[/\\]")
+_ENDS_A_SEGMENT = re.compile(r"[;?#]")
 _NOTHING_TO_SEE = re.compile(r"[\x00-\x20]")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -94,7 +95,8 @@ def is_below(base: str, url: str) -> bool:
     """Whether a URL is a base URL or below it, to everybody who may read it on the way.
 
     A path that could lead out again is below nothing: dot segments, plain or escaped once or more, behind a back slash
-    or before a `;`. What stands before a server may decode a path before it decides whose it is.
+    or before a `;`, or before a `?` or `#` that is escaped itself. What stands before a server may decode a path before
+    it decides whose it is.
     """
     path, seen = urlsplit(url).path, ""
     root = urlsplit(base).path
@@ -103,7 +105,7 @@ def is_below(base: str, url: str) -> bool:
     while path != seen:
         path, seen = unquote(path), path
     segments = _SLASHES.split(_NOTHING_TO_SEE.sub("", path))
-    return not any(segment.partition(";")[0] in (".", "..") for segment in segments)
+    return not any(_ENDS_A_SEGMENT.split(segment, maxsplit=1)[0] in (".", "..") for segment in segments)
 
 
 def is_private(url: str) -> bool:
