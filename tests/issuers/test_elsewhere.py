@@ -172,15 +172,21 @@ async def test_an_issuer_that_is_away_costs_nothing(issuer: IssuerServer, tmp_pa
         assert (await app.start()).reply.json()["attempts_left"] == 5
 
 
-async def test_a_hook_that_breaks_is_503_and_starts_nothing(issuer: IssuerServer, tmp_path: Path) -> None:
-    def broken(issuer: str, sub: str) -> str:
-        raise RuntimeError(sub)
+@pytest.mark.parametrize("returned", [None, 17, b"ada", ["ada"]])
+async def test_a_hook_that_breaks_is_503_and_starts_nothing(
+    issuer: IssuerServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, returned: Any
+) -> None:
+    def broken(issuer: str, sub: str) -> Any:
+        if returned is None:
+            raise RuntimeError(sub)
+        return returned
 
     async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, ExternalLogins(users=broken)) as here:
         app = here.app()
         reply = (await app.start()).reply
         assert (reply.status_code, reply.json()["error"]) == (503, "temporarily_unavailable")
         assert (await app.call("GET", "/any")).status_code == 503
+        assert "users= failed for a token of" in caplog.text
 
 
 def names(issuer: str, sub: str) -> str | None:

@@ -71,6 +71,12 @@ async def test_a_deployment_in_which_one_name_could_be_two_people_is_refused(
         ExternalLogins(trusted_amr="pwd")
     with pytest.raises(ConfigurationError, match="users= is a function"):
         ExternalLogins(users={"a": "b"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    async def waits(issuer: str, sub: str) -> str:
+        return sub
+
+    with pytest.raises(ConfigurationError, match="plain function"):
+        ExternalLogins(users=waits)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     async with elsewhere(own["storage"], issuer) as here:
         with pytest.raises(ConfigurationError, match="give ExternalLogins its users="):
             await here.server.start_session("ada", amr=["pwd"])

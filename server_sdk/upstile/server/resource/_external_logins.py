@@ -6,6 +6,7 @@ The issuer signs people in, the embedded server steps them up (upstile profile Â
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 
 from upstile.server._errors import ConfigurationError, IssuerUnavailable
 from upstile.server._hook import kind_and_place
@@ -43,6 +44,10 @@ class ExternalLogins:
     def __post_init__(self) -> None:
         if self.users is not None and not callable(self.users):
             raise ConfigurationError("users= is a function of an issuer and a sub, which returns a name")
+        if iscoroutinefunction(self.users):
+            raise ConfigurationError(
+                "users= is called without await: make it a plain function, with what it needs at hand"
+            )
         if isinstance(self.trusted_amr, str):
             raise ConfigurationError(
                 f"trusted_amr={self.trusted_amr!r}: write {{{self.trusted_amr!r}}}, a set of names"
@@ -75,11 +80,11 @@ class LoginsAt:
         if self.options.users is None:
             return token
         try:
-            name = self.options.users(token.issuer, token.subject)
+            name = _text_or_none(self.options.users(token.issuer, token.subject))
         except Exception as error:
             _log.error("users= failed for a token of %s: %s", token.issuer, kind_and_place(error))
             raise Unseen("whose it is could not be found out", _nowhere) from error
-        if not name or not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not name:
             raise InvalidToken("of nobody who is known here")
         return token._replace(subject=name)
 
@@ -87,6 +92,13 @@ class LoginsAt:
         """Whether a token names another audience than this API, of those that count."""
         ours = self.audience | self.profile.audiences_that_do_not_count(self.issuer)
         return not ours.issuperset(token.audience)
+
+
+def _text_or_none(name: object) -> str | None:
+    """A name. A number would be one user under `auth.subject`, and another one under what the help desk writes."""
+    if name is None or isinstance(name, str):
+        return name
+    raise TypeError("users= returns a text, or None")
 
 
 async def _nowhere(now: float) -> bool:
