@@ -1,6 +1,6 @@
 """An API with its own authorization server, whose users sign in at another issuer."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +65,7 @@ async def elsewhere(
     *,
     clock: Clock | None = None,
     verifier: Callable[[], Any] | None = None,
+    guards: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> AsyncGenerator[Elsewhere]:
     """Run one.
@@ -75,6 +76,7 @@ async def elsewhere(
         logins: how that counts.
         clock: the time.
         verifier: makes other verifiers than one of signed tokens.
+        guards: further ones, by path.
         options: further ones of `StepUp.embedded`.
     """
     clock = clock or SettableClock()
@@ -88,7 +90,7 @@ async def elsewhere(
         allow_insecure_loopback=True,
         **options,
     )
-    async with served(server, URL, {"/once": {"max_age": 0}, "/phr": {"acr": "phr"}}) as api:
+    async with served(server, URL, {"/once": {"max_age": 0}, "/phr": {"acr": "phr"}, **(guards or {})}) as api:
         yield Elsewhere(api, issuer, clock)
 
 

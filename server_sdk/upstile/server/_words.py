@@ -84,7 +84,7 @@ WORDS = MappingProxyType(
             cause="The route asks for an acr that the issuer does not offer, judged through its table of which"
             " satisfies which; or for `settled=True`, and the token is of another issuer, which tells of no resets.",
             remedy="Ask on the route for an acr that the issuer offers, or fill the issuer's `satisfies=`. Ask for"
-            " `settled=True` only where people sign in at the built-in server.",
+            " `settled=True` only where the built-in server steps people up.",
         ),
         "first-enrolment": Words(
             title="Setting up the first way to confirm takes a new sign-in",

@@ -156,3 +156,13 @@ def test_who_tells_of_no_resets_never_opens_what_asks_for_settled_ones(issuer: I
     asked = Requirement(acr="mfa", settled=True)
     told = token(settled_at=0, acr="mfa", by=issuer)
     assert evaluate(asked, told, issuer=issuer, now=NOW) == Unmet(cause=Cause.ACR_NOT_OFFERED)
+
+
+@pytest.mark.parametrize("facts", [{}, {"acr": "mfa", "settled_at": 0}, {"acr": None}])
+def test_who_is_stepped_up_by_one_that_tells_of_resets_is_sent_there_whatever_the_token_says(
+    facts: dict[str, Any],
+) -> None:
+    asked, there = Requirement(acr="mfa", settled=True), replace(EXTERNAL, stepped_up_by=TELLING)
+    assert evaluate(asked, token(**facts, by=there), issuer=there, now=NOW) == WEAK
+    silent = replace(EXTERNAL, stepped_up_by=OWN)
+    assert evaluate(asked, token(**facts, by=silent), issuer=silent, now=NOW) == Unmet(cause=Cause.ACR_NOT_OFFERED)

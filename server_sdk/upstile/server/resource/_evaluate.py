@@ -70,7 +70,9 @@ def evaluate(
     if requirement.settled and (cause := _unsettled(token, issuer, now)) is not None:
         return Unmet(cause=cause)
     scope_missing = not token.scope.issuperset(requirement.scope)
-    why = _why(requirement, token, issuer, now)
+    # Who steps the user up tells of resets, and this token is not theirs: whatever it says, theirs has to be fetched.
+    is_silent = requirement.settled and not issuer.tells_resets
+    why = Why.WEAK if is_silent else _why(requirement, token, issuer, now)
     if why is None:
         return Unmet(cause=Cause.SCOPE) if scope_missing else _SATISFIED[requirement.max_age == 0]
     if requirement.acr and not issuer.can_satisfy(requirement.acr):
@@ -81,7 +83,8 @@ def evaluate(
 def _unsettled(token: AccessToken, issuer: Issuer, now: float) -> Cause | None:
     # First of all: a person who cannot go on before tomorrow is not asked to confirm today.
     if not issuer.tells_resets:
-        return Cause.ACR_NOT_OFFERED
+        stepped_up_by = issuer.stepped_up_by
+        return None if stepped_up_by is not None and stepped_up_by.tells_resets else Cause.ACR_NOT_OFFERED
     return Cause.RESET if token.settled_at is not None and now < token.settled_at else None
 
 
