@@ -199,3 +199,14 @@ async def test_metadata_that_turn_out_wrong_are_503_and_a_line_of_the_log(
         issuer.start()
         assert told(await api.call("opaque")) == LATER
         assert "pass introspection_endpoint=" in caplog.text
+
+
+@pytest.mark.parametrize("error", ["x\nERROR forged", "x\x1b[2J", "\u202ex", "x" * 100_000, 5], ids=list("abcde"))
+async def test_what_an_issuer_calls_its_error_forges_no_line_of_the_log(
+    issuer: IssuerServer, caplog: pytest.LogCaptureFixture, error: object
+) -> None:
+    async with external_api(verifier(issuer), clock=Runs()) as api:
+        issuer.odd, issuer.introspect = {"one": 401}, lambda form: {"error": error}
+        assert told(await api.call("one")) == LATER
+    (line,) = [record.getMessage() for record in caplog.records if "cannot be asked" in record.getMessage()]
+    assert line.endswith(" answered 401")

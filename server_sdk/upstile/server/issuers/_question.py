@@ -1,5 +1,6 @@
 """One question about a token, and whom its answer concerns: the token, or all of them (RFC 7662 §2)."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ _OF_ALL = frozenset({401, 403, 429, 502, 503, 504})
 _OF_THE_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
 """Errors that come with 400, too (RFC 6749 §5.2), and are no token's fault."""
 
+_AN_ERROR = re.compile(r"[ !#-\[\]-~]{1,64}")
+"""What an error may be written with (RFC 6749 §5.2), at a length that a line of the log has room for."""
+
 
 async def ask(http: IssuerHttp, endpoint: str, token: str, credentials: Credentials) -> Mapping[str, Any] | str:
     """What the issuer says about a token; or why it will not.
@@ -27,7 +31,8 @@ async def ask(http: IssuerHttp, endpoint: str, token: str, credentials: Credenti
     if answer.status == 200 and isinstance(answer.members.get("active"), bool):
         return answer.members
     error = answer.members.get("error")
-    said = f"{endpoint} answered {answer.status} {error if isinstance(error, str) else ''}".rstrip()
+    named = error if isinstance(error, str) and _AN_ERROR.fullmatch(error) else ""
+    said = f"{endpoint} answered {answer.status} {named}".rstrip()
     if answer.status in _OF_ALL or error in _OF_THE_CLIENT:
         raise IssuerUnavailable(said)
     if answer.status in _OF_THE_TOKEN:
