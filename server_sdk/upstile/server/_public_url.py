@@ -1,6 +1,6 @@
 """The URL of a request, as its caller named it: from what is configured and the path that came, never from headers."""
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from upstile.server._http import HttpRequest
 
@@ -28,10 +28,16 @@ class PublicUrl:
             return self._url + request.path
         if not request.root_path:
             return self._origin + request.path
-        return self._url + below_root(request.path, request.root_path)
+        return self._url + _below_escaped(request.path, request.root_path)
 
 
 def below_root(path: str, root: str) -> str:
     """A path without the root path that a server or a mount has put before it; without it already, it stays."""
     below = path.removeprefix(root)
     return below if below != path and (not below or below.startswith("/")) else path
+
+
+def _below_escaped(path: str, root: str) -> str:
+    """The same of a path as it came, whose root path may be escaped: who routes by what it stands for takes it off."""
+    before = "/".join(path.split("/")[: root.count("/") + 1])
+    return path[len(before) :] if unquote(before) == root else path
