@@ -33,6 +33,10 @@ async def inspect(deployment: Deployment) -> AsyncIterator[Finding]:
             yield finding
     async for finding in _issuers(deployment):
         yield finding
+    try:  # only now is it known what they offer
+        deployment.check_declared()
+    except UpstileError as error:
+        yield Finding("guard", "wrong", str(error), "the server would not start: ask for what is offered")
 
 
 def _defaults(deployment: Deployment) -> list[Finding]:
