@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,20 @@ async def test_a_method_of_the_authors_own_is_enrolled_and_steps_up(tmp_path: Pa
         assert again != challenge
         right = await app.answer(started, authn_method="card", otp=_says(NUMBER, again))
         assert "authorization_code" in right.json()
+
+
+async def test_the_method_of_the_page_steps_up_as_it_stands(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
+    [block] = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class FrontDesk" in code]
+    made: dict[str, Any] = {}
+    exec(block, made)  # noqa: S102 - the page's own
+    async with own_app(tmp_path, methods=[made["FrontDesk"]({"ada": "HERON"}.__getitem__)]) as app:
+        await app.sign_in()
+        started = await app.start(authn_methods_supported="desk", acr_values=None, max_age="60")
+        assert (await app.answer(started, authn_method="desk")).json()["error"] == "invalid_request"
+        wrong = await app.answer(started, authn_method="desk", otp="crane")
+        assert (wrong.json()["result"], wrong.json()["attempts_left"]) == ("rejected", 4)
+        assert "authorization_code" in (await app.answer(started, authn_method="desk", otp="heron")).json()
 
 
 async def test_what_is_not_configured_is_nowhere(tmp_path: Path) -> None:
