@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,19 @@ from support.own_methods import context
 from support.wire_driver import new_key, problem_of, with_passkey
 from upstile.server import ConfigurationError
 from upstile.server.authorization.methods import Method, _in_time, configured
-from upstile.server.methods import AuthenticatorRecord, Confirmed, Enrolled, Totp, User, Wanted, WebAuthn
+from upstile.server.methods import (
+    AuthenticatorRecord,
+    Confirmed,
+    Enrolled,
+    Enrols,
+    MethodContext,
+    Password,
+    Totp,
+    Traits,
+    User,
+    Wanted,
+    WebAuthn,
+)
 
 pytestmark = pytest.mark.anyio
 NUMBER = "12345678"
@@ -49,6 +62,20 @@ async def test_a_method_of_the_authors_own_is_enrolled_and_steps_up(tmp_path: Pa
         assert again != challenge
         right = await app.answer(started, authn_method="card", otp=_says(NUMBER, again))
         assert "authorization_code" in right.json()
+
+
+async def test_the_method_of_the_page_steps_up_as_it_stands(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
+    [block] = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class FrontDesk" in code]
+    made: dict[str, Any] = {}
+    exec(block, made)  # noqa: S102 - the page's own
+    async with own_app(tmp_path, methods=[made["FrontDesk"]({"ada": "HERON"}.__getitem__)]) as app:
+        await app.sign_in()
+        started = await app.start(authn_methods_supported="desk", acr_values=None, max_age="60")
+        assert (await app.answer(started, authn_method="desk")).json()["error"] == "invalid_request"
+        wrong = await app.answer(started, authn_method="desk", otp="crane")
+        assert (wrong.json()["result"], wrong.json()["attempts_left"]) == ("rejected", 4)
+        assert "authorization_code" in (await app.answer(started, authn_method="desk", otp="heron")).json()
 
 
 async def test_what_is_not_configured_is_nowhere(tmp_path: Path) -> None:
@@ -202,6 +229,49 @@ def _twice() -> Sequence[Any]:
 def test_what_is_no_list_of_methods_is_refused_at_the_start(methods: Sequence[Any], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         configured(methods, context())
+
+
+class _Halves:
+    """Methods that are not whole, each in its own way."""
+
+    class NoConfirm(ChallengeCard):
+        confirm = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+    class NoVerify(ChallengeCard):
+        verify = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+    class Contradicts(ChallengeCard):
+        traits = Traits(name="card", enrolled=False)
+
+    class Forgets(ChallengeCard):
+        def bind(self, context: MethodContext) -> Any:
+            """Without the `return` that it needs."""
+
+    class OfAnotherName(ChallengeCard):
+        def bind(self, context: MethodContext) -> Any:
+            return Totp()
+
+
+@pytest.mark.parametrize(
+    ("half", "says"),
+    [
+        (_Halves.NoConfirm, r"NoConfirm lacks confirm: .*enrolled=False"),
+        (_Halves.NoVerify, "NoVerify lacks verify: write them, as"),
+        (_Halves.Contradicts, "Contradicts has verbs to enrol it and"),
+        (_Halves.Forgets, "bind of Forgets returned another method"),
+        (_Halves.OfAnotherName, "bind of OfAnotherName returned another method"),
+    ],
+)
+def test_a_method_that_is_not_whole_is_refused_at_the_start(half: type[ChallengeCard], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        configured([half(_service)], context())
+
+
+def test_what_nobody_enrols_needs_no_verbs_for_it() -> None:
+    password = Password(lambda user, password: False)
+    assert not isinstance(password, Enrols)
+    assert configured([password], context()) == (password,)
+    assert all(isinstance(method, Enrols) for method in (ChallengeCard(_service), Totp(), WebAuthn()))
 
 
 def test_the_strongest_come_first_and_equally_strong_ones_as_they_were_named() -> None:

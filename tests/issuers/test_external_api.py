@@ -15,6 +15,7 @@ from support.resource import BOUND, CLIENT
 from upstile.protocol import create_proof
 from upstile.server import ConfigurationError, IssuerUnavailable
 from upstile.server.fastapi import StepUp
+from upstile.server.inspection._deployment import inspect
 from upstile.server.issuers import JWTVerifier
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +97,22 @@ async def test_what_serves_one_call_needs_a_store_and_that_is_said_at_the_start(
     for options in ({"one_time": "redis://localhost"}, {"replay": "shared"}):
         with pytest.raises(ConfigurationError, match=r"needs? storage="):
             StepUp(url=URL, verifier=verifier(issuer), allow_insecure_loopback=True, **options)  # type: ignore[arg-type]
+
+
+async def test_check_says_what_the_issuer_does_not_offer_before_the_start_does(issuer: IssuerServer) -> None:
+    async def judged() -> list[tuple[str, str]]:
+        server = StepUp(url=URL, verifier=verifier(issuer), clock=lambda: NOW, allow_insecure_loopback=True)
+        server.require(acr="mfa")
+        found = [finding async for finding in inspect(server._deployment)]
+        return [(each.level, each.says) for each in found if each.about == "guard"]
+
+    assert await judged() == []  # nothing is known of what it offers
+    issuer.metadata = {"acr_values_supported": ["pwd", "mfa"]}
+    assert await judged() == []
+    issuer.metadata = {"acr_values_supported": ["pwd", "urn:strong"]}
+    [(level, says)] = await judged()
+    assert level == "wrong"
+    assert says == "acr=('mfa',) can never be reached: this server offers pwd, urn:strong"
 
 
 async def test_what_the_issuer_does_not_offer_is_an_error_at_the_start(issuer: IssuerServer) -> None:

@@ -87,13 +87,13 @@ class StepUpVerbs(HelpDeskVerbs):
             trusted_proxies: the networks of your proxies, whose word on the caller's address is believed in the audit.
             audit_kept_for: seconds after which a row of the audit table is deleted; `None` leaves that to you.
             clock: the time in epoch seconds.
-            allow_insecure_loopback: accept `http://localhost:PORT`, and issuers on this machine without TLS. For
-                development.
+            allow_insecure_loopback: accept `http://localhost:PORT` or `http://127.0.0.1:PORT`, and issuers on this
+                machine without TLS. For development.
 
         Raises:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
-        base = check_url(url, allow_insecure_loopback=allow_insecure_loopback)
+        base = check_url(url, allow_insecure_loopback=allow_insecure_loopback, for_webauthn=False)
         if storage is None and one_time is not None:
             raise ConfigurationError("one_time= needs storage= beside it: Redis keeps only what is short-lived")
         if audit_kept_for is not None:
@@ -202,7 +202,7 @@ class StepUpVerbs(HelpDeskVerbs):
         Raises:
             ConfigurationError: something above is missing, unsafe or contradictory.
         """
-        base = check_url(url, allow_insecure_loopback=allow_insecure_loopback)
+        base = check_url(url, allow_insecure_loopback=allow_insecure_loopback, for_webauthn=True)
         where = check_memory(read_storage(storage), base)
         seal = find_seal(secret_keys, key_file(where) if base.is_loopback else None, forgets=where.kind == "memory")
         party, origins = rp_id or base.host, (base.origin, *webauthn_origins)

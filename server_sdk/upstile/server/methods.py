@@ -1,7 +1,7 @@
 """The ways to confirm that a deployment offers: `StepUp.embedded(…, methods=[WebAuthn(), Totp()])`.
 
-Beside them stands what a method of your own is made of: the verbs (`Method`), what they take and give, and how what it
-proves is said (`Proof`, `Factor`). `examples/own_method` is one.
+Beside them stands what a method of your own is made of: the verbs (`Method`, and `Enrols` where users enrol it), what
+they take and give, and how what it proves is said (`Proof`, `Factor`). `examples/own_method` is one.
 """
 
 from upstile.protocol import AnswerRequest, MalformedMessage, Offer, VerifyRequest
@@ -13,6 +13,7 @@ from upstile.server.authorization.methods import (
     Deliver,
     EmailCode,
     Enrolled,
+    Enrols,
     Mails,
     Method,
     MethodContext,
@@ -43,6 +44,7 @@ __all__ = [
     "Deliver",
     "EmailCode",
     "Enrolled",
+    "Enrols",
     "Factor",
     "Mails",
     "MalformedMessage",

@@ -94,6 +94,19 @@ def test_a_store_that_cannot_be_used_is_wrong_and_one_that_is_not_there_yet_is_n
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.db"]
 
 
+def test_a_store_in_memory_is_to_be_looked_at() -> None:
+    server = StepUp.embedded(
+        url="http://localhost:8000", storage=":memory:", clients=[App("cli")], allow_insecure_loopback=True
+    )
+    told = found(server)
+    assert [(finding.level, finding.says) for finding in told["storage"]] == [
+        ("look", "kept in memory, for tests: gone when the process ends")
+    ]
+    assert [finding.level for finding in told["signing keys"]] == [
+        "ok"
+    ]  # what lies beside it is looked at all the same
+
+
 def test_calls_that_change_something_without_a_guard_are_to_be_looked_at() -> None:
     recent = Requirement(acr="mfa", max_age=300, scope="pay", reason="Confirm this transfer")
     calls = [

@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 
 from upstile.server import App, ConfigurationError
 from upstile.server.fastapi import StepUp
+from upstile.server.issuers import JWTVerifier
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +94,19 @@ def test_a_mistaken_deployment_is_named_at_start_up(
     monkeypatch.delenv("UPSTILE_SECRET_KEYS", raising=False)
     with pytest.raises(ConfigurationError, match=sentence):
         deployment(tmp_path, **changed)
+
+
+def test_an_api_without_an_authorization_server_may_name_this_machine_by_its_number() -> None:
+    def at(url: str, *, loopback: bool = True) -> StepUp:
+        issuer = JWTVerifier(issuer="https://issuer.example.com")
+        return StepUp(url=url, verifier=issuer, allow_insecure_loopback=loopback)
+
+    assert at("http://127.0.0.1:8000/")._deployment.url == "http://127.0.0.1:8000"
+    with pytest.raises(ConfigurationError, match="needs allow_insecure_loopback=True"):
+        at("http://127.0.0.1:8000", loopback=False)
+    for elsewhere in ("http://127.0.0.2:8000", "http://127.0.0.1.example.com", "http://10.0.0.1:8000"):
+        with pytest.raises(ConfigurationError, match="must be https: tokens"):
+            at(elsewhere)
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,7 @@ class Deployment:
             await open_stores(self.storage, self.names)
         for each in self.external:
             await each.prepare()
-        for acr in self._declared:
-            self._check_acr(acr)
+        self.check_declared()
         for keeper in self._keepers:
             keeper.start()
         self._ready = True
@@ -183,6 +182,15 @@ class Deployment:
         if self.storage is None and (requirement.for_this_call or once_in_handler):
             raise ConfigurationError("max_age=0 needs storage=: what serves one call has to be remembered as used")
         return requirement
+
+    def check_declared(self) -> None:
+        """Look again at what was declared, by what the issuers are known to offer now.
+
+        Raises:
+            ConfigurationError: none of the acr values of a requirement is offered.
+        """
+        for acr in self._declared:
+            self._check_acr(acr)
 
     def _check_acr(self, acr: tuple[str, ...]) -> None:
         if any(issuer.can_satisfy(acr) for issuer in self.verifier.issuers):

@@ -17,6 +17,7 @@ AUDIT_KEPT_FOR = 180 * 24 * 3600.0
 """Seconds that a row of the audit table is kept by default."""
 _YEAR = 366 * 24 * 3600
 _LOOPBACK = "localhost"
+_LOOPBACK_NUMBER = "127.0.0.1"
 _LONGEST_NAME = 100
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
 _origin = re.compile(rf"[a-z]+://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[1-9][0-9]{{0,4}}))?")
@@ -45,8 +46,13 @@ class BaseUrl:
         return self.url.startswith("http:")
 
 
-def check_url(url: str, *, allow_insecure_loopback: bool) -> BaseUrl:
+def check_url(url: str, *, allow_insecure_loopback: bool, for_webauthn: bool) -> BaseUrl:
     """Check the configured public URL.
+
+    Args:
+        url: the URL.
+        allow_insecure_loopback: plain http is accepted on this machine.
+        for_webauthn: whether security keys are asked there, whose relying party has a name (WebAuthn Level 3 §5.1.2).
 
     Raises:
         ConfigurationError: it has a query or a path that is written in several ways, is no https, or is http elsewhere
@@ -61,9 +67,9 @@ def check_url(url: str, *, allow_insecure_loopback: bool) -> BaseUrl:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "http":
-        if host == "127.0.0.1":
+        if host == _LOOPBACK_NUMBER and for_webauthn:
             raise ConfigurationError(f"url={url!r}: name this machine localhost, WebAuthn refuses its number")
-        if host != _LOOPBACK:
+        if host not in (_LOOPBACK, _LOOPBACK_NUMBER):
             raise ConfigurationError(f"url={url!r} must be https: tokens would travel in the clear")
         if not allow_insecure_loopback:
             raise ConfigurationError("plain http on this machine needs allow_insecure_loopback=True (development)")

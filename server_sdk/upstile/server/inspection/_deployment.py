@@ -14,8 +14,9 @@ from upstile.server.inspection._finding import Finding
 from upstile.server.keys._rotation import lives
 from upstile.server.keys._sealed import needs, signing_keys
 from upstile.server.storage import Storage
-from upstile.server.storage._stores import Store
+from upstile.server.storage._stores import DurableStore, Store
 from upstile.server.storage.schema import NothingYet
+from upstile.server.storage.sqlite import MemoryStore
 
 APART = 1.0
 """Seconds by which the clocks of this machine and of a store may differ without a word."""
@@ -32,6 +33,10 @@ async def inspect(deployment: Deployment) -> AsyncIterator[Finding]:
             yield finding
     async for finding in _issuers(deployment):
         yield finding
+    try:  # only now is it known what they offer
+        deployment.check_declared()
+    except UpstileError as error:
+        yield Finding("guard", "wrong", str(error), "the server would not start: ask for what is offered")
 
 
 def _defaults(deployment: Deployment) -> list[Finding]:
@@ -51,12 +56,10 @@ def _defaults(deployment: Deployment) -> list[Finding]:
 
 
 async def _stores(deployment: Deployment, storage: Storage) -> AsyncIterator[Finding]:
-    try:
-        version = await asyncio.to_thread(storage.durable.check_schema)
-    except UpstileError as error:
-        yield Finding("storage", "look" if isinstance(error, NothingYet) else "wrong", str(error))
+    found = await _schema(storage.durable)
+    yield found
+    if found.level != "ok" and not isinstance(storage.durable, MemoryStore):
         return
-    yield Finding("storage", "ok", f"version {version} of the schema: this release works on it")
     for store in storage.stores:
         try:
             await store.prepare()
@@ -69,6 +72,17 @@ async def _stores(deployment: Deployment, storage: Storage) -> AsyncIterator[Fin
             yield Finding(type(store).__name__, "wrong", str(error))
         finally:
             await store.aclose()
+
+
+async def _schema(durable: DurableStore) -> Finding:
+    if isinstance(durable, MemoryStore):
+        says = "kept in memory, for tests: gone when the process ends"
+        return Finding("storage", "look", says, "name a file or a database for anything else")
+    try:
+        version = await asyncio.to_thread(durable.check_schema)
+    except UpstileError as error:
+        return Finding("storage", "look" if isinstance(error, NothingYet) else "wrong", str(error))
+    return Finding("storage", "ok", f"version {version} of the schema: this release works on it")
 
 
 async def _clock(store: Store, deployment: Deployment) -> AsyncIterator[Finding]:

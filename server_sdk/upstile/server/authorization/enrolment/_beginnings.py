@@ -23,7 +23,7 @@ from upstile.server.authorization.enrolment._changes import (
 )
 from upstile.server.authorization.enrolment._enrolment_rights import Bar, EnrolmentRights, first_enrolment
 from upstile.server.authorization.enrolment._first_codes import FirstCodes
-from upstile.server.authorization.methods import Enrolled, Method, Restores, Sends, Wanted
+from upstile.server.authorization.methods import Enrolled, Enrols, Method, Restores, Sends, Wanted
 from upstile.server.authorization.user._account import (
     WITH_CODE,
     added,
@@ -68,7 +68,7 @@ class Beginnings:
     Args:
         changes: knows the caller, and changes what they may.
         rights: decides what they may.
-        methods: what can be enrolled.
+        methods: all methods; those that users enrol can begin.
         first_codes: sends first codes.
         events: is told.
     """
@@ -84,7 +84,7 @@ class Beginnings:
     ) -> None:
         self._changes = changes
         self._rights = rights
-        self._methods = [method for method in methods if method.traits.enrolled]
+        self._methods = [method for method in methods if isinstance(method, Enrols)]
         self._restores = any(isinstance(method, Restores) and method.restores for method in methods)
         self._first_codes = first_codes
         self._events = events
@@ -202,7 +202,7 @@ class Beginnings:
             raise not_found()
 
 
-async def _enrolled(methods: Sequence[Method], wanted: Wanted) -> tuple[Method, Enrolled]:
+async def _enrolled(methods: Sequence[Enrols], wanted: Wanted) -> tuple[Enrols, Enrolled]:
     """The first of the methods of one name that can do what is wanted, such as one that sends to the destination."""
     refused = "this method is not known"
     for method in methods:

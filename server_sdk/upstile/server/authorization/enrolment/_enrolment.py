@@ -20,7 +20,7 @@ from upstile.server.authorization.enrolment._changes import (
     wire_name,
 )
 from upstile.server.authorization.enrolment._enrolment_rights import EnrolmentRights
-from upstile.server.authorization.methods import Confirmed, Method
+from upstile.server.authorization.methods import Confirmed, Enrols, Method
 from upstile.server.authorization.user._account import (
     activated,
     discarded,
@@ -48,7 +48,7 @@ class Enrolment:
     Args:
         changes: knows the caller, and changes what they may.
         rights: decides what they may.
-        methods: what can be enrolled.
+        methods: all methods; a first proof is by one that users enrol.
         closings: opens what wrong answers closed.
         cooling: closes some things for a while after a reset.
         events: is told.
@@ -66,7 +66,7 @@ class Enrolment:
     ) -> None:
         self._changes = changes
         self._rights = rights
-        self._methods = {method.traits.key: method for method in methods}
+        self._methods = {method.traits.key: method for method in methods if isinstance(method, Enrols)}
         self._everybodys = {m.traits.key: everybodys(m.traits) for m in methods if not m.traits.enrolled}
         self._closings = closings
         self._cooling = cooling

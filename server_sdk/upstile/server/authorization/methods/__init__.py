@@ -6,6 +6,7 @@ from upstile.server.authorization.methods._context import MethodContext, Secrets
 from upstile.server.authorization.methods._method import (
     Confirmed,
     Enrolled,
+    Enrols,
     Mails,
     Method,
     Offered,
@@ -31,6 +32,7 @@ __all__ = [
     "Deliver",
     "EmailCode",
     "Enrolled",
+    "Enrols",
     "Mails",
     "Method",
     "MethodContext",

@@ -1,8 +1,8 @@
 """What an authentication method of the embedded server is: offer, send, read, verify; enroll, confirm.
 
-To add a method, write a class with these verbs and name it in `StepUp.embedded(methods=[…])`. One object serves
-many requests at once, of one deployment: what it keeps of a user is in `AuthenticatorRecord.data`, what it keeps of a
-ceremony in the state of its offer.
+To add a method, write a class with the verbs of `Method`, and of `Enrols` where users enrol it, and name it in
+`StepUp.embedded(methods=[…])`. One object serves many requests at once, of one deployment: what it keeps of a user is
+in `AuthenticatorRecord.data`, what it keeps of a ceremony in the state of its offer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ class Traits:
         guessable: whether a wrong answer may be a guess, so that it counts against all budgets (upstile profile §7).
         channel: where several methods share a name: which one this is. An answer says by `authn_id` which
             authenticator it is about.
-        enrolled: whether users enrol it; otherwise everybody has it, and what it proves is known elsewhere.
+        enrolled: whether users enrol it: then it has the verbs of `Enrols`; otherwise everybody has it, and what it
+            proves is known elsewhere.
         backup: whether it is a way back beside others: never the first that is enrolled, never the last that is left,
             in use at once, and one of a user.
         trusted: whether a right answer is a *success* (upstile profile §7): it ends rows of wrong answers, and makes
@@ -205,7 +206,7 @@ class Mails(Protocol):
 
 
 class Method(Protocol):
-    """One way to prove who one is."""
+    """One way to prove who one is; `Enrols` is one that users enrol."""
 
     @property
     def traits(self) -> Traits:
@@ -261,6 +262,11 @@ class Method(Protocol):
         not be a free guess.
         """
         ...
+
+
+@runtime_checkable
+class Enrols(Method, Protocol):
+    """A method that users enrol, as its `Traits` say: an authenticator begins, and is in use after a first proof."""
 
     async def enroll(self, wanted: Wanted) -> Enrolled:
         """Begin to enrol, within a few seconds: an error that it raises, or more time, is answered with 503.

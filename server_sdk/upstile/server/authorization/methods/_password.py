@@ -3,20 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from upstile.protocol import AnswerRequest, MalformedMessage, Offer, VerifyRequest
+from upstile.protocol import AnswerRequest, MalformedMessage, Offer
 from upstile.server._errors import ConfigurationError
 from upstile.server._hook import Hook
 from upstile.server.authorization._acr import Factor, Proof
 from upstile.server.authorization.methods._context import MethodContext
-from upstile.server.authorization.methods._method import (
-    Confirmed,
-    Enrolled,
-    Offered,
-    Purpose,
-    Traits,
-    Verified,
-    Wanted,
-)
+from upstile.server.authorization.methods._method import Offered, Purpose, Traits, Verified
 from upstile.server.storage import AuthenticatorRecord, User
 
 Check = Callable[[str, str], Awaitable[bool] | bool]
@@ -85,15 +77,3 @@ class Password:
         if not right:
             return None
         return Verified(authenticator=authenticators[0], proof=self.potential(user_verification=False, now=now))
-
-    async def enroll(self, wanted: Wanted) -> Enrolled:
-        """Nobody enrols it."""
-        raise MalformedMessage("a password is not enrolled here")
-
-    def read_first(self, proof: VerifyRequest) -> str:
-        """Nobody enrols it."""
-        raise MalformedMessage("a password is not enrolled here")
-
-    async def confirm(self, user: User, record: AuthenticatorRecord, response: str, now: float) -> Confirmed | None:
-        """Nobody enrols it."""
-        return None
