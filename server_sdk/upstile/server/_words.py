@@ -176,11 +176,12 @@ WORDS = MappingProxyType(
             title="Your sign-in is not valid any more",
             next_step=_SIGN_IN_AGAIN,
             hint="get a new token, and send it as its token_type says, to the API that it is for",
-            cause="The token expired or was revoked, is for another API, from another issuer, or signed by a key that"
-            " is unknown; or it is bound to a key and came as Bearer, or the reverse; or it serves one call of"
-            " another kind. `error_description` says which.",
+            cause="The token expired or was revoked, is for another API, from another issuer or your own login, or"
+            " signed by a key that is unknown; or it is bound to a key and came as Bearer, or the reverse; or it serves"
+            " one call of another kind. `error_description` says which.",
             remedy="Sign in again. If fresh tokens are refused, compare `url=` with the address that the app uses, and"
-            " look whether all processes share storage and `secret_keys`.",
+            " look whether all processes share storage and `secret_keys`. A guarded route takes no JWT of your own"
+            " login: the app calls it with the token of `start_session`.",
         ),
         "last-authenticator": Words(
             title="This is your last way to confirm that it is you",
