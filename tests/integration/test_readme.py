@@ -1,7 +1,6 @@
 """The README's code is the examples' code, and it runs: its two files exactly as they stand there."""
 
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from examples.readme.more import send
-from support.pasted import Person
+from support.pasted import Person, free_port
 from support.terminal import Sitting
 from support.totp import code_at, seed_in
 from upstile.client import CallbackPrompter, Client, FileStore, Totp
@@ -60,7 +59,7 @@ def test_every_link_into_the_repository_leads_somewhere() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the two files of the README; they differ in the port alone, and only where 8000 is taken."""
-    port = _free(8000) or _free(0)
+    port = free_port(8000)
     for match in FILE.finditer(README):
         code = match["code"] if port == 8000 else match["code"].replace("localhost:8000", f"localhost:{port}")
         (tmp_path / Path(match["file"]).name).write_text(code)
@@ -136,17 +135,6 @@ def test_the_command_line_stays_signed_in(folder: Path, monkeypatch: pytest.Monk
         assert pay("send").startswith("You are not signed in. Sign in first.")
     assert pay("send").startswith("The bank cannot be reached.")
     assert list((folder / "state/pay/upstile").glob("*.json"))
-
-
-def _free(port: int) -> int:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return 0
-        taken: int = listener.getsockname()[1]
-        return taken
 
 
 @contextmanager
