@@ -12,7 +12,6 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).parent.parent
 TEXTS = {
     "README.md": "quickstart.md",
     "SECURITY.md": "security.md",
@@ -20,8 +19,10 @@ TEXTS = {
     "CONTRIBUTING.md": "contributing.md",
 }
 """The texts of the root, and their pages."""
-_LINK = re.compile(r"(?P<before>\]\(|\b(?:src|srcset|href)=\")(?P<target>[^)\s#:\"]+)(?P<anchor>#[^)\s\"]*)?(?=[)\"])")
-_CODE = re.compile(r"(?P<fence>^[ ]*```.*?^[ ]*```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(
+    r"(?P<before>\]\(|\b(?:src|srcset|href)=\")(?P<target>[^)\s#:\"]+)(?P<anchor>#[^)\s\"]*)?(?=[)\"])",
+)
+_CODE = re.compile(r"(^[ ]*```.*?^[ ]*```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -29,16 +30,18 @@ def on_config(config: MkDocsConfig) -> None:
     for group in config.nav or []:
         for entry in next(iter(group.values())):
             if isinstance(entry, dict) and entry.get("Decisions") == "decisions/":
-                pages = sorted((ROOT / "docs" / "decisions").glob("*.md"), key=lambda page: page.name != "README.md")
-                entry["Decisions"] = [f"decisions/{page.name}" for page in pages]
+                records = sorted(page.name for page in Path(config.docs_dir, "decisions").glob("0*.md"))
+                entry["Decisions"] = [f"decisions/{name}" for name in ("README.md", *records)]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the texts of the root, and the sources that are linked."""
+    root = _root(config)
     for text, page in TEXTS.items():
-        files.append(File.generated(config, page, abs_src_path=str(ROOT / text)))
-    for source in sorted({source for file in files.documentation_pages() for source in _sources(file)}):
-        code = f"# `{source}`\n\n```{Path(source).suffix.lstrip('.')}\n{(ROOT / source).read_text()}```\n"
+        if (root / text).exists():
+            files.append(File.generated(config, page, abs_src_path=str(root / text)))
+    for source in sorted({source for file in files.documentation_pages() for source in _sources(file, root)}):
+        code = f"# `{source}`\n\n```{Path(source).suffix.lstrip('.')}\n{(root / source).read_text()}```\n"
         files.append(File.generated(config, f"source/{source}.md", content=code, inclusion=InclusionLevel.NOT_IN_NAV))
 
 
@@ -46,13 +49,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Lead what is written for a code host to the pages of the site."""
     if page.file.src_uri.startswith("source/"):
         return markdown
-    home = _home(page.file)
 
     def led(match: re.Match[str]) -> str:
-        written = match["target"]
-        found = _in_site(_in_repository(home, written))
+        found = _in_site(_in_repository(page.file, match["target"]), _root(config))
         if found is None:
-            return match[0]
+            return match[0]  # and mkdocs says that it is not there
         there = posixpath.relpath(found, posixpath.dirname(page.file.src_uri) or ".")
         return match["before"] + there + (match["anchor"] or "")
 
@@ -60,30 +61,30 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return "".join(part if number % 2 else _LINK.sub(led, part) for number, part in enumerate(parts))
 
 
-def _home(file: File) -> str:
-    """Where a page's text is in the repository."""
-    return next((text for text, page in TEXTS.items() if page == file.src_uri), f"docs/{file.src_uri}")
+def _root(config: MkDocsConfig) -> Path:
+    return Path(config.docs_dir).parent
 
 
-def _in_repository(home: str, target: str) -> str:
+def _in_repository(file: File, target: str) -> str:
+    """The file to which a link of a page leads."""
+    home = next((text for text, page in TEXTS.items() if page == file.src_uri), f"docs/{file.src_uri}")
     return posixpath.normpath(posixpath.join(posixpath.dirname(home), target))
 
 
-def _in_site(path: str) -> str | None:
+def _in_site(path: str, root: Path) -> str | None:
     """The page or file of the site that shows a file of the repository."""
-    if not (ROOT / path).exists():
-        return None  # and mkdocs says so
-    if (ROOT / path).is_dir():
+    if (root / path).is_dir():
         path = f"{path}/README.md"
+    if path.startswith("..") or not (root / path).exists():
+        return None
     if path in TEXTS:
         return TEXTS[path]
     shown = path.startswith("docs/") and not path.endswith(".py")
     return path.removeprefix("docs/") if shown else f"source/{path}.md"
 
 
-def _sources(file: File) -> set[str]:
+def _sources(file: File, root: Path) -> set[str]:
     """The files that a page leads to and that are no texts of ours."""
-    home, text = _home(file), _CODE.sub("", file.content_string)
-    targets = {_in_repository(home, match["target"]) for match in _LINK.finditer(text)}
-    return {path for path in targets if (ROOT / path).is_file() and (_in_site(path) or "").startswith("source/")}
-
+    text = _CODE.sub("", file.content_string)
+    targets = {_in_repository(file, match["target"]) for match in _LINK.finditer(text)}
+    return {path for path in targets if (_in_site(path, root) or "").startswith("source/")}
