@@ -35,23 +35,28 @@ def on_config(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add the texts of the root, and the sources that are linked."""
+    """Add the texts of the root, and the texts and sources that are linked."""
     root = _root(config)
     for text, page in TEXTS.items():
         if (root / text).exists():
             files.append(File.generated(config, page, abs_src_path=str(root / text)))
-    for source in sorted({source for file in files.documentation_pages() for source in _sources(file, root)}):
-        code = f"# `{source}`\n\n```{Path(source).suffix.lstrip('.')}\n{(root / source).read_text()}```\n"
-        files.append(File.generated(config, f"source/{source}.md", content=code, inclusion=InclusionLevel.NOT_IN_NAV))
+    unread = list(files.documentation_pages())
+    while unread:
+        for path, page in _linked(unread.pop(), root).items():
+            if files.get_file_from_path(page) is None:
+                added = _added(config, root / path, page)
+                files.append(added)
+                unread += [added] * path.endswith(".md")
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead what is written for a code host to the pages of the site."""
     if page.file.src_uri.startswith("source/"):
         return markdown
+    root = _root(config)
 
     def led(match: re.Match[str]) -> str:
-        found = _in_site(_in_repository(page.file, match["target"]), _root(config))
+        found = _in_site(_in_repository(page.file, match["target"], root), root)
         if found is None:
             return match[0]  # and mkdocs says that it is not there
         there = posixpath.relpath(found, posixpath.dirname(page.file.src_uri) or ".")
@@ -65,26 +70,39 @@ def _root(config: MkDocsConfig) -> Path:
     return Path(config.docs_dir).parent
 
 
-def _in_repository(file: File, target: str) -> str:
+def _added(config: MkDocsConfig, path: Path, page: str) -> File:
+    """A page that shows a file outside of this folder: a text as it is, anything else as code."""
+    if path.suffix == ".md":
+        return File.generated(config, page, abs_src_path=str(path), inclusion=InclusionLevel.NOT_IN_NAV)
+    code = f"# `{page.removeprefix('source/')[:-3]}`\n\n```{path.suffix.lstrip('.')}\n{path.read_text()}```\n"
+    return File.generated(config, page, content=code, inclusion=InclusionLevel.NOT_IN_NAV)
+
+
+def _in_repository(file: File, target: str, root: Path) -> str:
     """The file to which a link of a page leads."""
     home = next((text for text, page in TEXTS.items() if page == file.src_uri), f"docs/{file.src_uri}")
+    home = home if (root / home).exists() else file.src_uri
     return posixpath.normpath(posixpath.join(posixpath.dirname(home), target))
 
 
 def _in_site(path: str, root: Path) -> str | None:
     """The page or file of the site that shows a file of the repository."""
-    if (root / path).is_dir():
-        path = f"{path}/README.md"
+    path = _readable(path, root)
     if path.startswith("..") or not (root / path).exists():
         return None
     if path in TEXTS:
         return TEXTS[path]
-    shown = path.startswith("docs/") and not path.endswith(".py")
+    shown = path.endswith(".md") or (path.startswith("docs/") and not path.endswith(".py"))
     return path.removeprefix("docs/") if shown else f"source/{path}.md"
 
 
-def _sources(file: File, root: Path) -> set[str]:
-    """The files that a page leads to and that are no texts of ours."""
+def _linked(file: File, root: Path) -> dict[str, str]:
+    """The files of the repository to which a page leads, and the pages that show them."""
     text = _CODE.sub("", file.content_string)
-    targets = {_in_repository(file, match["target"]) for match in _LINK.finditer(text)}
-    return {path for path in targets if (_in_site(path, root) or "").startswith("source/")}
+    paths = {_in_repository(file, match["target"], root) for match in _LINK.finditer(text)}
+    pages = {path: _in_site(path, root) for path in sorted(paths)}
+    return {_readable(path, root): page for path, page in pages.items() if page is not None and page.endswith(".md")}
+
+
+def _readable(path: str, root: Path) -> str:
+    return f"{path}/README.md" if (root / path).is_dir() else path
