@@ -54,7 +54,8 @@ def _arrow(y: int, start: int, end: int, what: str, below: str, marked: bool, co
         f'<path d="M{tip} {y} l{-10 * way} -5 v10 z" fill="{stroke}"/>',
         f'<text x="{middle}" y="{y - 8}" text-anchor="middle" font-weight="600" '
         f'fill="{stroke if marked else colours["ink"]}">{what}</text>',
-        f'<text x="{middle}" y="{y + 18}" text-anchor="middle" font-size="12.5" fill="{colours["soft"]}">{below}</text>',
+        f'<text x="{middle}" y="{y + 18}" text-anchor="middle" font-size="12.5" '
+        f'fill="{colours["soft"]}">{below}</text>',
     ]
 
 

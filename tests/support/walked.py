@@ -5,7 +5,7 @@ What to do with a block is said by the comment before it:
     set up                  the installation, from this repository; what follows runs with what it installed
     pasted: FILE            written to a file; with `, at the end` appended to it
     serve                   an API, from here on; what is appended to its file is waited for
-    shell                   a command; with `, once the API is stopped` so
+    shell                   a command
     person                  commands at a terminal, where somebody types password and codes
     prints                  lines that the command before it has shown
 """
@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from threading import Condition, Thread
@@ -40,6 +40,23 @@ _SECRET, _FIRST, _CODE = (
     "Code from your authenticator app: ",
 )
 _ENDED = re.compile(r"<exit (\d+)>")
+
+
+def run_shell(code: str, folder: Path, environment: Mapping[str, str], typed: str = "") -> str:
+    """Run commands, which have to succeed; returns what they print."""
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-ec", code],
+        cwd=folder,
+        env=environment,
+        input=typed,
+        timeout=300,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 class Reader:
@@ -73,6 +90,12 @@ class Reader:
             if block["what"].startswith(("set up", "pasted: ")):
                 self._does(block["what"], self._here(block["code"]))
 
+    def pastes(self, page: str, file: str) -> None:
+        """Only write one file of a page."""
+        for block in BLOCK.finditer((ROOT / page).read_text()):
+            if block["what"].startswith(f"pasted: {file}"):
+                self._does(block["what"], self._here(block["code"]))
+
     def runs(self, command: str) -> str:
         """Run a command of a test's own; returns what it prints."""
         return self._run(command)
@@ -93,9 +116,7 @@ class Reader:
                 self._served = _Served(command, self._folder, self._environment)
             case "set up":
                 self.shown = self._run(code)
-            case "shell" | "shell, once the API is stopped":
-                if verb != "shell":
-                    self.leaves()
+            case "shell":
                 self.shown = self._run(code)
             case "person":
                 return self._at_a_terminal(code.splitlines())
@@ -120,16 +141,7 @@ class Reader:
         return here.replace("port=8000", f"port={self._port}")
 
     def _run(self, code: str) -> str:
-        done = subprocess.run(  # noqa: S602 - the page's own
-            code,
-            **{"shell": True, "cwd": self._folder, "env": self._environment, "timeout": 300},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        return run_shell(code, self._folder, self._environment)
 
     def _at_a_terminal(self, lines: list[str]) -> list[int]:
         arguments = ["-c", _LINES, json.dumps(lines)]
@@ -193,4 +205,3 @@ def _steps() -> Iterator[int]:
     while True:
         asked += 1
         yield int(time()) // 30 + asked - 2
-
