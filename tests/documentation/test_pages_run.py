@@ -107,6 +107,7 @@ def test_mails_are_previewed(pasted: Pasted, folder: Path) -> None:
     assert len(list((folder / "preview").glob("*.html"))) > 10
 
 
+@pytest.mark.long
 def test_keys_are_made_and_looked_at(pasted: Pasted, bank: Path) -> None:
     make, look = pasted("docs/operating.md")
     key = _shell(bank, make.splitlines()[0]).strip()
@@ -116,6 +117,7 @@ def test_keys_are_made_and_looked_at(pasted: Pasted, bank: Path) -> None:
     assert "seals and opens" in shown
 
 
+@pytest.mark.long
 def test_the_help_desk_looks_and_resets(pasted: Pasted, bank: Path) -> None:
     [code] = pasted("docs/operating.md")
     environment = {"UPSTILE_SECRET_KEYS": base64url_encode(bytes(32))}
@@ -131,7 +133,7 @@ def test_the_help_desk_looks_and_resets(pasted: Pasted, bank: Path) -> None:
 @pytest.fixture
 def bank(folder: Path) -> Path:
     """A folder with the `bank.py` of the tutorials."""
-    Reader(folder, port=free_port(8000)).pastes("docs/tutorials/api.md", "bank.py")
+    Reader(folder, port=free_port(8000)).only("docs/tutorials/api.md", "pasted: bank.py")
     return folder
 
 

@@ -74,6 +74,14 @@ def test_every_link_within_the_site_leads_to_a_page_and_to_a_place_on_it(site: P
                 assert unquote(parts.fragment) in known[target].ids, (file, link)
 
 
+def test_what_is_a_list_or_a_table_on_a_code_host_is_one_here(site: Path) -> None:
+    for file in sorted(site.rglob("*.html")):
+        text = file.read_text().partition("<article")[2]
+        text = re.sub(r"<(pre|code|h[1-6])\b.*?</\1>", "", text, flags=re.DOTALL)
+        text = re.sub(r"<[^>]+>", "", text)
+        assert re.findall(r"^ *(?:[-*] |\d+\. |\||```).*", text, re.MULTILINE) == [], file
+
+
 @pytest.mark.parametrize("page", REFERENCE, ids=[page.stem for page in REFERENCE])
 def test_the_reference_has_every_public_name(site: Path, page: Path) -> None:
     [module] = re.findall(r"^::: ([\w.]+)$", page.read_text(), re.MULTILINE)
@@ -94,6 +102,21 @@ def test_a_browser_that_reads_the_home_asks_nobody_else_and_shows_the_look_of_th
             assert [name for name in asked if not name.startswith(url)] == []
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site of two pages, built as ours is."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "docs").mkdir()
+    for name in ("index", "guards"):
+        (folder / "docs" / f"{name}.md").write_text("# Here\n")
+    head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")
+    head = re.sub(r"^  custom_dir.*\n|^  - mkdocstrings:\n(?:    .*\n)+", "", head, flags=re.MULTILINE)
+    (folder / "mkdocs.yml").write_text(head.replace("docs/site_pages.py", str(ROOT / "docs" / "site_pages.py")))
+    done = build(folder / "site", configuration=folder / "mkdocs.yml")
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -102,16 +125,8 @@ def test_a_browser_that_reads_the_home_asks_nobody_else_and_shows_the_look_of_th
         ("[there](guards.md#no-such-place)", "no-such-place"),
     ],
 )
-def test_a_broken_link_breaks_the_build(written: str, said: str, tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    for name in ("index", "guards"):
-        (tmp_path / "docs" / f"{name}.md").write_text("# Here\n")
-    configuration = (ROOT / "mkdocs.yml").read_text()
-    head, _, _ = configuration.partition("\nnav:")
-    head = re.sub(r"^  custom_dir.*\n|^  - mkdocstrings:\n(?:    .*\n)+", "", head, flags=re.MULTILINE)
-    (tmp_path / "mkdocs.yml").write_text(head.replace("docs/site_pages.py", str(ROOT / "docs" / "site_pages.py")))
-    assert build(tmp_path / "site", configuration=tmp_path / "mkdocs.yml").returncode == 0
-    (tmp_path / "docs" / "index.md").write_text(f"# Here\n{written}\n")
-    done = build(tmp_path / "site", configuration=tmp_path / "mkdocs.yml")
+def test_a_broken_link_breaks_the_build(written: str, said: str, small: Path) -> None:
+    (small / "docs" / "index.md").write_text(f"# Here\n{written}\n")
+    done = build(small / "site", configuration=small / "mkdocs.yml")
     assert done.returncode == 1
     assert said in done.stdout

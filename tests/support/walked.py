@@ -2,7 +2,7 @@
 
 What to do with a block is said by the comment before it:
 
-    set up                  the installation, from this repository; what follows runs with what it installed
+    set up                  the installation, from this repository, unless it is there; what follows runs with it
     pasted: FILE            written to a file; with `, at the end` appended to it
     serve                   an API, from here on; what is appended to its file is waited for
     shell                   a command
@@ -84,16 +84,10 @@ class Reader:
             ended += self._does(block["what"], self._here(block["code"])) or []
         return ended
 
-    def begins(self, page: str) -> None:
-        """Only install, and write the files of a page."""
+    def only(self, page: str, *whats: str) -> None:
+        """Do only those blocks of a page whose comments begin so."""
         for block in BLOCK.finditer((ROOT / page).read_text()):
-            if block["what"].startswith(("set up", "pasted: ")):
-                self._does(block["what"], self._here(block["code"]))
-
-    def pastes(self, page: str, file: str) -> None:
-        """Only write one file of a page."""
-        for block in BLOCK.finditer((ROOT / page).read_text()):
-            if block["what"].startswith(f"pasted: {file}"):
+            if block["what"].startswith(whats):
                 self._does(block["what"], self._here(block["code"]))
 
     def runs(self, command: str) -> str:
@@ -115,7 +109,8 @@ class Reader:
                 command = code.strip() if self._port == 8000 else f"{code.strip()} --port {self._port}"
                 self._served = _Served(command, self._folder, self._environment)
             case "set up":
-                self.shown = self._run(code)
+                if not (self._folder / ".venv").exists():
+                    self.shown = self._run(code)
             case "shell":
                 self.shown = self._run(code)
             case "person":
