@@ -74,7 +74,9 @@ def _added(config: MkDocsConfig, path: Path, page: str) -> File:
     """A page that shows a file outside of this folder: a text as it is, anything else as code."""
     if path.suffix == ".md":
         return File.generated(config, page, abs_src_path=str(path), inclusion=InclusionLevel.NOT_IN_NAV)
-    code = f"# `{page.removeprefix('source/')[:-3]}`\n\n```{path.suffix.lstrip('.')}\n{path.read_text()}```\n"
+    fence = "`" * 8  # more than any source has
+    title, language = page.removeprefix("source/").removesuffix(".md"), path.suffix.lstrip(".")
+    code = f"# `{title}`\n\n{fence}{language}\n{path.read_text()}\n{fence}\n"
     return File.generated(config, page, content=code, inclusion=InclusionLevel.NOT_IN_NAV)
 
 

@@ -75,11 +75,13 @@ def test_every_link_within_the_site_leads_to_a_page_and_to_a_place_on_it(site: P
 
 
 def test_what_is_a_list_or_a_table_on_a_code_host_is_one_here(site: Path) -> None:
+    found = list[tuple[str, str]]()
     for file in sorted(site.rglob("*.html")):
         text = file.read_text().partition("<article")[2]
         text = re.sub(r"<(pre|code|h[1-6])\b.*?</\1>", "", text, flags=re.DOTALL)
         text = re.sub(r"<[^>]+>", "", text)
-        assert re.findall(r"^ *(?:[-*] |\d+\. |\||```).*", text, re.MULTILINE) == [], file
+        found += [(file.name, line) for line in re.findall(r"^ *(?:[-*] |\d+\. |\||```).*", text, re.MULTILINE)]
+    assert found == []
 
 
 @pytest.mark.parametrize("page", REFERENCE, ids=[page.stem for page in REFERENCE])
