@@ -76,9 +76,9 @@ class Tab:
         """Click on something."""
         self.says(f"document.querySelector({json.dumps(selector)}).click()")
 
-    def looks(self, width: int, *, dark: bool) -> None:
-        """Be so many pixels wide, light or dark."""
-        self.does("Emulation.setDeviceMetricsOverride", width=width, height=480, deviceScaleFactor=1, mobile=False)
+    def looks(self, width: int, *, dark: bool, height: int = 480) -> None:
+        """Be so many pixels wide and high, light or dark."""
+        self.does("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.does("Emulation.setEmulatedMedia", features=[scheme])
 

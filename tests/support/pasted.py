@@ -1,6 +1,7 @@
 """Code of the documentation, run as it stands there, and the person in front of it."""
 
 import re
+import socket
 from pathlib import Path
 from time import time
 from typing import Any
@@ -21,6 +22,18 @@ def run(url: str, *files: str) -> dict[str, Any]:
         source = _FROM_EACH_OTHER.sub("", (ROOT / file).read_text()).replace(WRITTEN, url)
         exec(compile(source, file, "exec"), module)  # noqa: S102
     return module
+
+
+def free_port(wanted: int) -> int:
+    """A port of this machine that is free: the wanted one if it is."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", wanted))
+        except OSError:
+            listener.bind(("127.0.0.1", 0))
+        taken: int = listener.getsockname()[1]
+        return taken
 
 
 class Person:

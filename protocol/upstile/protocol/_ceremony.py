@@ -21,6 +21,7 @@ from upstile.protocol.challenge._header import B64TOKEN
 from upstile.protocol.challenge._problem import is_instance
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name (RFC 8693 §3)
+"""What a subject token is called (RFC 8693 §3)."""
 
 Secret = Annotated[str, Field(repr=False)]
 OptionalSecret = Annotated[str | None, Field(repr=False)]

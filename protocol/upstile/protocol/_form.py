@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from upstile.protocol._errors import MalformedMessage
 
 FORM_TYPE = "application/x-www-form-urlencoded"
+"""The media type of forms."""
 _MAX_FIELDS = 64
 _MAX_ESCAPES = 2560
 

@@ -3,6 +3,7 @@
 from upstile.protocol._message import Message
 
 PROFILE_VERSION = "1"
+"""The version of the profile that both halves speak."""
 
 
 class ResourceMetadata(Message):

@@ -3,8 +3,11 @@
 from urllib.parse import urlsplit
 
 RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource"
+"""Where an API says who its issuers are (RFC 9728 §3)."""
 SERVER_METADATA_PATH = "/.well-known/oauth-authorization-server"
+"""Where an authorization server describes itself (RFC 8414 §3)."""
 OPENID_METADATA_PATH = "/.well-known/openid-configuration"
+"""The same for an OpenID provider (OpenID Connect Discovery 1.0 §4)."""
 
 
 def well_known_url(identifier: str, path: str) -> str:

@@ -31,8 +31,15 @@ def test_the_documentation_shows_the_recording_and_every_picture_in_both_looks()
     assert {name.replace("-light", "-dark") for name in of_both} == {name for name in shown if "-dark" in name}
 
 
+def test_the_flow_is_what_its_script_draws(tmp_path: Path) -> None:
+    runpy.run_path(str(IMAGES / "flow.py"))["main"](tmp_path)
+    for drawn in tmp_path.iterdir():
+        assert drawn.read_text() == (IMAGES / drawn.name).read_text()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("script", ["window", "pay", "browser"])
+@pytest.mark.parametrize("script", ["window", "pay", "browser", "site"])
 def test_the_pictures_are_those_that_the_scripts_make(script: str, tmp_path: Path) -> None:
     program = "import pathlib, runpy, sys; runpy.run_path(sys.argv[1])['main'](pathlib.Path(sys.argv[2]))"
     command = [sys.executable, "-c", program, str(IMAGES / f"{script}.py"), str(tmp_path)]

@@ -122,7 +122,10 @@ class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
         """Ask the person now; the calls that follow use what came out of it.
 
         Args:
-            acr, max_age, scope, reason: as for `Requirement`.
+            acr: as for `Requirement`.
+            max_age: the same, in seconds.
+            scope: the same.
+            reason: the same.
             url: one of those calls, where the API has several resources; by default the API's address as the app
                 named it, such as `https://api.example.com/v1`.
 
@@ -157,7 +160,10 @@ class SyncVerbs(_Common[AuthT], SignIn, Generic[AuthT, RequestT, ResponseT]):
         - A call that the API confirms for itself alone (`max_age=0`) asks as ever.
 
         Args:
-            acr, max_age, scope, reason: as for `Requirement`; `max_age` is not 0.
+            acr: as for `Requirement`.
+            max_age: the same, in seconds, and not 0.
+            scope: the same.
+            reason: the same.
             url: as for `step_up`.
 
         Raises:

@@ -8,6 +8,7 @@ from upstile.protocol.challenge._header import AuthChallenge
 from upstile.protocol.challenge._requirement import Requirement
 
 INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
+"""The error of the challenge that asks for more (RFC 9470 §3)."""
 
 SCHEMES = frozenset({"bearer", "dpop"})
 _delta_seconds = re.compile(r"[0-9]{1,10}")

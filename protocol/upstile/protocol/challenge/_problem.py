@@ -5,6 +5,7 @@ import re
 from upstile.protocol._message import Message, WholeNumber
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+"""The media type of problem documents (RFC 9457 §3)."""
 _TYPE_PREFIX = "urn:upstile:problem:"
 _hex = "[0-9a-fA-F]"
 _instance = re.compile(rf"urn:uuid:{_hex}{{8}}(?:-{_hex}{{4}}){{3}}-{_hex}{{12}}")

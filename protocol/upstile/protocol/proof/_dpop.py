@@ -18,6 +18,7 @@ from upstile.protocol.proof._jwk import es256_key, jwk_thumbprint
 from upstile.protocol.proof._jws import es256_verifier
 
 DPOP_ALGORITHMS = ("ES256",)
+"""What proofs may be signed with (RFC 9449 §4.2)."""
 PROOF_LEEWAY = 60
 """Seconds by which `iat` may differ from the verifier's clock, either way."""
 

@@ -180,8 +180,11 @@ class StepUp(StepUpVerbs):
         issuer's: it is asked, and refuses what is not its own.
 
         Args:
-            acr, max_age, scope, reason, once_in_handler: as for `requirement`; asked of who comes with a token of ours,
-                and of nobody else.
+            acr: as for `requirement`; asked of who comes with a token of ours, and of nobody else.
+            max_age: the same, in seconds.
+            scope: the same.
+            reason: the same.
+            once_in_handler: the same.
 
         Raises:
             ConfigurationError: the requirement could never be met here.

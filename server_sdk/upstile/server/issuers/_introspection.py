@@ -27,7 +27,10 @@ class IntrospectionVerifier:
         introspection_endpoint: where to ask; by default as the metadata say, at the issuer's own origin.
         remembered_for: seconds for which an answer is good, and no longer than the token; 0 asks for each call. So long
             a token goes on that its issuer has revoked.
-        profile, satisfies, asks, acr_values_supported: as for `JWTVerifier`; the profile reads the answer's members.
+        profile: as for `JWTVerifier`; it reads the answer's members.
+        satisfies: as for `JWTVerifier`.
+        asks: as for `JWTVerifier`.
+        acr_values_supported: as for `JWTVerifier`.
         lazy: start while the issuer is away.
         logins: people who sign in at the issuer are stepped up by the embedded server, as for `JWTVerifier`.
 

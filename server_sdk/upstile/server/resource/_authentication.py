@@ -99,7 +99,11 @@ class Authentication:
         no other.
 
         Args:
-            acr, max_age, scope, reason, settled: as for `server.require`.
+            acr: as for `server.require`.
+            max_age: the same, in seconds.
+            scope: the same.
+            reason: the same.
+            settled: the same.
 
         Raises:
             Rejection: the authentication does not suffice; the framework's adapter sends the challenge.
