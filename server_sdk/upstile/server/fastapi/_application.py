@@ -43,7 +43,7 @@ def note_places(app: Starlette, before: str = "") -> None:
         before: the template of what it is mounted below itself.
     """
     note_place(app, before)
-    for template, below in mounted_in(app):
+    for template, below, _ in mounted_in(app):
         if below is None:
             note_place(app, before + template)
         else:

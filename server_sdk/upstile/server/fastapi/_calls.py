@@ -1,29 +1,31 @@
 """What an application, and those below it, answer, with what the guards of each route ask."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from starlette.applications import Starlette
 
 from upstile.protocol import Requirement
-from upstile.server.fastapi._guard import guards
+from upstile.server.fastapi._guard import guard_in, guards
 from upstile.server.fastapi._optional import optional_guards
-from upstile.server.fastapi._protect import Doors, doors_before, doors_of
+from upstile.server.fastapi._protect import Doors, doors_at, doors_before, doors_of
 from upstile.server.fastapi._routes import declared_routes, mounted_in
 from upstile.server.inspection._call import DeclaredCall
 
 
-def declared_calls(app: Starlette, before: str = "", around: Doors | None = None) -> Iterator[DeclaredCall]:
+def declared_calls(app: Starlette, before: str = "", doors: Doors | None = None) -> Iterator[DeclaredCall]:
     """The routes of an application that FastAPI resolves dependencies for, then those of what is mounted in it.
 
     Args:
         app: an application.
         before: the template of what it is mounted below itself.
-        around: the doors around what it is mounted in.
+        doors: those around it, where it is mounted.
     """
-    doors = [*(around or ()), *doors_of(app)]
+    doors = doors_of(app) if doors is None else doors
+    overrides = _overrides(app)
     for route in declared_routes(app):
-        lenient = optional_guards(route.dependant)
-        asked = tuple(guard.requirement for guard in guards(route) if guard not in lenient)
+        lenient = optional_guards(route.dependant, overrides)
+        asked = tuple(guard.requirement for guard in guards(route, overrides) if guard not in lenient)
         optional, path = tuple(guard.requirement for guard in lenient), before + route.path
         methods = dict[tuple[Requirement, ...], tuple[str, ...]]()
         for method in route.methods or ("WEBSOCKET",):
@@ -31,6 +33,12 @@ def declared_calls(app: Starlette, before: str = "", around: Doors | None = None
             methods[first] = (*methods.get(first, ()), *({method} & {*route.methods}))
         for first, named in methods.items():
             yield DeclaredCall(path, named, (*first, *asked), optional)
-    for template, below in mounted_in(app):
+    for template, below, passed in mounted_in(app):
         if below is not None:
-            yield from declared_calls(below, before + template, doors)
+            yield from declared_calls(below, before + template, [*doors, *doors_at(below, passed)])
+
+
+def _overrides(app: Starlette) -> Mapping[Any, Any]:
+    """What replaces an author's dependency, and the guards inside it. A test's stand-in for a guard does not count."""
+    overrides: Mapping[Any, Any] = getattr(app, "dependency_overrides", {})
+    return {call: other for call, other in overrides.items() if guard_in(call) is None}

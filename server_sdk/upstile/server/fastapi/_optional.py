@@ -1,5 +1,7 @@
 """A guard that leaves callers with another login, or with none, to the application."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi.security import SecurityScopes
@@ -42,9 +44,15 @@ class OptionalGuard(SecurityBase):
         return await self.guarded(connection, security_scopes)
 
 
-def optional_guards(dependant: Any) -> list[Guarded]:
-    """What the optional guards of a route judge by, each with the scopes that are named where it is used."""
-    return [call.guarded.with_scopes(scopes) for call, scopes, _ in uses(dependant) if isinstance(call, OptionalGuard)]
+def optional_guards(dependant: Any, overrides: Mapping[Any, Any] = MappingProxyType({})) -> list[Guarded]:
+    """What the optional guards of a route judge by, each with the scopes that are named where it is used.
+
+    Args:
+        dependant: what the route declares.
+        overrides: what is called in place of what.
+    """
+    found = uses(dependant, overrides)
+    return [call.guarded.with_scopes(scopes) for call, scopes, _ in found if isinstance(call, OptionalGuard)]
 
 
 def is_optional(dependant: Any) -> bool:

@@ -6,7 +6,7 @@ Whatever it does not recognise, it guards.
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from upstile.server._errors import ConfigurationError, IssuerUnavailable, Rejection, StorageUnavailable
+from upstile.server._step_up import StepUpVerbs
 from upstile.server.fastapi._door import Door
 from upstile.server.fastapi._guard import Guarded
 from upstile.server.fastapi._starlette import EmbeddedRoutes, answer, head
@@ -44,16 +45,18 @@ class Protected:
         self.guard = guard
         self.exempt = frozenset(exemptions(exempt))
         self._exempt_paths = frozenset(path.encode() for _, path in self.exempt)
-        self._own: tuple[EmbeddedRoutes, str] | None = None
-        below = _application_below(app)
-        if isinstance(below, Starlette):
-            _around.setdefault(below, WeakSet()).add(self)
+        self._own: EmbeddedRoutes | None = None
+        self._below = _application_below(app)
+        if isinstance(self._below, Starlette):
+            _around.setdefault(self._below, WeakSet()).add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge, then hand on."""
         kind, guard = scope["type"], self.guard
         if kind in ("http", "websocket"):
-            token = None
+            token, root_path = None, getattr(self._below, "root_path", "")
+            if root_path:  # what FastAPI says as its first step, and what says which URL a proof has to name
+                scope["root_path"] = root_path
             if guard.quick is not None and scope.get("raw_path") not in self._exempt_paths:
                 token = guard.quick.admit(scope["headers"], guard.deployment.clock())
             if token is not None:
@@ -103,17 +106,18 @@ class Protected:
             return False
         if unquote(path) != scope["path"]:  # something before has changed the one or the other
             return False
-        method = scope["method"] if scope["type"] == "http" else _WEBSOCKET
+        if scope["type"] == "websocket":
+            return (_WEBSOCKET, path) in self.exempt
+        method = scope["method"]
+        if method == _WEBSOCKET:  # anybody may call a method so (RFC 9110 §9.1), and it opens no websocket
+            return False
         return (method, path) in self.exempt or ("%" not in path and self._is_own(scope))
 
     def _is_own(self, scope: Scope) -> bool:
         """Whether the embedded server answers a call below: `install` put it first there, and it judges for itself."""
         if self._own is None:
-            self._own = _entry_below(self.app, self.guard)
-        if self._own is None:
-            return False
-        entry, root = self._own
-        return entry.answers({**scope, "root_path": root or scope.get("root_path", "")})
+            self._own = _entry_in(self._below, self.guard)
+        return self._own is not None and self._own.answers(scope)
 
 
 def exemptions(written: Iterable[str]) -> Iterable[tuple[str, str]]:
@@ -139,13 +143,35 @@ Doors = list[tuple[Guarded, frozenset[tuple[str, str]]]]
 
 def doors_of(app: Starlette) -> Doors:
     """The doors around an application, its own middleware among them."""
-    found = [(each.guard, each.exempt) for each in _around.get(app, ())]
+    return [*_found(_around.get(app, ())), *doors_inside(app)]
+
+
+def doors_at(app: Starlette, passed: Iterable[Any]) -> Doors:
+    """The doors around an application where it is mounted: elsewhere it may have others, or none.
+
+    Args:
+        app: the application.
+        passed: what stands around it at that place.
+    """
+    return [*_found(each for each in passed if isinstance(each, Protected)), *doors_inside(app)]
+
+
+def doors_inside(app: Starlette) -> Doors:
+    """The doors among the middleware of an application."""
+    found: Doors = []
     for middleware in app.user_middleware:
-        options: dict[str, Any] = getattr(middleware, "kwargs", {})
-        guard = options.get("requirement")
+        made = cast(Any, middleware.cls)
+        if not (isinstance(getattr(made, "__self__", None), StepUpVerbs) and made.__name__ == "protect"):
+            continue
+        guard = middleware.kwargs.get("requirement", next(iter(middleware.args), None))
         if isinstance(guard, Guarded):
-            found.append((guard, frozenset(exemptions(options.get("exempt", ())))))
+            exempt = cast(Iterable[str], middleware.kwargs.get("exempt", ()))
+            found.append((guard, frozenset(exemptions(exempt))))
     return found
+
+
+def _found(doors: Iterable[Protected]) -> Doors:
+    return [(each.guard, each.exempt) for each in doors]
 
 
 def doors_before(doors: Doors, method: str, path: str) -> list[Guarded]:
@@ -166,10 +192,9 @@ def _application_below(app: Any) -> Any:
     return app
 
 
-def _entry_below(app: Any, guard: Guarded) -> tuple[EmbeddedRoutes, str] | None:
-    """What `install` put into an application's router, also inside of middleware, and the application's root path."""
-    below = _application_below(app)
+def _entry_in(below: Any, guard: Guarded) -> EmbeddedRoutes | None:
+    """What `install` put into the router of an application."""
     for route in getattr(below, "routes", ()):
         if isinstance(route, EmbeddedRoutes) and route.is_of(guard.deployment.prepare):
-            return route, getattr(below, "root_path", "")
+            return route
     return None

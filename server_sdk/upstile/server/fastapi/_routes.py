@@ -72,28 +72,30 @@ class Mounted(NamedTuple):
     Attributes:
         template: below what.
         app: an application, or `None` for a router, whose routes are those of the application around it.
+        passed: what stands around it there, such as middleware.
     """
 
     template: str
     app: Starlette | None
+    passed: tuple[Any, ...] = ()
 
 
 def mounted_in(app: Starlette) -> Iterator[Mounted]:
     """What is mounted in an application, also inside of middleware, routers and hosts; not what is below those."""
-    waiting = [("", route) for route in _routes(app.router)]
+    waiting: list[tuple[str, tuple[Any, ...], Any]] = [("", (), route) for route in _routes(app.router)]
     while waiting:
-        template, route = waiting.pop()
+        template, passed, route = waiting.pop()
         below = getattr(route, "app", None)
         while below is not None and not isinstance(below, Starlette) and not hasattr(below, "routes"):
-            below = getattr(below, "app", None)
+            passed, below = (*passed, below), getattr(below, "app", None)
         if below is None:
             continue
         template += getattr(route, "path", None) or ""  # a host has none
         if isinstance(below, Starlette):
-            yield Mounted(template, below)
+            yield Mounted(template, below, passed)
         else:
             yield Mounted(template, None)
-            waiting.extend((template, inner) for inner in _routes(below))
+            waiting.extend((template, passed, inner) for inner in _routes(below))
 
 
 def uses(
