@@ -6,7 +6,12 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, Router, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from support.guard_forms import SECRET, a_server, listening
 from upstile.server import App
@@ -110,3 +115,31 @@ def test_a_dependency_that_is_replaced_takes_its_guard_along(tmp_path: Path) -> 
     app.dependency_overrides = {staff: lambda: None, anybody: lambda: None}
     assert _asked(server) == {"POST /pay": 0, "POST /note": 0}
     assert [len(call.optional) for call in server.calls()] == [0, 0]
+
+
+def test_what_has_no_dependencies_is_listed_and_a_door_around_it_counts(tmp_path: Path) -> None:
+    server, app = a_server(URL, tmp_path), FastAPI()
+
+    async def plain(request: Request) -> Response:
+        return Response()
+
+    async def live(websocket: WebSocket) -> None: ...
+
+    async def raw(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    app.add_route("/plain", plain, methods=["POST"])
+    app.add_route("/pages", plain)
+    app.router.routes.append(WebSocketRoute("/feed", live))
+    app.mount("/graphql", raw)
+    app.mount("/guarded", server.protect(raw, server.require()))
+    app.mount("/files", StaticFiles(directory=tmp_path))
+    app.mount("/more", Router(routes=[Route("/inner", plain, methods=["DELETE"])]))
+    server.install(app)
+    assert {str(call): (call.changes, len(call.requirements)) for call in server.calls()} == {
+        "POST /plain": (True, 0),
+        "GET,HEAD /pages": (False, 0),
+        "websocket /feed": (True, 0),
+        "* /graphql/…": (True, 0),
+        "* /guarded/…": (True, 1),
+        "DELETE /more/inner": (True, 0),
+    }

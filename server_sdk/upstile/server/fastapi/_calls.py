@@ -1,6 +1,6 @@
 """What an application, and those below it, answer, with what the guards of each route ask."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -8,13 +8,13 @@ from starlette.applications import Starlette
 from upstile.protocol import Requirement
 from upstile.server.fastapi._guard import guard_in, guards
 from upstile.server.fastapi._optional import optional_guards
-from upstile.server.fastapi._protect import Doors, doors_at, doors_before, doors_of
-from upstile.server.fastapi._routes import declared_routes, mounted_in
+from upstile.server.fastapi._protect import Doors, doors_among, doors_at, doors_before, doors_of
+from upstile.server.fastapi._routes import declared_routes, mounted_in, plain_routes
 from upstile.server.inspection._call import DeclaredCall
 
 
 def declared_calls(app: Starlette, before: str = "", doors: Doors | None = None) -> Iterator[DeclaredCall]:
-    """The routes of an application that FastAPI resolves dependencies for, then those of what is mounted in it.
+    """The routes of an application, then those of what is mounted in it.
 
     Args:
         app: an application.
@@ -27,15 +27,25 @@ def declared_calls(app: Starlette, before: str = "", doors: Doors | None = None)
         lenient = optional_guards(route.dependant, overrides)
         asked = tuple(guard.requirement for guard in guards(route, overrides) if guard not in lenient)
         optional, path = tuple(guard.requirement for guard in lenient), before + route.path
-        methods = dict[tuple[Requirement, ...], tuple[str, ...]]()
-        for method in route.methods or ("WEBSOCKET",):
-            first = tuple(guard.requirement for guard in doors_before(doors, method, path))
-            methods[first] = (*methods.get(first, ()), *({method} & {*route.methods}))
-        for first, named in methods.items():
+        for first, named in _by_doors(path, route.methods, doors):
             yield DeclaredCall(path, named, (*first, *asked), optional)
+    for plain in plain_routes(app):
+        for first, named in _by_doors(before + plain.path, plain.methods, [*doors, *doors_among(plain.passed)]):
+            yield DeclaredCall(before + plain.path, named, first)
     for template, below, passed in mounted_in(app):
         if below is not None:
             yield from declared_calls(below, before + template, [*doors, *doors_at(below, passed)])
+
+
+def _by_doors(
+    path: str, methods: tuple[str, ...], doors: Doors
+) -> Iterable[tuple[tuple[Requirement, ...], tuple[str, ...]]]:
+    """The methods of a route, together where the same doors stand before them."""
+    found = dict[tuple[Requirement, ...], tuple[str, ...]]()
+    for method in methods or ("WEBSOCKET",):
+        first = tuple(guard.requirement for guard in doors_before(doors, method, path))
+        found[first] = (*found.get(first, ()), *({method} & {*methods}))
+    return found.items()
 
 
 def _overrides(app: Starlette) -> Mapping[Any, Any]:

@@ -153,7 +153,12 @@ def doors_at(app: Starlette, passed: Iterable[Any]) -> Doors:
         app: the application.
         passed: what stands around it at that place.
     """
-    return [*_found(each for each in passed if isinstance(each, Protected)), *doors_inside(app)]
+    return [*doors_among(passed), *doors_inside(app)]
+
+
+def doors_among(passed: Iterable[Any]) -> Doors:
+    """The doors among what stands around something."""
+    return _found(each for each in passed if isinstance(each, Protected))
 
 
 def doors_inside(app: Starlette) -> Doors:

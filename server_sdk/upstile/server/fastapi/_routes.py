@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import fastapi.routing
 from fastapi.dependencies.utils import get_dependant
 from starlette.applications import Starlette
+from starlette.routing import Host, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 
 from upstile.server._errors import ConfigurationError
 
@@ -96,6 +98,44 @@ def mounted_in(app: Starlette) -> Iterator[Mounted]:
         else:
             yield Mounted(template, None)
             waiting.extend((template, passed, inner) for inner in _routes(below))
+
+
+class Plain(NamedTuple):
+    """What an application answers without FastAPI's dependencies: a guard can only stand around it.
+
+    Attributes:
+        path: its template.
+        methods: in upper case; `*` for any, none for a websocket.
+        passed: what stands around it where it is mounted.
+    """
+
+    path: str
+    methods: tuple[str, ...]
+    passed: tuple[Any, ...] = ()
+
+
+def plain_routes(app: Starlette) -> Iterator[Plain]:
+    """Routes of Starlette's own, and mounts of what has no routes; no files, no pages about the application itself."""
+    waiting: list[tuple[str, tuple[Any, ...], Any]] = [("", (), route) for route in _routes(app.router)]
+    while waiting:
+        template, passed, route = waiting.pop()
+        path = template + (getattr(route, "path", None) or "")
+        kind = getattr(route, "original_route", route)
+        if getattr(route, "dependant", None) is not None:
+            continue
+        if isinstance(kind, Route):
+            if kind.include_in_schema:
+                yield Plain(path, tuple(sorted(route.methods or ("*",))), passed)
+        elif isinstance(kind, WebSocketRoute):
+            yield Plain(path, (), passed)
+        elif isinstance(kind, Mount | Host):
+            below: Any = route.app
+            while below is not None and not hasattr(below, "routes") and not isinstance(below, StaticFiles):
+                passed, below = (*passed, below), getattr(below, "app", None)
+            if below is None:
+                yield Plain(path + "/…", ("*",), passed)
+            elif not isinstance(below, Starlette | StaticFiles):
+                waiting.extend((path, passed, inner) for inner in _routes(below))
 
 
 def uses(

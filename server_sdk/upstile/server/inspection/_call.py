@@ -13,7 +13,7 @@ class DeclaredCall(NamedTuple):
 
     Attributes:
         path: its template, from the root of the outermost application.
-        methods: in upper case; none for a websocket.
+        methods: in upper case; `*` for any, none for a websocket.
         requirements: one for each guard that the route declares; none where it declares no guard. A guard that a
             dependency or a handler calls by hand is not seen.
         optional: one for each optional guard: asked of callers with a token of ours, and of nobody else.
