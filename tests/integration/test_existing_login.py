@@ -207,7 +207,7 @@ def sign_in(web: Browser, key: Any = None) -> dict[str, Any]:
     return answer
 
 
-def test_random_tokens_go_on_and_one_is_no_token_of_ours_where_a_route_steps_up(person: Person) -> None:
+def test_a_random_token_goes_on_and_is_no_token_of_ours_at_a_guard(person: Person) -> None:
     with api(f"{RANDOM}/api.py") as (web, _):
         own = {"Authorization": f"Bearer {web.post('/token', json=WHO).json()['access_token']}"}
         assert web.get("/files", headers=own).json() == {"files of": "ada"}
