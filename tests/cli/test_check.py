@@ -13,6 +13,9 @@ from starlette.applications import Starlette
 
 RECENT = server.requirement(acr="mfa", max_age=300, reason="Confirm this transfer")
 
+def staff(auth=Depends(RECENT)):
+    return auth.subject
+
 def create_app():
     app, desk = FastAPI(), FastAPI()
     app.post("/login")(lambda: None)
@@ -22,6 +25,7 @@ def create_app():
     app.delete("/account", dependencies=[Depends(server.require(max_age=0)), Depends(server.require(acr="phr"))])(
         lambda: None)
     desk.put("/limits/{user}", dependencies=[Depends(server.require())])(lambda: None)
+    app.put("/limit", dependencies=[Depends(RECENT), Depends(staff)])(lambda: None)
     app.mount("/desk", desk)
     server.install(app)
     return app
@@ -57,6 +61,7 @@ def test_every_call_is_shown_with_what_it_asks_for_and_nothing_is_made(bank: Fol
         for call in document(done)["calls"]
     }
     assert asks == {
+        "PUT /limit": [(["mfa"], 300)],  # the same guard at two places
         "POST /login": [],
         "GET /news": [],
         "POST /notes": [],
@@ -79,6 +84,7 @@ def test_what_an_operator_reads_and_strict(bank: Folder) -> None:
     assert "mfa of the last 300 seconds, “Confirm this transfer”" in done.out
     assert "POST /login declares none: is it meant for everybody?" in done.out
     assert "who has one: mfa" in done.out
+    assert done.out.count("Confirm this transfer") == 2
     assert "POST /notes declares an optional one: what does it check of a caller without a token?" in done.out
     assert bank.files() == ["bank.py"]
 

@@ -25,7 +25,7 @@ PAGE = (ROOT / "docs" / "existing-login.md").read_text()
 BLOCK = re.compile(
     r"(?:<!-- (?:file|part): (?P<file>[^:\s]+)(?:: (?P<part>\S+))? -->\n)?```python\n(?P<code>.*?)```", re.DOTALL
 )
-JWT, SESSIONS = "examples/with_own_jwt", "examples/with_sessions"
+JWT, SESSIONS, RANDOM = "examples/with_own_jwt", "examples/with_sessions", "examples/with_random_tokens"
 WHO = {"username": "ada", "password": "correct horse"}
 Browser = httpx.Client
 
@@ -40,7 +40,8 @@ def test_every_block_of_the_page_is_code_that_runs_here() -> None:
             source = f"{dedent(part).strip()}\n"
         assert block["code"] == source, block["file"]
     shown = [block["file"] for block in found]
-    assert sorted(shown) == [f"{JWT}/{name}.py" for name in ("api", "app", "exchange")] + [f"{SESSIONS}/api.py"]
+    jwt = [f"{JWT}/{name}.py" for name in ("api", "app", "exchange")]
+    assert sorted(shown) == [*jwt, f"{RANDOM}/api.py", f"{SESSIONS}/api.py"]
     for command in re.findall(r"^uv run .* (?:uvicorn|-m) (examples\.\S+)$", PAGE, re.MULTILINE):
         assert (ROOT / f"{command.partition(':')[0].replace('.', '/')}.py").exists()
 
@@ -204,3 +205,19 @@ def sign_in(web: Browser, key: Any = None) -> dict[str, Any]:
     reply = web.post("/app/sign-in", json=WHO, headers={"DPoP": proof} if proof else {})
     answer: dict[str, Any] = reply.raise_for_status().json()
     return answer
+
+
+def test_a_random_token_goes_on_and_is_no_token_of_ours_at_a_guard(person: Person) -> None:
+    with api(f"{RANDOM}/api.py") as (web, _):
+        own = {"Authorization": f"Bearer {web.post('/token', json=WHO).json()['access_token']}"}
+        assert web.get("/files", headers=own).json() == {"files of": "ada"}
+        assert web.get("/files").status_code == 401
+        assert web.get("/files", headers={"Authorization": "Bearer other"}).status_code == 401
+        refused = web.delete("/files", headers=own)
+        assert (refused.status_code, refused.json()["type"]) == (401, "urn:upstile:problem:invalid-token")
+        assert refused.json()["hint"].startswith("not a compact JWS")
+        with Client(str(web.base_url), client_id="files-cli", prompter=person.prompter) as client:
+            client.sign_in("/app/sign-in", json=WHO)
+            assert client.get("/files").json() == {"files of": "ada"}  # with the scheme DPoP
+            client.authenticators.enroll(Totp(), "phone")
+            assert client.delete("/files").json() == {"deleted by": "ada"}

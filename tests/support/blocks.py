@@ -34,6 +34,7 @@ EXAMPLES = {
     "examples/with_own_jwt/api.py": f"{_LOGIN}service_with_its_own_jwts_goes_on_and_its_app_steps_up",
     "examples/with_own_jwt/app.py": f"{_LOGIN}service_with_its_own_jwts_goes_on_and_its_app_steps_up",
     "examples/with_own_jwt/exchange.py": f"{_LOGIN}jwt_that_is_exchanged_keeps_its_age",
+    "examples/with_random_tokens/api.py": f"{_LOGIN}random_token_goes_on_and_is_no_token_of_ours_at_a_guard",
     "examples/with_sessions/api.py": f"{_LOGIN}service_with_sessions_goes_on_and_its_app_steps_up",
 }
 """Which test runs an example that pages show."""

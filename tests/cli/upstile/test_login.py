@@ -89,6 +89,21 @@ def test_the_api_says_why_it_refuses_a_sign_in_and_nothing_is_remembered(shell: 
     assert "no sign-in there" in login(shell, bank, "--path", "/nowhere").sentence(1)
 
 
+def test_a_form_for_one_api_is_no_form_for_the_next_one_and_a_refused_body_names_what_was_sent(
+    shell: Shell, bank: BankServer
+) -> None:
+    refused = login(shell, bank, "--form").sentence(1)
+    assert "It was sent a form." in refused
+    assert "JSON: leave --form out" in refused
+    assert login(shell, bank).code == 0
+    [profiles] = [path for path in shell.home.rglob("*.json") if '"path"' in path.read_text()]
+    text = profiles.read_text().replace('"form": false', '"form": true')
+    profiles.write_text(text)
+    assert "It was sent a form." in login(shell, bank).sentence(1)  # the same API: as remembered
+    profiles.write_text(text.replace(bank.url, "http://localhost:1"))
+    assert login(shell, bank).code == 0
+
+
 def test_profiles_have_sign_ins_of_their_own(shell: Shell, bank: BankServer) -> None:
     login(shell, bank, "--profile", "work")
     sentence = shell.run("status").sentence(3)

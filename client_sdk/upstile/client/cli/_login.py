@@ -85,7 +85,10 @@ def login(
     """
     _check_said(here, secret)
     given = [text.partition("=") for text in field or ()]
-    profile = _changed(_known(here), path, [name for name, _, _ in given], secret, form)
+    known, last = _known(here), here.remembered
+    if last is not None and last.api != known.api and path is not None:
+        known = replace(known, path=None)  # another API: what to send is that of this command alone
+    profile = _changed(known, path, [name for name, _, _ in given], secret, form)
     profile = replace(profile, scope=tuple(scope or profile.scope), audience=audience or profile.audience)
     with here.client(profile) as client:
         if token_stdin:
@@ -174,14 +177,15 @@ def _signed_in(
     try:
         return client.sign_in(profile.path, subject=whose, **body)
     except client.http.HTTPStatusError as error:
-        raise _refused(error.response, named=bool(sent)) from None
+        raise _refused(error.response, named=bool(sent), form=profile.form) from None
 
 
-def _refused(response: Any, *, named: bool) -> Ending:
+def _refused(response: Any, *, named: bool, form: bool) -> Ending:
     """What the API said, in its own words.
 
     Args:
         named: whether a field was named to be sent.
+        form: whether a form was sent, and no JSON.
     """
     from upstile.client import harmless
 
@@ -198,6 +202,9 @@ def _refused(response: Any, *, named: bool) -> Ending:
     step = "Try again."
     if not named and response.is_client_error:
         step = "Nothing was sent: name what it asks for, such as --field username --secret password."
+    elif response.status_code in (415, 422):
+        sent, other = ("a form", "JSON: leave --form out") if form else ("JSON", "a form: --form")
+        step = f"It was sent {sent}. Look at the names of --field and --secret, and whether it takes {other}."
     return Ending(f"The API refused the sign-in ({status}){quoted}", step, code=PROBLEM)
 
 

@@ -99,7 +99,10 @@ def _others(module: ModuleType) -> str:
     names = [name for name, value in vars(module).items() if _deployment(value) is not None]
     if names:
         return f"The StepUp object there is {' or '.join(f'{module.__name__}:{name}' for name in names)}."
-    return "Name the variable that holds what StepUp.embedded(...) returned; a function that makes it will not do."
+    return (
+        "Name the variable that holds what StepUp.embedded(...) returned; a function that makes it will not do. One"
+        " that makes the application is named behind `check`: --app bank:server check bank:create_app."
+    )
 
 
 def _deployment(found: object) -> Deployment | None:

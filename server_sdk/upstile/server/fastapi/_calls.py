@@ -25,7 +25,8 @@ def declared_calls(app: Starlette, before: str = "", doors: Doors | None = None)
     overrides = _overrides(app)
     for route in declared_routes(app):
         lenient = optional_guards(route.dependant, overrides)
-        asked = tuple(guard.requirement for guard in guards(route, overrides) if guard not in lenient)
+        asking = dict.fromkeys(guards(route, overrides))
+        asked = tuple(guard.requirement for guard in asking if guard not in lenient)
         optional, path = tuple(guard.requirement for guard in lenient), before + route.path
         for first, named in _by_doors(path, route.methods, doors):
             yield DeclaredCall(path, named, (*first, *asked), optional)
