@@ -3,16 +3,17 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from fastapi import Depends
 
 from support.cooling import DAY, PATH, cooling, enrolled, is_closed, reset, reset_and_enrolled, tried
 from support.lost import lost
 from support.nodes import Shared
 from support.own_app import OwnApp
 from support.wire_driver import error_of, new_key, problem_of
-from upstile.server import ConfigurationError, SecurityEvent
+from upstile.server import Authentication, ConfigurationError, SecurityEvent
 from upstile.server.deployment import _keeper
 from upstile.server.storage import User
 
@@ -53,6 +54,19 @@ async def test_one_token_opens_what_does_not_ask_for_it_and_nothing_else(tmp_pat
             assert (await tried(app, "/transfer", token)).status_code == 200
             assert is_closed(await tried(app, "/payout", token))
             assert is_closed(await tried(app, "/limits", token))
+
+
+async def test_an_optional_guard_keeps_it_closed_for_whoever_has_a_token_of_ours(tmp_path: Path) -> None:
+    async with cooling(tmp_path) as app:
+        optional = app.server.optional(acr="mfa", settled=True)
+
+        @app.api.post("/anybody")
+        async def anybody(auth: Annotated[Authentication | None, Depends(optional)]) -> str:
+            return "nobody of ours" if auth is None else auth.subject
+
+        await reset_and_enrolled(await enrolled(app))
+        assert is_closed(await tried(app, "/anybody", await app.elevate()))
+        assert (await app.http.post("/anybody")).json() == "nobody of ours"
 
 
 async def test_a_sign_in_after_the_reset_is_refused_before_anybody_is_asked_to_confirm(tmp_path: Path) -> None:

@@ -54,17 +54,13 @@ class StepUp(StepUpVerbs):
             raise ConfigurationError("install(app) ran already: an application has one StepUp that is installed")
         if app.middleware_stack is not None:
             raise ConfigurationError("call install(app) before the application starts")
-        self._deployment.applications.append(partial(declared_calls, app))
-        deployment = self._deployment
-        if not endpoints:
-            look_at(app, None, deployment)
-            app.add_middleware(NoStore)
-            app.router.lifespan_context = self._around(app.router.lifespan_context, None)
-            return
-        routes = (*deployment.routes, *deployment.health.routes(PREFIX))
-        entry = EmbeddedRoutes(routes, deployment.prepare, urlsplit(deployment.url).path)
-        app.router.routes.insert(0, entry)
-        look_at(app, entry, self._deployment)
+        deployment, entry = self._deployment, None
+        deployment.applications.append(partial(declared_calls, app))
+        if endpoints:
+            routes = (*deployment.routes, *deployment.health.routes(PREFIX))
+            entry = EmbeddedRoutes(routes, deployment.prepare, urlsplit(deployment.url).path)
+            app.router.routes.insert(0, entry)
+        look_at(app, entry, deployment)
         app.add_middleware(NoStore)
         app.router.lifespan_context = self._around(app.router.lifespan_context, entry)
 
@@ -166,6 +162,7 @@ class StepUp(StepUpVerbs):
         max_age: int | None = None,
         scope: str | Iterable[str] = (),
         reason: str | None = None,
+        settled: bool = False,
         once_in_handler: bool = False,
     ) -> OptionalGuard:
         """A guard for a route whose callers may have another login: `Authentication | None`.
@@ -184,13 +181,14 @@ class StepUp(StepUpVerbs):
             max_age: the same, in seconds.
             scope: the same.
             reason: the same.
+            settled: the same.
             once_in_handler: the same.
 
         Raises:
             ConfigurationError: the requirement could never be met here.
         """
         guarded = self.requirement(
-            acr=acr, max_age=max_age, scope=scope, reason=reason, once_in_handler=once_in_handler
+            acr=acr, max_age=max_age, scope=scope, reason=reason, settled=settled, once_in_handler=once_in_handler
         )
         return OptionalGuard(self._deployment, guarded)
 
