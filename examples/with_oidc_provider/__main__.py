@@ -5,6 +5,7 @@ The provider is the one that the tests use: `npm ci --prefix tests/interop/node`
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from shutil import which
 
@@ -26,10 +27,17 @@ def verifier(issuer: str, url: str = API) -> JWTVerifier:
 
 def main() -> None:
     """Run both until Ctrl-C."""
-    command = [which("node") or "node", "oidc_provider.mjs", json.dumps({**OPTIONS, "port": PORT})]
+    node = which("node")
+    if node is None:
+        sys.exit("There is no Node.js here: install version 20 or newer.")
+    if not (PROVIDER / "node_modules" / "oidc-provider").is_dir():
+        sys.exit("The provider is missing: npm ci --prefix tests/interop/node")
+    command = [node, "oidc_provider.mjs", json.dumps({**OPTIONS, "port": PORT})]
     with subprocess.Popen(command, cwd=PROVIDER, stdout=subprocess.PIPE, text=True) as provider:  # noqa: S603
         try:
             issuer = provider.stdout.readline().strip() if provider.stdout else ""
+            if not issuer:
+                sys.exit(f"The provider did not start; what it says stands above. Is port {PORT} free?")
             print(f"python -m examples.with_keycloak.app {API} {issuer}")
             uvicorn.run(create_app(url=API, verifier=verifier(issuer)), host="127.0.0.1", port=8000)
         finally:
