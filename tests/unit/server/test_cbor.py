@@ -13,9 +13,14 @@ from webauthn.helpers import parse_authenticator_data
 from support.own_methods import ADA, PURPOSE, context, done, wanted
 from support.wire_driver import Passkey
 from upstile.protocol import AnswerRequest, base64url_decode, base64url_encode
-from upstile.server.authorization.methods import _webauthn as webauthn
-from upstile.server.authorization.methods._cbor import NotPlain, check_attestation, check_authenticator_data, check_item
-from upstile.server.authorization.methods._webauthn import WebAuthn
+from upstile.server.authorization.methods.webauthn import _webauthn as webauthn
+from upstile.server.authorization.methods.webauthn._cbor import (
+    NotPlain,
+    check_attestation,
+    check_authenticator_data,
+    check_item,
+)
+from upstile.server.authorization.methods.webauthn._webauthn import WebAuthn
 from upstile.server.storage import AuthenticatorRecord
 
 URL = "http://localhost:8000"

@@ -15,8 +15,8 @@ from support.own_methods import ADA, context, done, wanted
 from support.wire_driver import Passkey
 from upstile.protocol import base64url_decode, base64url_encode
 from upstile.server.authorization.methods import WebAuthn
-from upstile.server.authorization.methods import _webauthn as webauthn
-from upstile.server.authorization.methods._slow_keys import Slow, check_keys
+from upstile.server.authorization.methods.webauthn import _webauthn as webauthn
+from upstile.server.authorization.methods.webauthn._slow_keys import Slow, check_keys
 from upstile.server.storage import AuthenticatorRecord
 
 MODULUS = (1 << 3071) + 1

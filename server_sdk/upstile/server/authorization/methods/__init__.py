@@ -23,7 +23,7 @@ from upstile.server.authorization.methods._out_of_band import EmailCode, SmsCode
 from upstile.server.authorization.methods._password import Check, Password
 from upstile.server.authorization.methods._recovery_codes import RecoveryCodes
 from upstile.server.authorization.methods._totp import Totp
-from upstile.server.authorization.methods._webauthn import WebAuthn
+from upstile.server.authorization.methods.webauthn._webauthn import WebAuthn
 
 __all__ = [
     "Check",

@@ -36,7 +36,6 @@ from upstile.protocol import (
     json_object,
 )
 from upstile.server.authorization._acr import Factor, Proof
-from upstile.server.authorization.methods._cbor import check_attestation, check_authenticator_data
 from upstile.server.authorization.methods._context import MethodContext
 from upstile.server.authorization.methods._method import (
     Confirmed,
@@ -47,7 +46,8 @@ from upstile.server.authorization.methods._method import (
     Verified,
     Wanted,
 )
-from upstile.server.authorization.methods._slow_keys import check_keys
+from upstile.server.authorization.methods.webauthn._cbor import check_attestation, check_authenticator_data
+from upstile.server.authorization.methods.webauthn._slow_keys import check_keys
 from upstile.server.storage import AuthenticatorRecord, User
 
 P = ParamSpec("P")

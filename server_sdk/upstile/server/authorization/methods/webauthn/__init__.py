@@ -1,0 +1,1 @@
+"""Security keys: the method, and what is looked at before a library is handed what a stranger sent."""
