@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import Host, Mount, Route, Router
 
+from support.asgi import http_scope
 from support.own_app import another_process, own_app
 from support.wire_driver import NOON, URL, problem_of
 from upstile.server import Authentication, ConfigurationError, StorageUnavailable
@@ -243,19 +244,7 @@ async def test_an_app_that_goes_away_in_the_middle_of_its_request_is_no_error(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "http",
-        "headers": [(b"content-type", kind.encode()), (b"content-length", b"500")],
-        "client": ("127.0.0.1", 1),
-        "server": ("localhost", 8000),
-    }
+    scope = http_scope(method, path, [(b"content-type", kind.encode()), (b"content-length", b"500")])
     async with app.router.lifespan_context(app):
         await (behind(app) if behind else app)(scope, receive, send)
     assert [message.get("status", 400) for message in sent] == [400, 400]

@@ -1,7 +1,6 @@
 """People sign in at an identity provider, and the embedded server steps them up (upstile profile §3 "Start")."""
 
 from collections.abc import AsyncGenerator
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,9 @@ from support.elsewhere import BY_PASSWORD, Elsewhere, elsewhere
 from support.issuer_server import IssuerServer, jwk_of
 from support.tokens import claims_of
 from support.wire_driver import URL, WireApp, error_of, problem_of
-from upstile.server.authorization.ceremony import _overload
 from upstile.server.issuers import ExternalLogins, JWTVerifier
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def overload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's event loop is the test's, and late: no start is refused for that."""
-    monkeypatch.setattr(_overload, "LATE", inf)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What a thief of a sign-in at another issuer gets here, and what ends it (upstile profile §3, §7, §8)."""
 
 from collections.abc import AsyncGenerator
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,11 @@ from support.mailbox import ADDRESS, Mailbox
 from support.nodes import Shared
 from support.tokens import claims_of
 from support.wire_driver import WireApp, error_of, new_key, problem_of
-from upstile.server.authorization.ceremony import _overload
 from upstile.server.methods import EmailCode, Totp
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
 NEW = {"method": "totp", "name": "phone"}
-
-
-@pytest.fixture(autouse=True)
-def overload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's event loop is the test's, and late: no start is refused for that."""
-    monkeypatch.setattr(_overload, "LATE", inf)
 
 
 @pytest.fixture

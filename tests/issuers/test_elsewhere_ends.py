@@ -1,17 +1,15 @@
 """Sign-ins at another issuer end at once where they are ended, before that node has read its own log again."""
 
-from math import inf
 from pathlib import Path
 
 import pytest
 
-from support.elsewhere import elsewhere
+from support.elsewhere import asks_about_each, elsewhere
 from support.issuer_server import IssuerServer
 from support.mailbox import ADDRESS, Mailbox
 from support.tokens import claims_of
-from support.wire_driver import URL, WireApp, error_of, new_key, thumbprint
-from upstile.server.authorization.ceremony import _overload
-from upstile.server.issuers import ExternalLogins, IntrospectionVerifier
+from support.wire_driver import WireApp, error_of, new_key, thumbprint
+from upstile.server.issuers import ExternalLogins
 from upstile.server.methods import EmailCode, Totp
 from upstile.server.storage import Revocation, Revocations
 
@@ -23,7 +21,6 @@ DAY = 24 * 3600
 @pytest.fixture(autouse=True)
 def unread(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """While it holds something, no node of this process reads the log."""
-    monkeypatch.setattr(_overload, "LATE", inf)
     reads, unread = Revocations.look, list[bool]()
     monkeypatch.setattr(Revocations, "look", lambda self, now: None if unread else reads(self, now))
     return unread
@@ -96,12 +93,8 @@ async def test_a_ceremony_ends_with_whoever_began_it(issuer: IssuerServer, tmp_p
     """A name, an app or a key of somebody else's: the token is judged again with each answer, and so is whose it is."""
     names = {"ada": "ada"}
 
-    def verifier() -> IntrospectionVerifier:
-        logins = ExternalLogins(users=lambda _, sub: names.get(sub), trusted_amr={"pwd"})
-        return IntrospectionVerifier(
-            issuer=issuer.url, client_id="api", client_secret="s", audience=URL, remembered_for=0, logins=logins
-        )
-
+    logins = ExternalLogins(users=lambda _, sub: names.get(sub), trusted_amr={"pwd"})
+    verifier = asks_about_each(issuer, logins)
     async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, verifier=verifier) as here:
         app = WireApp(here.api.http, here.clock, client_id="cli", token="opaque")
         claims = {**claims_of(here.token(app)), "active": True, "token_type": "DPoP"}

@@ -1,33 +1,25 @@
 """Issuers whose sign-ins count at the embedded server: each with its options, and tokens that Keycloak signed."""
 
 import json
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.clocks import SettableClock
-from support.elsewhere import BY_PASSWORD, elsewhere
+from support.elsewhere import BY_PASSWORD, asks_about_each, elsewhere
 from support.external_api import served, told
 from support.issuer_server import IssuerServer
 from support.tokens import claims_of
 from support.wire_driver import URL, WireApp
 from upstile.protocol import base64url_encode
 from upstile.server import App, ConfigurationError
-from upstile.server.authorization.ceremony import _overload
 from upstile.server.fastapi import StepUp
-from upstile.server.issuers import ExternalLogins, IntrospectionVerifier, JWTVerifier, TokenProfile, keycloak
+from upstile.server.issuers import ExternalLogins, JWTVerifier, TokenProfile, keycloak
 
 pytestmark = pytest.mark.anyio
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors/issuers/keycloak.json").read_text())
 API = "https://api.example.test"
-
-
-@pytest.fixture(autouse=True)
-def overload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's event loop is the test's, and late: no start is refused for that."""
-    monkeypatch.setattr(_overload, "LATE", inf)
 
 
 async def test_audiences_that_the_profile_names_do_not_count(issuer: IssuerServer, tmp_path: Path) -> None:
@@ -99,11 +91,7 @@ async def test_the_challenge_is_in_the_words_of_who_steps_up(issuer: IssuerServe
 
 
 async def test_an_opaque_token_is_asked_about(issuer: IssuerServer, tmp_path: Path) -> None:
-    def verifier() -> IntrospectionVerifier:
-        return IntrospectionVerifier(
-            issuer=issuer.url, client_id="api", client_secret="s", audience=URL, remembered_for=0, logins=BY_PASSWORD
-        )
-
+    verifier = asks_about_each(issuer)
     async with elsewhere(f"sqlite:///{tmp_path / 'own.db'}", issuer, verifier=verifier) as here:
         app = WireApp(here.api.http, here.clock, client_id="cli", token="opaque")
         claims = {**claims_of(here.token(app)), "active": True, "token_type": "DPoP"}

@@ -1,6 +1,5 @@
 """What stays closed for a while after a reset, where people sign in at another issuer (docs/decisions/0021, 0022)."""
 
-from math import inf
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from support.elsewhere import Elsewhere, elsewhere
 from support.issuer_server import IssuerServer
 from support.wire_driver import WireApp, error_of, problem_of
-from upstile.server.authorization.ceremony import _overload
 
 pytestmark = pytest.mark.anyio
 PATH = "/stepup/authenticators"
@@ -23,9 +21,8 @@ async def opened_by(app: WireApp, here: Elsewhere) -> int | str:
 
 
 async def test_it_is_opened_by_a_proof_here_and_never_by_what_the_other_issuer_says(
-    issuer: IssuerServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    issuer: IssuerServer, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(_overload, "LATE", inf)
     guards = {"/payout": {"acr": "mfa", "settled": True}}
     storage = f"sqlite:///{tmp_path / 'own.db'}"
     async with elsewhere(storage, issuer, guards=guards, cooling_off=DAY) as here:

@@ -3,15 +3,18 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
+from unittest.mock import patch
 
 from support.clocks import Clock, SettableClock
 from support.external_api import ExternalApi, served
 from support.issuer_server import IssuerServer
 from support.wire_driver import URL, WireApp, thumbprint
 from upstile.server import App
+from upstile.server.authorization.ceremony import _overload
 from upstile.server.fastapi import StepUp
-from upstile.server.issuers import ExternalLogins, JWTVerifier
+from upstile.server.issuers import ExternalLogins, IntrospectionVerifier, JWTVerifier
 
 BY_PASSWORD = ExternalLogins(trusted_amr={"pwd"})
 
@@ -68,7 +71,7 @@ async def elsewhere(
     guards: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> AsyncGenerator[Elsewhere]:
-    """Run one.
+    """Run one; its event loop is the test's, and late, so no start is refused for that.
 
     Args:
         storage: as for `StepUp.embedded`.
@@ -90,8 +93,17 @@ async def elsewhere(
         allow_insecure_loopback=True,
         **options,
     )
-    async with served(server, URL, {"/once": {"max_age": 0}, "/phr": {"acr": "phr"}, **(guards or {})}) as api:
-        yield Elsewhere(api, issuer, clock)
+    judged: dict[str, Mapping[str, Any]] = {"/once": {"max_age": 0}, "/phr": {"acr": "phr"}, **(guards or {})}
+    with patch.object(_overload, "LATE", inf):
+        async with served(server, URL, judged) as api:
+            yield Elsewhere(api, issuer, clock)
+
+
+def asks_about_each(issuer: IssuerServer, logins: ExternalLogins = BY_PASSWORD) -> Callable[[], IntrospectionVerifier]:
+    """Makes a verifier that asks the issuer about a token whenever it comes."""
+    return lambda: IntrospectionVerifier(
+        issuer=issuer.url, client_id="api", client_secret="s", audience=URL, remembered_for=0, logins=logins
+    )
 
 
 async def guess(app: WireApp, times: int) -> list[int]:

@@ -10,6 +10,7 @@ import httpx
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from support.asgi import http_scope
 from support.own_app import BANK_CLI, OwnApp, own_app
 from support.tokens import minted_with
 from support.wire_driver import NOON
@@ -59,18 +60,8 @@ async def by_hand(
             statuses.append(message["status"])
 
     lines = [(b"authorization", f"DPoP {token}".encode()), (b"dpop", app.proof(method, path, token).encode())]
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "http",
-        "headers": [*lines, *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())],
-        "client": ("127.0.0.1", 1),
-        "server": ("localhost", 8000),
-    }
+    scope = http_scope(
+        method, path, [*lines, *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())]
+    )
     await app.api(scope, receive, send)
     return statuses[0]
